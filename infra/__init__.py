@@ -1,0 +1,1 @@
+"""Settings, the embedded stack, the lake's tables and what deployments need."""

@@ -1,0 +1,170 @@
+"""Every setting of FinLake, in one place.
+
+A value comes from, first to last: an environment variable ``FINLAKE_NAME``, a line in ``.env``,
+``<home>/stack.env`` (which the embedded stack writes), a file ``<home>/secrets/<name>``, the
+default here.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+from pathlib import Path
+from typing import Any, Literal
+from urllib.parse import urlsplit
+
+from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+from finlake.errors import UsageProblem
+
+__all__ = ["Settings", "load_settings", "secret"]
+
+
+def secret(home: Path, name: str, length: int = 24) -> str:
+    """The secret of that name in ``<home>/secrets``; made at the first asking, mode 0600.
+
+    ``length`` is in random bytes; the text is hexadecimal.
+    """
+    folder = home / "secrets"
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    path = folder / name
+    try:
+        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        return path.read_text(encoding="ascii").strip()
+    with os.fdopen(handle, "w", encoding="ascii") as file:
+        file.write(secrets.token_hex(length))
+    return path.read_text(encoding="ascii").strip()
+
+
+class Settings(BaseSettings):
+    """What can be set; see the module for where values come from."""
+
+    model_config = SettingsConfigDict(env_prefix="FINLAKE_", extra="ignore", frozen=True)
+
+    home: Path = Field(Path(".finlake"), description="Folder of all state.")
+
+    source_flavour: Literal["mariadb", "mysql", "postgresql"] = Field(
+        "mariadb", description="Kind of source database."
+    )
+    source_url: SecretStr | None = Field(
+        None, description="Source, mysql://user:password@host:port/database."
+    )
+    source_cdc_user: str = Field("finlake_cdc", description="User of the connector.")
+    source_cdc_password: SecretStr | None = Field(None, description="Its password.")
+    source_epoch: int = Field(1, ge=1, description="Rises when the source is rebuilt.")
+
+    lake: str = Field("", description="Tables: file:/folder or s3a://bucket; <home>/lake if empty.")
+    s3_endpoint: str | None = Field(None, description="Object store, http://host:port.")
+    s3_access_key: str | None = Field(None, description="Object store user.")
+    s3_secret_key: SecretStr | None = Field(None, description="Object store password.")
+
+    kafka_bootstrap: str = Field("127.0.0.1:9092", description="Kafka, host:port.")
+    connect_url: str = Field("http://127.0.0.1:8083", description="Kafka Connect's REST address.")
+    topic_partitions: int = Field(2, ge=1, description="Partitions of the transactions' topic.")
+    topic_retention_hours: int = Field(168, ge=1, description="How long topics keep changes.")
+
+    port_source: int = Field(0, description="Embedded source; 0 takes a free port.")
+    port_kafka: int = Field(0, description="Embedded Kafka; 0 takes a free port.")
+    port_connect: int = Field(0, description="Embedded Connect; 0 takes a free port.")
+    port_minio: int = Field(0, description="Embedded MinIO; 0 takes a free port.")
+    port_minio_console: int = Field(9901, description="MinIO's console, or the next free port.")
+    port_spark_ui: int = Field(4040, description="Spark's pages, or the next free port.")
+    port_dashboard: int = Field(8501, description="Streamlit, or the next free port.")
+    port_metrics: int = Field(9108, description="Prometheus metrics, or the next free port.")
+
+    token_key_id: str = Field("k1", description="Id of the key that makes card tokens.")
+    token_key: SecretStr | None = Field(None, description="That key, hexadecimal, 32 bytes or more.")
+
+    spark_master: str = Field("local[2]", description="Spark master.")
+    spark_driver_memory: str = Field("1g", description="Heap of the Spark driver.")
+    stream_trigger_ms: int = Field(200, ge=0, description="Shortest time between micro-batches.")
+    stream_max_offsets: int = Field(50_000, ge=1, description="Most Kafka records in a micro-batch.")
+    stream_small_batch_rows: int = Field(
+        100_000, ge=0, description="Writes of more rows go through Spark's distributed writer."
+    )
+    delete_marker_days: int = Field(30, ge=1, description="How long deleted keys keep a marker.")
+
+    rule_amount_over: float = Field(3000, description="Alert above this amount, US dollars.")
+    rule_testing_count: int = Field(4, description="Small amounts on a card that make a burst.")
+    rule_testing_amount: float = Field(5, description="A small amount is at most this, US dollars.")
+    rule_testing_minutes: int = Field(10, description="Length of a burst of small amounts.")
+    rule_travel_kmh: float = Field(1000, description="Faster than this between uses is impossible.")
+    rule_travel_min_km: float = Field(800, description="Shorter distances are never impossible.")
+    rule_travel_hours: int = Field(24, description="How far back the last physical use may lie.")
+    rule_declined_count: int = Field(3, description="Declines on a card that make a burst.")
+    rule_declined_minutes: int = Field(15, description="Length of a burst of declines.")
+
+    @field_validator("home")
+    @classmethod
+    def _absolute(cls, value: Path) -> Path:
+        return value.expanduser().absolute()
+
+    @field_validator("lake")
+    @classmethod
+    def _known_lake(cls, value: str) -> str:
+        if value and urlsplit(value).scheme not in ("file", "s3a"):
+            raise ValueError("is neither file:/folder nor s3a://bucket")
+        return value.rstrip("/")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _lake_in_home(cls, values: dict[str, Any]) -> dict[str, Any]:
+        if not values.get("lake"):
+            home = Path(values.get("home") or ".finlake").expanduser().absolute()
+            values["lake"] = f"file:{home / 'lake'}"
+        return values
+
+    @property
+    def token_key_bytes(self) -> bytes:
+        """The key of card tokens; made in the home at the first asking when none is set."""
+        text = (
+            self.token_key.get_secret_value()
+            if self.token_key
+            else secret(self.home, "token_key", 32)
+        )
+        return bytes.fromhex(text)
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        return init_settings, env_settings, dotenv_settings, file_secret_settings
+
+
+def load_settings(**overrides: Any) -> Settings:
+    """Read the settings; keyword arguments win over every other place.
+
+    Raises:
+        UsageProblem: one line that names the setting and what it may be.
+    """
+    first = Settings.model_construct(home=_home(overrides))
+    try:
+        return Settings(
+            _env_file=(first.home / "stack.env", ".env"),
+            **{"home": first.home, **overrides},
+        )
+    except ValidationError as error:
+        problem = error.errors(include_input=False, include_url=False)[0]
+        name = "FINLAKE_" + "_".join(str(part) for part in problem["loc"]).upper()
+        raise UsageProblem(
+            f"setting {name}: {problem['msg']}; `finlake settings` lists them all"
+        ) from None
+
+
+def _home(overrides: dict[str, Any]) -> Path:
+    if "home" in overrides:
+        return Path(overrides["home"]).expanduser().absolute()
+    from_env = os.environ.get("FINLAKE_HOME")
+    if from_env is None and Path(".env").is_file():
+        for line in Path(".env").read_text(encoding="utf-8").splitlines():
+            name, _, value = line.partition("=")
+            if name.strip() == "FINLAKE_HOME":
+                from_env = value.strip().strip("'\"")
+    return Path(from_env or ".finlake").expanduser().absolute()
