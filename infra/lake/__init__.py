@@ -1,0 +1,1 @@
+"""The Delta tables: where they are, how to open them, how to ask them."""
