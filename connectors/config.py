@@ -1,0 +1,292 @@
+"""The Debezium connector's configuration, rendered from the contracts and the settings.
+
+Pure: no network, no clock. Every value that is not Debezium's default says why it is there.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import zlib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Final, Literal
+from urllib.parse import parse_qsl, unquote, urlsplit
+
+from finlake.errors import UsageProblem
+from infra.settings import Settings
+from lakehouse_schemas.model import Contract
+
+__all__ = [
+    "HEARTBEAT_TABLE",
+    "HISTORY_TOPIC",
+    "NOTIFICATION_TOPIC",
+    "SIGNAL_TABLE",
+    "SIGNAL_TOPIC",
+    "TOPIC_PREFIX",
+    "Flavour",
+    "Source",
+    "connector_config",
+    "connector_name",
+    "heartbeat_topic",
+    "history_topic",
+    "parse_source",
+    "table_topic",
+]
+
+Flavour = Literal["mysql", "mariadb", "postgresql"]
+
+TOPIC_PREFIX: Final = "cdc"
+SIGNAL_TOPIC: Final = "finlake.signals"
+NOTIFICATION_TOPIC: Final = "finlake.notifications"
+HISTORY_TOPIC: Final = "finlake.schema-history"
+SIGNAL_TABLE: Final = "finlake_signal"
+HEARTBEAT_TABLE: Final = "finlake_heartbeat"
+
+_JSON: Final = "org.apache.kafka.connect.json.JsonConverter"
+_CLASSES: Final[dict[Flavour, str]] = {
+    "mysql": "io.debezium.connector.mysql.MySqlConnector",
+    "mariadb": "io.debezium.connector.mariadb.MariaDbConnector",
+    "postgresql": "io.debezium.connector.postgresql.PostgresConnector",
+}
+_PORTS: Final[dict[str, int]] = {"mysql": 3306, "mariadb": 3306, "postgresql": 5432}
+# The first member of each pair is for a database on this machine, where TLS only costs time.
+_TLS: Final[dict[Flavour, dict[str, str]]] = {
+    "mysql": {
+        "off": "disabled",
+        "auto": "preferred",
+        "required": "required",
+        "verify": "verify_identity",
+    },
+    "mariadb": {"off": "disable", "auto": "trust", "required": "trust", "verify": "verify-full"},
+    "postgresql": {
+        "off": "disable",
+        "auto": "prefer",
+        "required": "require",
+        "verify": "verify-full",
+    },
+}
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where the source database is; ``tls`` is off, auto, required or verify."""
+
+    flavour: Flavour
+    host: str
+    port: int
+    database: str
+    user: str
+    password: str
+    tls: str
+
+    @property
+    def address(self) -> str:
+        """``host:port/database``, fit to be shown."""
+        return f"{self.host}:{self.port}/{self.database}"
+
+    def __repr__(self) -> str:
+        return f"Source({self.flavour} {self.user}@{self.address})"
+
+
+def parse_source(settings: Settings) -> Source:
+    """Read the source's URL.
+
+    Raises:
+        UsageProblem: the URL is missing or incomplete.
+    """
+    if settings.source_url is None:
+        raise UsageProblem(
+            "setting FINLAKE_SOURCE_URL: not set; start the embedded stack with `finlake up` or"
+            " set it to mysql://user:password@host:port/finance"
+        )
+    url = urlsplit(settings.source_url.get_secret_value())
+    database = url.path.strip("/")
+    if not url.hostname or not database or not url.username:
+        raise UsageProblem(
+            "setting FINLAKE_SOURCE_URL: lacks a host, a user or a database;"
+            " write mysql://user:password@host:port/finance"
+        )
+    tls = dict(parse_qsl(url.query)).get("tls", "off" if _is_loopback(url.hostname) else "auto")
+    if tls not in _TLS["mysql"]:
+        raise UsageProblem(
+            f"setting FINLAKE_SOURCE_URL: tls={tls} is unknown; use off, auto, required or verify"
+        )
+    return Source(
+        flavour=settings.source_flavour,
+        host=url.hostname,
+        port=url.port or _PORTS[settings.source_flavour],
+        database=database,
+        user=unquote(url.username),
+        password=unquote(url.password or ""),
+        tls=tls,
+    )
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def connector_name(flavour: Flavour) -> str:
+    """Name of the connector in Kafka Connect."""
+    return "finance-postgres-connector" if flavour == "postgresql" else "finance-mysql-connector"
+
+
+def table_topic(database: str, table: str) -> str:
+    """Topic of a source table's changes."""
+    return f"{TOPIC_PREFIX}.{database}.{table}"
+
+
+def heartbeat_topic() -> str:
+    """Topic on which the connector shows that it lives."""
+    return f"__debezium-heartbeat.{TOPIC_PREFIX}"
+
+
+def history_topic(epoch: int) -> str:
+    """Topic that keeps the source's DDL; a rebuilt source starts a new one."""
+    return HISTORY_TOPIC if epoch == 1 else f"{HISTORY_TOPIC}.{epoch}"
+
+
+def connector_config(
+    settings: Settings, contracts: Iterable[Contract], *, epoch: int
+) -> dict[str, str]:
+    """The connector's configuration for these source contracts.
+
+    ``epoch`` is the source epoch that every record carries as a header.
+
+    Raises:
+        UsageProblem: the source's URL is missing or wrong.
+    """
+    source = parse_source(settings)
+    tables = sorted((*contracts,), key=lambda contract: contract.name)
+    names = [contract.name for contract in tables]
+    config = {
+        **_connection(settings, source, tables, epoch),
+        "connector.class": _CLASSES[source.flavour],
+        "tasks.max": "1",
+        "topic.prefix": TOPIC_PREFIX,
+        # values: exact, and plain JSON without a schema beside each row
+        "decimal.handling.mode": "string",
+        "time.precision.mode": "microseconds",
+        "binary.handling.mode": "base64",
+        "tombstones.on.delete": "true",
+        "skipped.operations": "none",
+        "provide.transaction.metadata": "false",
+        "key.converter": _JSON,
+        "key.converter.schemas.enable": "false",
+        "key.converter.decimal.format": "NUMERIC",
+        "value.converter": _JSON,
+        "value.converter.schemas.enable": "false",
+        # else an unsigned BIGINT, which `precise` makes a decimal, comes as base64
+        "value.converter.decimal.format": "NUMERIC",
+        # else a NULL in a column with a DEFAULT arrives as the default
+        "value.converter.replace.null.with.default": "false",
+        "header.converter": "org.apache.kafka.connect.storage.StringConverter",
+        "transforms": "epoch",
+        "transforms.epoch.type": "org.apache.kafka.connect.transforms.InsertHeader",
+        "transforms.epoch.header": "epoch",
+        "transforms.epoch.value.literal": str(epoch),
+        # three Debezium headers on each record that nobody reads
+        "extended.headers.enabled": "false",
+        # a silent gap is worse than a stop
+        "snapshot.mode": "initial",
+        "event.processing.failure.handling.mode": "fail",
+        "errors.tolerance": "none",
+        "errors.log.enable": "true",
+        "errors.log.include.messages": "false",
+        "errors.max.retries": "-1",
+        "retriable.restart.connector.wait.ms": "1000",
+        "incremental.snapshot.chunk.size": "8192",
+        "incremental.snapshot.watermarking.strategy": "insert_delete",
+        # signals, notifications, heartbeat
+        "signal.enabled.channels": "source,kafka",
+        "signal.data.collection": f"{source.database}.{SIGNAL_TABLE}",
+        "signal.poll.interval.ms": "1000",
+        "signal.kafka.topic": SIGNAL_TOPIC,
+        "signal.kafka.bootstrap.servers": settings.kafka_bootstrap,
+        "signal.kafka.groupId": connector_name(source.flavour),
+        "signal.kafka.poll.timeout.ms": "100",
+        "notification.enabled.channels": "sink",
+        "notification.sink.topic.name": NOTIFICATION_TOPIC,
+        "heartbeat.interval.ms": "1000",
+        # latency: the defaults wait half a second for company
+        "poll.interval.ms": "10",
+        "max.batch.size": "8192",
+        "max.queue.size": "32768",
+        "producer.override.linger.ms": "5",
+        "producer.override.batch.size": "262144",
+        "producer.override.compression.type": "lz4",
+        "table.include.list": ",".join(_quoted(source.database, name) for name in names),
+    }
+    excluded = [_quoted(source.database, c.name, column) for c in tables for column in c.dropped]
+    if excluded:
+        config["column.exclude.list"] = ",".join(excluded)
+    return dict(sorted(config.items()))
+
+
+def _quoted(*parts: str) -> str:
+    """A regular expression that matches the dotted name and nothing else."""
+    return r"\.".join(parts)
+
+
+def _connection(
+    settings: Settings, source: Source, tables: list[Contract], epoch: int
+) -> dict[str, str]:
+    password = settings.source_cdc_password
+    shared = {
+        "database.hostname": source.host,
+        "database.port": str(source.port),
+        "database.user": settings.source_cdc_user,
+        "database.password": password.get_secret_value() if password else "",
+    }
+    if source.flavour == "postgresql":
+        return {
+            **shared,
+            "database.dbname": source.database,
+            "database.sslmode": _TLS["postgresql"][source.tls],
+            "plugin.name": "pgoutput",
+            "slot.name": "finlake",
+            "publication.name": "finlake",
+            "publication.autocreate.mode": "filtered",
+            "schema.include.list": source.database,
+            "heartbeat.action.query": (
+                f"INSERT INTO {source.database}.{HEARTBEAT_TABLE} (id, beat_at)"
+                " VALUES (1, now() AT TIME ZONE 'utc')"
+                " ON CONFLICT (id) DO UPDATE SET beat_at = EXCLUDED.beat_at"
+            ),
+        }
+    zone = "connectionTimeZone" if source.flavour == "mysql" else "timezone"
+    return {
+        **shared,
+        "database.server.id": str(_server_id(settings, source)),
+        "database.ssl.mode": _TLS[source.flavour][source.tls],
+        "database.include.list": source.database,
+        # TIMESTAMP columns are read in the session's zone by the snapshot: make that UTC
+        f"driver.{zone}": "UTC",
+        "driver.forceConnectionTimeZoneToSession": "true",
+        "bigint.unsigned.handling.mode": "precise",
+        # else the year 50 becomes 2050
+        "enable.time.adjuster": "false",
+        "include.schema.changes": "true",
+        "inconsistent.schema.handling.mode": "fail",
+        "event.deserialization.failure.handling.mode": "fail",
+        "snapshot.locking.mode": "minimal",
+        "schema.history.internal": "io.debezium.storage.kafka.history.KafkaSchemaHistory",
+        "schema.history.internal.kafka.bootstrap.servers": settings.kafka_bootstrap,
+        "schema.history.internal.kafka.topic": history_topic(epoch),
+        "schema.history.internal.store.only.captured.databases.ddl": "true",
+        "heartbeat.action.query": (
+            f"INSERT INTO {source.database}.{HEARTBEAT_TABLE} (id, beat_at)"
+            " VALUES (1, UTC_TIMESTAMP(6)) ON DUPLICATE KEY UPDATE beat_at = VALUES(beat_at)"
+        ),
+    }
+
+
+def _server_id(settings: Settings, source: Source) -> int:
+    """Id under which the connector joins the replicas: stable, and its own for each home."""
+    text = f"{connector_name(source.flavour)} {settings.home}"
+    return 100_000 + zlib.crc32(text.encode()) % 2_000_000_000
