@@ -1,0 +1,142 @@
+# `make` alone lists the targets. Nothing here needs root or writes outside this folder and the user's caches;
+# only `make test`, run as root, installs what is missing from the operating system (requirements/debian.txt).
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+
+BIN := .venv/bin
+PACKAGES := $(patsubst %/__init__.py,%,$(wildcard */__init__.py))
+SCRIPTS = $(shell git ls-files '*.sh' .ci)
+YAMLS = $(shell git ls-files '*.yml' '*.yaml')
+READY := .venv/requirements.stamp .venv/package.stamp
+
+# One test run at a time: with COVER=1 it leaves its coverage in build/coverage.
+PYTEST = $(if $(COVER),$(BIN)/coverage run -m pytest,$(BIN)/pytest) $(PYTEST_ARGS)
+
+##@ Two commands
+
+.PHONY: demo
+demo: setup ## Everything on one machine, live, until Ctrl-C. LAKE=folder|minio DATA=folder of the Kaggle files RATE=changes/s
+	@$(BIN)/finlake demo $(if $(LAKE),--lake $(LAKE)) $(if $(DATA),--data $(DATA)) $(if $(RATE),--rate $(RATE))
+
+.PHONY: test
+test: ## Every check and test that needs no Docker, within 40 minutes on 2 cores
+	@.ci/prerequisites install
+	@$(MAKE) setup
+	@rm -rf build/coverage
+	@COVER=1 .ci/stages lint types imports generated unit spark integration browser coverage
+
+##@ Environment
+
+.PHONY: setup
+setup: $(READY) ## Make .venv with the pinned packages; does nothing when it is up to date
+
+.PHONY: doctor
+doctor: ## Say what this machine has, what is missing, and how to get it
+	@.ci/prerequisites show
+	@if [ -x $(BIN)/finlake ]; then $(BIN)/finlake doctor; else echo "next: make setup"; fi
+
+.PHONY: lock
+lock: $(READY) ## Pin the requirements of pyproject.toml again. UPGRADE=1 takes the newest versions
+	@$(LOCK) $(if $(UPGRADE),--upgrade) requirements/bootstrap.in -o requirements/bootstrap.txt
+	@$(LOCK) $(if $(UPGRADE),--upgrade) pyproject.toml --all-extras -o requirements/dev.txt
+	@$(LOCK) pyproject.toml --extra stream -c requirements/dev.txt -o requirements/runtime.txt
+	@$(LOCK) pyproject.toml --extra dashboard -c requirements/dev.txt -o requirements/dashboard.txt
+
+.PHONY: clean
+clean: ## Remove what builds and tests leave behind; .venv and all data stay
+	@rm -rf build dist .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis spark-warehouse metastore_db derby.log
+	@find . -name __pycache__ -type d -not -path './.venv/*' -prune -exec rm -rf {} +
+
+.PHONY: clean-data
+clean-data: ## Stop the embedded stack and delete all its data, for good
+	@if [ -x $(BIN)/finlake ]; then $(BIN)/finlake down; fi
+	@rm -rf "$${FINLAKE_HOME:-.finlake}"
+
+##@ Checks
+
+.PHONY: lint
+lint: $(READY) ## Style and likely bugs: Python, shell scripts, YAML
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/shellcheck $(SCRIPTS)
+	@$(BIN)/yamllint --strict $(YAMLS)
+
+.PHONY: fmt
+fmt: $(READY) ## Write the Python files as the formatter wants them
+	@$(BIN)/ruff check --fix --select I,UP .
+	@$(BIN)/ruff format .
+
+.PHONY: types
+types: $(READY) ## Types, strictly
+	@$(BIN)/mypy $(PACKAGES) tests
+
+.PHONY: imports
+imports: $(READY) ## Who may import whom
+	@$(BIN)/lint-imports
+
+.PHONY: generate
+generate: $(READY) ## Render everything that comes from the table contracts
+	@$(BIN)/python -m lakehouse_schemas.render
+
+.PHONY: generated
+generated: $(READY) ## Fail when a rendered file differs from its contract
+	@$(BIN)/python -m lakehouse_schemas.render --check
+
+##@ Tests
+
+.PHONY: unit
+unit: $(READY) ## Tests of the code alone: seconds
+	@$(PYTEST) -m "not (spark or integration or chaos or browser or benchmark)"
+
+.PHONY: spark
+spark: $(READY) ## Tests with one warm Spark session
+	@$(PYTEST) -m spark
+
+.PHONY: integration
+integration: $(READY) ## Tests on the real components, chaos and security among them
+	@$(PYTEST) -m "integration or chaos"
+
+.PHONY: browser
+browser: $(READY) ## Tests of the dashboard in chromium
+	@$(PYTEST) -m browser
+
+.PHONY: coverage
+coverage: $(READY) ## Report what the tests reached (after `make test`, or COVER=1 with any of the above)
+	@$(BIN)/coverage combine --quiet
+	@$(BIN)/coverage html --quiet
+	@$(BIN)/coverage report
+
+.PHONY: bench
+bench: setup ## Measure; one JSON object a line. WHAT=freshness|throughput|alerts|…
+	@$(BIN)/finlake bench $(WHAT) --json
+
+##@ Help
+
+.PHONY: help
+help: ## Show this list
+	@awk 'BEGIN { FS = ":.*## " } \
+	  /^##@/ { printf "\n%s\n", substr($$0, 5) } \
+	  /^[a-z-]+:.*## / { printf "  make %-13s%s\n", $$1, $$2 }' Makefile
+
+# ── How .venv is made ──────────────────────────────────────────────────────────────────────────────────
+# pip brings the fast installer and the build backend, checked by hash; the installer brings the rest. Builds
+# are not isolated, so that they use that pinned backend and nothing else.
+
+QUIET = $(if $(MAKE_TERMOUT),,--quiet)
+UV = $(BIN)/uv
+LOCK = $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --custom-compile-command "make lock"
+
+.venv/requirements.stamp: requirements/bootstrap.txt requirements/dev.txt
+	@.ci/prerequisites check run
+	@[ -x $(BIN)/python ] || python3.11 -m venv .venv
+	@[ -x $(BIN)/uv ] || { \
+	  echo "making .venv (once; about 700 MB)"; \
+	  $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/bootstrap.txt; }
+	@$(UV) pip install $(QUIET) --python $(BIN)/python --require-hashes --no-build-isolation -r requirements/bootstrap.txt -r requirements/dev.txt
+	@touch $@
+
+.venv/package.stamp: .venv/requirements.stamp pyproject.toml
+	@$(UV) pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
+	@touch $@
