@@ -74,7 +74,7 @@ types: $(READY) ## Types, strictly
 
 .PHONY: imports
 imports: $(READY) ## Who may import whom
-	@$(BIN)/lint-imports
+	@$(BIN)/lint-imports --no-logo
 
 .PHONY: generate
 generate: $(READY) ## Render everything that comes from the table contracts
