@@ -1,0 +1,1 @@
+"""The streaming application: Kafka to bronze, silver, gold and alerts."""

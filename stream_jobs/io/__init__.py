@@ -1,0 +1,1 @@
+"""What touches the outside: Spark, Kafka, the Delta writers, metrics."""

@@ -1,0 +1,171 @@
+"""What each card did lately, for the fraud rules."""
+
+from __future__ import annotations
+
+from bisect import bisect_left, insort
+from collections import defaultdict
+from dataclasses import dataclass, field
+
+import pyarrow as pa
+
+from infra.lake.tables import Lake
+from lakehouse_schemas import contracts
+from stream_jobs.transforms.places import is_abroad
+from stream_jobs.transforms.rules import Rules, Use, evaluate, uses_of
+from stream_jobs.transforms.sql import run
+
+__all__ = ["AlertChange", "Cards"]
+
+_EVER = -(2**63)
+_TRIM_ABOVE = 64  # uses of a card before it is worth forgetting some
+
+_USES = """
+SELECT card_id, CAST(date AS TIMESTAMP) AS ts, id, amount, use_chip, merchant_state, errors
+FROM transactions WHERE NOT _is_deleted AND {where}"""
+_USES_SCHEMA = pa.schema(
+    [
+        ("card_id", pa.int32()),
+        ("ts", pa.timestamp("us")),
+        ("id", pa.int64()),
+        ("amount", pa.decimal128(12, 2)),
+        ("use_chip", pa.string()),
+        ("merchant_state", pa.string()),
+        ("errors", pa.string()),
+    ]
+)
+
+
+@dataclass(frozen=True)
+class AlertChange:
+    """Alerts, as (transaction, rule) to reason, before and after a batch, of what it touches."""
+
+    old: dict[tuple[int, str], str]
+    new: dict[tuple[int, str], str]
+
+
+@dataclass
+class _Card:
+    since: int  # uses from here on are all there
+    uses: list[Use] = field(default_factory=list)
+    last_physical: Use | None = None  # before `since`
+    abroad: list[tuple[int, int]] = field(default_factory=list)  # of all time
+
+
+class Cards:
+    """Recent uses per card, as of the last finished batch, read back from silver at the start.
+
+    A change that lies further back than what is remembered is judged over the card's uses from the
+    lake, so that a late change has the same effect as a timely one.
+    """
+
+    def __init__(self, lake: Lake, rules: Rules) -> None:
+        self._rules = rules
+        self._table = lake.ensure(contracts.get("silver.transactions"))
+        self._cards: dict[int, _Card] = {}
+        self._since = _EVER
+        self._load()
+
+    def move(self, moved: pa.Table) -> AlertChange:
+        """Take in the moves of a batch and say which alerts that changes.
+
+        Args:
+            moved: wide transactions with ``sign``, see :func:`stream_jobs.transforms.gold.moves`.
+        """
+        gone: dict[int, list[Use]] = defaultdict(list)
+        come: dict[int, list[Use]] = defaultdict(list)
+        numbers, uses = uses_of(moved)
+        for number, use, sign in zip(numbers, uses, moved.column("sign").to_pylist(), strict=True):
+            (come if sign > 0 else gone)[number].append(use)
+        touched = {n: min(u.ts for u in (*gone[n], *come[n])) for n in {*gone, *come}}
+        self._look_back(touched)
+        change = AlertChange({}, {})
+        for number, first in touched.items():
+            card = self._cards[number]
+            change.old.update(self._judge(card, first))
+            for use in gone[number]:
+                card.uses.remove(use)
+                if is_abroad(use.state):
+                    card.abroad.remove((use.ts, use.id))
+            for use in come[number]:
+                insort(card.uses, use, key=lambda u: (u.ts, u.id))
+                if is_abroad(use.state):
+                    insort(card.abroad, (use.ts, use.id))
+            change.new.update(self._judge(card, first))
+            self._trim(card)
+        return change
+
+    def _judge(self, card: _Card, first: int) -> dict[tuple[int, str], str]:
+        start = bisect_left(card.uses, first, key=lambda u: u.ts)
+        first_abroad = card.abroad[0] if card.abroad else None
+        found = evaluate(card.uses, start, self._rules, card.last_physical, first_abroad)
+        if first_abroad and (first_abroad[1], "first_abroad") not in found:
+            # Not among the judged uses, yet a touched one may have taken its place.
+            found[first_abroad[1], "first_abroad"] = ""
+        return found
+
+    def _trim(self, card: _Card) -> None:
+        if len(card.uses) <= _TRIM_ABOVE:
+            return
+        since = card.uses[-1].ts - 2 * self._rules.burst_us
+        keep = bisect_left(card.uses, since, key=lambda u: u.ts)
+        if keep < len(card.uses) // 2:
+            return
+        for use in reversed(card.uses[:keep]):
+            if use.physical:
+                card.last_physical = use
+                break
+        card.uses = card.uses[keep:]
+        card.since = max(card.since, since)
+
+    def _look_back(self, touched: dict[int, int]) -> None:
+        """Read from the lake what the touched cards did before what is remembered of them."""
+        back: dict[int, int] = {}
+        for number, first in touched.items():
+            card = self._cards.get(number)
+            if card is None:
+                card = self._cards[number] = _Card(self._since)
+            if first - self._rules.burst_us < card.since:
+                back[number] = first - max(self._rules.burst_us, self._rules.travel_us)
+        if not back:
+            return
+        cards = ", ".join(str(number) for number in back)
+        where = f"card_id IN ({cards}) AND date >= make_timestamptz({min(back.values())})"
+        for number in back:
+            card = self._cards[number]
+            card.uses, card.last_physical, card.since = [], None, back[number]
+        self._take_in(where)
+
+    def _take_in(self, where: str) -> None:
+        numbers, uses = uses_of(self._ask(where))
+        for number, use in zip(numbers, uses, strict=True):
+            card = self._cards.setdefault(number, _Card(self._since))
+            if use.ts >= card.since:
+                card.uses.append(use)
+        for number in set(numbers):
+            self._cards[number].uses.sort(key=lambda u: (u.ts, u.id))
+
+    def _load(self) -> None:
+        newest = run(
+            "SELECT max(date) AS newest FROM transactions WHERE NOT _is_deleted",
+            {"transactions": self._dataset()},
+            pa.schema([("newest", pa.timestamp("us", tz="UTC"))]),
+        )
+        (newest_us,) = newest.column(0).cast(pa.int64()).to_pylist()
+        if newest_us is None:
+            return
+        self._since = newest_us - 2 * self._rules.burst_us
+        since = f"make_timestamptz({self._since})"
+        self._take_in(f"date >= {since}")
+        last = f"""date < {since} AND NOT starts_with(use_chip, 'Online')
+            QUALIFY row_number() OVER (PARTITION BY card_id ORDER BY date DESC, id DESC) = 1"""
+        for number, use in zip(*uses_of(self._ask(last)), strict=True):
+            self._cards.setdefault(number, _Card(self._since)).last_physical = use
+        for number, use in zip(*uses_of(self._ask("length(merchant_state) > 2")), strict=True):
+            insort(self._cards.setdefault(number, _Card(self._since)).abroad, (use.ts, use.id))
+
+    def _ask(self, where: str) -> pa.Table:
+        return run(_USES.format(where=where), {"transactions": self._dataset()}, _USES_SCHEMA)
+
+    def _dataset(self) -> object:
+        self._table.update_incremental()
+        return self._table.to_pyarrow_dataset()

@@ -1,0 +1,1 @@
+"""Pure functions from Arrow to Arrow: no session, clock, environment or path is seen here."""

@@ -1,0 +1,360 @@
+"""Debezium's change events, decoded against the contract.
+
+The envelope is described at https://debezium.io/documentation/reference/3.5/connectors/mysql.html
+(data change events). Whole records are decoded by a compiled decoder made from the contract; the
+few that it refuses are looked at one by one, to say what is wrong with each.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import Decimal, InvalidOperation
+from typing import Annotated, Any
+
+import msgspec
+import pyarrow as pa
+
+from lakehouse_schemas import Column, Contract
+from stream_jobs.transforms.order import order_token
+
+__all__ = ["RECORDS", "Decoded", "Decoder"]
+
+# What the Kafka source hands over, one row per record.
+RECORDS = pa.schema(
+    [
+        ("topic", pa.string()),
+        ("partition", pa.int32()),
+        ("offset", pa.int64()),
+        ("kafka_ts", pa.timestamp("us", tz="UTC")),
+        ("epoch", pa.string()),
+        ("key", pa.binary()),
+        ("value", pa.binary()),
+    ]
+)
+
+_INT32 = Annotated[int, msgspec.Meta(ge=-(2**31), le=2**31 - 1)]
+_INT64 = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
+_WIRE: dict[str, Any] = {
+    "int32": _INT32,
+    "int64": _INT64,
+    "string": str,
+    "boolean": bool,
+    "double": float,
+    "timestamp": _INT64,
+}
+
+
+class _Source(msgspec.Struct):
+    file: str
+    pos: int
+    row: int | None = None
+    ts_ms: int | None = None
+    ts_us: int | None = None
+
+
+@dataclass(frozen=True)
+class Decoded:
+    """What a batch of one table's records turned out to be.
+
+    ``bronze`` has a row per record, ``changes`` a row per record that fits the contract (silver
+    columns, then ``op``, ``source_ts``, ``kafka_ts``), ``rejects`` a row per record that does not.
+    ``schema_problem`` says what of the source's shape no longer fits, and is empty when all does.
+    """
+
+    bronze: pa.Table
+    changes: pa.Table
+    rejects: pa.Table
+    schema_problem: str = ""
+
+
+class _Reject(Exception):
+    def __init__(self, reason: str, detail: str) -> None:
+        super().__init__(detail)
+        self.reason = reason
+        self.detail = detail
+
+
+class Decoder:
+    """Decodes the records of one source table.
+
+    Args:
+        silver: contract of the silver table.
+        secrets: source columns that must not be kept anywhere; should a connector send them all
+            the same, they are cut out before anything else is done.
+    """
+
+    def __init__(self, silver: Contract, bronze: Contract, dead: Contract, secrets: Sequence[str]):
+        self.table = silver.name
+        self._columns = [c for c in silver.columns if not c.name.startswith("_")]
+        self._known = {c.name for c in self._columns}
+        self._bronze_schema = _nullable(bronze.arrow_schema())
+        self._dead_schema = _nullable(dead.arrow_schema())
+        self._secrets = tuple(secrets)
+        self._secret_marks = tuple(f'"{name}"'.encode() for name in secrets)
+        self._row_type: Any = _row_type(silver)
+        envelope = msgspec.defstruct(
+            "Envelope",
+            [
+                ("op", str),
+                ("source", _Source),
+                ("after", self._row_type | None, None),
+                ("before", msgspec.Raw, msgspec.Raw(b"null")),
+            ],
+        )
+        self._decode = msgspec.json.Decoder(envelope).decode
+        self._decode_row = msgspec.json.Decoder(self._row_type).decode
+        data = [pa.field(c.name, c.arrow_type) for c in self._columns]
+        self.schema = pa.schema(
+            [
+                *data,
+                ("_order_token", pa.string()),
+                ("_is_deleted", pa.bool_()),
+                ("_source_ts", pa.timestamp("us", tz="UTC")),
+                ("_batch_id", pa.int64()),
+                ("_extra", pa.string()),
+                ("op", pa.string()),
+                ("kafka_ts", pa.timestamp("us", tz="UTC")),
+            ]
+        )
+
+    def decode(self, records: pa.Table, batch_id: int) -> Decoded:
+        """Decode the records of this table; tombstones (empty values) are left out.
+
+        Args:
+            records: rows of :data:`RECORDS`.
+            batch_id: micro-batch, written to every row.
+        """
+        columns = [records.column(name).to_pylist() for name in ("value", "offset", "epoch")]
+        kafka_ts = records.column("kafka_ts").cast(pa.int64()).to_pylist()
+        kept: list[int] = []  # positions of records that are no tombstones
+        values: list[bytes] = []
+        bronze: list[tuple[str, int | None, str | None]] = []  # op, source_ts, token
+        good: list[int] = []
+        rows: list[Any] = []
+        tails: list[tuple[Any, ...]] = []
+        bad: list[tuple[int, bytes, str, str]] = []
+        problem = ""
+        for index, (value, offset, epoch) in enumerate(zip(*columns, strict=True)):
+            if value is None:
+                continue
+            kept.append(index)
+            if self._secrets and any(mark in value for mark in self._secret_marks):
+                value = self._without_secrets(value)  # noqa: PLW2901
+            values.append(value)
+            op, source_ts, token, extra = "?", None, None, None
+            try:
+                try:
+                    event = self._decode(value)
+                    op, source = event.op, event.source
+                    row = event.after
+                    if op == "d":
+                        row = self._decode_row(event.before)
+                except msgspec.DecodeError:
+                    op, source, row, extra = self._look_closer(value)
+                source_ts = _source_ts(source)
+                try:
+                    token = order_token(
+                        int(epoch or 1), source.file, source.pos, source.row or 0, offset
+                    )
+                except ValueError as error:
+                    raise _Reject("no_order", f"{self.table}: {error}") from None
+                if row is None and op != "t":
+                    raise _Reject("not_an_envelope", f"{self.table}: op {op} carries no row")
+                good.append(index)
+                rows.append(row)
+                tails.append(
+                    (token, op == "d", source_ts, batch_id, extra, op, kafka_ts[index])
+                )
+            except _Reject as reject:
+                bad.append((index, value, reject.reason, reject.detail))
+                if reject.reason == "schema_changed":
+                    problem = reject.detail
+            bronze.append((op, source_ts, token))
+        changes, unfit = self._to_arrow(rows, tails)
+        for position, detail in unfit:
+            bad.append((good[position], b"", "out_of_range", detail))
+        lost = {index for index, *_ in bad}
+        value_of = dict(zip(kept, values, strict=True))
+        bad = [(i, value_of[i], reason, detail) for i, _, reason, detail in bad if i in lost]
+        return Decoded(
+            self._bronze(records, kept, values, bronze, batch_id),
+            changes,
+            self._rejects(records, bad, batch_id),
+            problem,
+        )
+
+    def _look_closer(self, value: bytes) -> tuple[str, _Source, Any, str | None]:
+        """What is different about a record that the compiled decoder refused."""
+        try:
+            event = msgspec.json.decode(value)
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            raise _Reject("not_json", f"{self.table}: the value is not JSON") from None
+        if not isinstance(event, dict) or not {"op", "source"} <= event.keys():
+            raise _Reject("not_an_envelope", f"{self.table}: op or source is missing") from None
+        try:
+            source = msgspec.convert(event["source"], _Source)
+        except msgspec.ValidationError as error:
+            raise _Reject("no_order", f"{self.table}: source: {error}") from None
+        image = event.get("before") if event["op"] == "d" else event.get("after")
+        if event["op"] == "t":
+            return "t", source, None, None
+        if not isinstance(image, dict):
+            raise _Reject("not_an_envelope", f"{self.table}: op {event['op']} carries no row")
+        missing = sorted(self._known - image.keys())
+        if missing:
+            raise _Reject(
+                "schema_changed", f"{self.table}: the source no longer has {', '.join(missing)}"
+            )
+        unknown = {name: image[name] for name in sorted(image.keys() - self._known)}
+        extra = msgspec.json.encode(unknown).decode() if unknown else None
+        known = {name: image[name] for name in self._known}
+        try:
+            row = msgspec.convert(known, self._row_type)
+        except msgspec.ValidationError as error:
+            for column in self._columns:
+                if column.required and image[column.name] is None:
+                    raise _Reject(
+                        "required_null", f"{self.table}.{column.name}: is empty"
+                    ) from None
+            text = str(error)
+            kind = "out_of_range" if ">=" in text or "<=" in text else "bad_type"
+            raise _Reject(kind, f"{self.table}: {text}") from None
+        return event["op"], source, row, extra
+
+    def _to_arrow(
+        self, rows: list[Any], tails: list[tuple[Any, ...]]
+    ) -> tuple[pa.Table, list[tuple[int, str]]]:
+        """Rows as a table of :attr:`schema`, and what of them its types cannot hold."""
+        blank = (None,) * len(self._columns)
+        whole = [
+            (blank if row is None else msgspec.structs.astuple(row)) + tail
+            for row, tail in zip(rows, tails, strict=True)
+        ]
+        unfit: list[tuple[int, str]] = []
+        decimals = [(i, c) for i, c in enumerate(self._columns) if c.decimal]
+        try:
+            return self._table(whole), unfit
+        except pa.ArrowInvalid:
+            for position, row in enumerate(whole):
+                wrong = next((c for i, c in decimals if not _fits(row[i], c)), None)
+                if wrong:
+                    text = f"{self.table}.{wrong.name}: does not fit {wrong.physical_type}"
+                    unfit.append((position, text))
+        out = {position for position, _ in unfit}
+        return self._table([row for i, row in enumerate(whole) if i not in out]), unfit
+
+    def _table(self, rows: list[tuple[Any, ...]]) -> pa.Table:
+        columns = list(zip(*rows, strict=True)) if rows else [()] * len(self.schema)
+        arrays = []
+        for values, field in zip(columns, self.schema, strict=True):
+            if pa.types.is_decimal(field.type):
+                arrays.append(pa.array(values, pa.string()).cast(field.type))
+            elif pa.types.is_timestamp(field.type):
+                arrays.append(pa.array(values, pa.int64()).cast(field.type))
+            else:
+                arrays.append(pa.array(values, field.type))
+        return pa.Table.from_arrays(arrays, schema=self.schema)
+
+    def _bronze(
+        self,
+        records: pa.Table,
+        kept: list[int],
+        values: list[bytes],
+        decoded: list[tuple[str, int | None, str | None]],
+        batch_id: int,
+    ) -> pa.Table:
+        part = records.take(pa.array(kept, pa.int64()))
+        ops, stamps, tokens = zip(*decoded, strict=True) if decoded else ((), (), ())
+        return pa.Table.from_arrays(
+            [
+                pa.array([self.table] * len(kept), pa.string()),
+                pa.array(ops, pa.string()),
+                part.column("topic"),
+                part.column("partition"),
+                part.column("offset"),
+                part.column("kafka_ts"),
+                pa.array(stamps, pa.int64()).cast(pa.timestamp("us", tz="UTC")),
+                pa.array(tokens, pa.string()),
+                _text(part.column("key").to_pylist()),
+                _text(values),
+                pa.array([batch_id] * len(kept), pa.int64()),
+            ],
+            schema=self._bronze_schema,
+        )
+
+    def _rejects(
+        self, records: pa.Table, bad: list[tuple[int, bytes, str, str]], batch_id: int
+    ) -> pa.Table:
+        part = records.take(pa.array([index for index, *_ in bad], pa.int64()))
+        return pa.Table.from_arrays(
+            [
+                pa.array([self.table] * len(bad), pa.string()),
+                part.column("topic"),
+                part.column("partition"),
+                part.column("offset"),
+                part.column("kafka_ts"),
+                pa.array([reason for _, _, reason, _ in bad], pa.string()),
+                pa.array([detail for *_, detail in bad], pa.string()),
+                part.column("key"),
+                pa.array([value for _, value, _, _ in bad], pa.binary()),
+                part.column("epoch"),
+                pa.array([batch_id] * len(bad), pa.int64()),
+            ],
+            schema=self._dead_schema,
+        )
+
+    def _without_secrets(self, value: bytes) -> bytes:
+        try:
+            event = msgspec.json.decode(value)
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            return b""  # cannot be read, so cannot be cleaned: keep nothing of it
+        if not isinstance(event, dict):
+            return b""
+        for image in ("before", "after"):
+            row = event.get(image)
+            if isinstance(row, dict):
+                for name in self._secrets:
+                    row.pop(name, None)
+        return msgspec.json.encode(event)
+
+
+def _row_type(silver: Contract) -> Any:
+    fields: list[Any] = []
+    for column in silver.columns:
+        if column.name.startswith("_"):
+            continue
+        wire = str if column.decimal else _WIRE[column.type]
+        fields.append((column.name, wire if column.required else wire | None))
+    return msgspec.defstruct(f"{silver.name}_row", fields, forbid_unknown_fields=True)
+
+
+def _fits(value: str | None, column: Column) -> bool:
+    if value is None or column.decimal is None:
+        return True
+    precision, scale = column.decimal
+    try:
+        number = Decimal(value)
+    except InvalidOperation:
+        return False
+    if not number.is_finite() or number != round(number, scale):
+        return False
+    return abs(number) < Decimal(10) ** (precision - scale)
+
+
+def _source_ts(source: _Source) -> int | None:
+    if source.ts_us is not None:
+        return source.ts_us
+    return source.ts_ms * 1000 if source.ts_ms is not None else None
+
+
+def _text(values: Sequence[bytes | None]) -> pa.Array:
+    """Bytes as text; what is not UTF-8 keeps a readable stand-in (the dead letter has the bytes)."""
+    try:
+        return pa.array(values, pa.binary()).cast(pa.string())
+    except pa.ArrowInvalid:
+        return pa.array([v if v is None else v.decode("utf-8", "replace") for v in values])
+
+
+def _nullable(schema: pa.Schema) -> pa.Schema:
+    return pa.schema([field.with_nullable(True) for field in schema])

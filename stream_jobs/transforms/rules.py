@@ -1,0 +1,160 @@
+"""Fraud rules over one card's uses.
+
+A rule looks at a use and at earlier uses of the same card, in order of event time and transaction
+number, never at arrival. So the alerts of a card are a function of its live transactions: late and
+corrected transactions change them as if they had been there in time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from stream_jobs.transforms.places import distance_km, is_abroad
+
+__all__ = ["SEVERITY", "Rules", "Use", "evaluate", "uses_of"]
+
+_MINUTE_US = 60_000_000
+_HOUR_US = 60 * _MINUTE_US
+
+SEVERITY = {
+    "amount_over": "high",
+    "card_testing": "high",
+    "impossible_travel": "high",
+    "first_abroad": "low",
+    "declined_burst": "medium",
+}
+
+
+@dataclass(frozen=True)
+class Rules:
+    """Thresholds: money in US dollars, times as named; see the settings ``rule_*``."""
+
+    amount_over: float
+    testing_count: int
+    testing_amount: float
+    testing_minutes: int
+    travel_kmh: float
+    travel_min_km: float
+    travel_hours: int
+    declined_count: int
+    declined_minutes: int
+
+    @property
+    def burst_us(self) -> int:
+        """How far back the burst rules look, microseconds."""
+        return max(self.testing_minutes, self.declined_minutes) * _MINUTE_US
+
+    @property
+    def travel_us(self) -> int:
+        """How far back impossible travel looks, microseconds."""
+        return self.travel_hours * _HOUR_US
+
+
+class Use(NamedTuple):
+    """One use of a card; sorts by event time (microseconds since 1970), then transaction number."""
+
+    ts: int
+    id: int
+    cents: int
+    declined: bool
+    physical: bool
+    state: str | None
+
+
+def uses_of(wide: pa.Table) -> tuple[list[int], list[Use]]:
+    """Card numbers and uses of wide transactions, row by row."""
+    cents = pc.multiply(wide.column("amount"), pa.scalar(100, pa.int32())).cast(pa.int64())
+    declined = pc.fill_null(pc.not_equal(wide.column("errors"), ""), False)
+    physical = pc.invert(pc.starts_with(wide.column("use_chip"), "Online"))
+    columns = [
+        wide.column("ts").cast(pa.int64()),
+        wide.column("id"),
+        cents,
+        declined,
+        physical,
+        wide.column("merchant_state"),
+    ]
+    rows = zip(*(c.to_pylist() for c in columns), strict=True)
+    return wide.column("card_id").to_pylist(), [Use(*row) for row in rows]
+
+
+def evaluate(
+    uses: Sequence[Use],
+    start: int,
+    rules: Rules,
+    last_physical: Use | None,
+    first_abroad: tuple[int, int] | None,
+) -> dict[tuple[int, str], str]:
+    """Alerts of the uses from position ``start`` on: (transaction, rule) to the reason.
+
+    Args:
+        uses: the card's uses in order; those before ``start`` reach back at least
+            ``rules.burst_us`` before it.
+        start: position of the first use to judge.
+        rules: thresholds.
+        last_physical: the last use in person before ``uses``, if any.
+        first_abroad: time and number of the card's first use abroad ever, if any.
+    """
+    found: dict[tuple[int, str], str] = {}
+    before = next((u for u in reversed(uses[:start]) if u.physical), last_physical)
+    testing_cents = round(rules.testing_amount * 100)
+    for index in range(start, len(uses)):
+        use = uses[index]
+        if use.cents > rules.amount_over * 100:
+            found[use.id, "amount_over"] = (
+                f"${use.cents / 100:,.2f} is above ${rules.amount_over:,.2f}"
+            )
+        if 0 < use.cents <= testing_cents:
+            since = use.ts - rules.testing_minutes * _MINUTE_US
+            count = _count(uses, index, since, lambda u: 0 < u.cents <= testing_cents)
+            if count >= rules.testing_count:
+                found[use.id, "card_testing"] = (
+                    f"{count} uses of at most ${rules.testing_amount:,.2f} "
+                    f"within {rules.testing_minutes} minutes"
+                )
+        if use.declined:
+            since = use.ts - rules.declined_minutes * _MINUTE_US
+            count = _count(uses, index, since, lambda u: u.declined)
+            if count >= rules.declined_count:
+                found[use.id, "declined_burst"] = (
+                    f"{count} declined uses within {rules.declined_minutes} minutes"
+                )
+        if use.physical:
+            if before is not None and before.state != use.state:
+                reason = _impossible(before, use, rules)
+                if reason:
+                    found[use.id, "impossible_travel"] = reason
+            before = use
+        if (use.ts, use.id) == first_abroad and is_abroad(use.state):
+            found[use.id, "first_abroad"] = f"first use of the card abroad, in {use.state}"
+    return found
+
+
+def _count(uses: Sequence[Use], index: int, since: int, wanted: Callable[[Use], bool]) -> int:
+    count = 0
+    while index >= 0 and uses[index].ts > since:
+        count += wanted(uses[index])
+        index -= 1
+    return count
+
+
+def _impossible(before: Use, use: Use, rules: Rules) -> str | None:
+    elapsed = use.ts - before.ts
+    if elapsed > rules.travel_us or before.state is None or use.state is None:
+        return None
+    km = distance_km(before.state, use.state)
+    if km is None or km < rules.travel_min_km:
+        return None
+    # Clocks of tills differ by a minute or so; nobody is faster than that lets us say.
+    hours = max(elapsed, _MINUTE_US) / _HOUR_US
+    if km / hours <= rules.travel_kmh:
+        return None
+    return (
+        f"used in {before.state} and {elapsed / _MINUTE_US:,.0f} minutes later in {use.state}, "
+        f"{km:,.0f} km away"
+    )
