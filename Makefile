@@ -126,7 +126,7 @@ help: ## Show this list
 
 QUIET = $(if $(MAKE_TERMOUT),,--quiet)
 UV = $(BIN)/uv
-LOCK = $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --custom-compile-command "make lock"
+LOCK = $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --custom-compile-command "make lock"
 
 .venv/requirements.stamp: requirements/bootstrap.txt requirements/dev.txt
 	@.ci/prerequisites check run

@@ -1,0 +1,29 @@
+"""What all tests share: each folder's marker, one Hypothesis profile, a home of one's own."""
+
+from pathlib import Path
+
+import hypothesis
+import pytest
+
+TESTS = Path(__file__).parent
+MARKERS = {"security": "integration", "benchmarks": "benchmark"}  # other folders: their own name
+MARKED = {"spark", "integration", "chaos", "browser", *MARKERS}
+
+# Shared machines stall; what a test takes is the business of benchmarks.
+hypothesis.settings.register_profile("finlake", deadline=None, print_blob=True)
+hypothesis.settings.load_profile("finlake")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        folder = item.path.relative_to(TESTS).parts[0]
+        if folder in MARKED:
+            item.add_marker(MARKERS.get(folder, folder))
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty FINLAKE_HOME; the working directory has no .env that could speak into the test."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("FINLAKE_HOME", str(tmp_path / "home"))
+    return tmp_path / "home"
