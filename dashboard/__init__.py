@@ -1,0 +1,1 @@
+"""The live dashboard: Streamlit pages over the gold tables, and nothing else."""

@@ -1,0 +1,22 @@
+"""Entry point: ``finlake dashboard``, or ``streamlit run dashboard/app.py``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import streamlit as st
+
+from dashboard.views import live, pipeline
+
+_HERE = Path(__file__).parent
+
+# A picture of our own: a named icon would be fetched from the icons' makers.
+st.set_page_config(page_title="FinLake", page_icon=str(_HERE / "icon.svg"), layout="wide")
+st.html(_HERE / "style.css")
+st.navigation(
+    [
+        st.Page(live.show, title="Live", icon=":material/monitoring:", default=True),
+        st.Page(pipeline.show, title="Pipeline", icon=":material/lan:", url_path="pipeline"),
+    ],
+    position="top",
+).run()

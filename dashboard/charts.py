@@ -1,0 +1,96 @@
+"""The charts, as Vega-Lite by Altair; everything they need is served with the page."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+import altair as alt
+import pandas as pd
+
+from dashboard.figures import Measures
+
+__all__ = ["freshness_lines", "volume_bars"]
+
+_MONEY = "$,.2f"
+_SECONDS = "datum.label + ' s'"
+_HOP_COLOURS = {
+    "kafka": "#7a8b99",
+    "bronze": "#b0713a",
+    "silver": "#4f8fd0",
+    "gold": "#c79a1b",
+    "alert": "#cf4256",
+}
+
+
+def volume_bars(
+    points: Sequence[tuple[datetime, Measures]], step: timedelta, colour: str
+) -> alt.Chart:
+    """Volume in US dollars per step of time (UTC)."""
+    data = pd.DataFrame(
+        {
+            "start": [moment for moment, _ in points],
+            "end": [moment + step for moment, _ in points],
+            "Volume": [float(m.amount) for _, m in points],
+            "Transactions": [m.transactions for _, m in points],
+            "Declined": [m.declined for _, m in points],
+        }
+    )
+    chart: alt.Chart = (
+        alt.Chart(data, height=220)
+        # Rectangles: a bar with a range of time across would lie on its side.
+        .mark_rect(color=colour, xOffset=0.5, x2Offset=-0.5, cornerRadiusTopLeft=1.5)
+        .encode(
+            x=_time("start", step * len(points)),
+            x2="end:T",
+            y2=alt.datum(0),
+            y=alt.Y("Volume:Q", title=None, axis=alt.Axis(format="$~s", tickCount=4)),
+            tooltip=[
+                alt.Tooltip("start:T", title="From (UTC)", format="%d %b %Y %H:%M"),
+                alt.Tooltip("Volume:Q", format=_MONEY),
+                alt.Tooltip("Transactions:Q", format=","),
+                alt.Tooltip("Declined:Q", format=","),
+            ],
+        )
+    )
+    return chart
+
+
+def _time(name: str, span: timedelta) -> alt.X:
+    days = span.total_seconds() / 86_400
+    form = "%H:%M" if days <= 1 else "%d %b" if days <= 200 else "%b %Y"
+    return alt.X(
+        f"{name}:T",
+        title=None,
+        scale=alt.Scale(type="utc"),
+        axis=alt.Axis(grid=False, format=form, labelOverlap=True, tickCount=6, labelFlush=True),
+    )
+
+
+def freshness_lines(
+    moments: Sequence[datetime], hops: Sequence[str], p95_ms: Sequence[float]
+) -> alt.Chart:
+    """95th percentile of the time since the source's commit, per hop, in seconds."""
+    data = pd.DataFrame(
+        {"at": list(moments), "hop": list(hops), "p95": [value / 1000 for value in p95_ms]}
+    )
+    chart: alt.Chart = (
+        alt.Chart(data, height=240)
+        .mark_line(interpolate="monotone", strokeWidth=2, point=alt.OverlayMarkDef(size=12))
+        .encode(
+            x=_time("at", timedelta(hours=1)),
+            y=alt.Y("p95:Q", title=None, axis=alt.Axis(format=".1~f", labelExpr=_SECONDS)),
+            color=alt.Color(
+                "hop:N",
+                title=None,
+                scale=alt.Scale(domain=list(_HOP_COLOURS), range=list(_HOP_COLOURS.values())),
+                legend=alt.Legend(orient="top", symbolType="stroke"),
+            ),
+            tooltip=[
+                alt.Tooltip("at:T", title="From (UTC)", format="%H:%M:%S"),
+                alt.Tooltip("hop:N", title="Hop"),
+                alt.Tooltip("p95:Q", title="p95, s", format=".3f"),
+            ],
+        )
+    )
+    return chart

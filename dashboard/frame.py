@@ -1,0 +1,101 @@
+"""What every page stands in: the lake, the refresh, the banner, and how trouble is shown."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+import streamlit as st
+
+from dashboard import markup, queries
+from dashboard.figures import Lake, rows
+from finlake.errors import FinlakeError
+from infra.lake.query import Query
+from infra.settings import Settings, load_settings
+
+__all__ = ["empty_lake", "heading", "lake", "live", "now", "settings"]
+
+REFRESH_S = 2.0
+_PAUSED = "paused"
+
+
+@st.cache_resource
+def settings() -> Settings:
+    """The settings, read once per process."""
+    return load_settings()
+
+
+@st.cache_resource
+def lake() -> Lake:
+    """The one query interface, shared by all readers."""
+    return Query(settings())
+
+
+def now() -> datetime:
+    """The clock, UTC."""
+    return datetime.now(UTC)
+
+
+def paused() -> bool:
+    """Whether the reader stopped the refresh."""
+    return bool(st.session_state.get(_PAUSED, False))
+
+
+def live(show: Callable[[], None]) -> None:
+    """Draw a part of a page and draw it anew every two seconds unless paused.
+
+    What the lake cannot answer becomes one line on the page; the next refresh tries again.
+    """
+
+    def draw() -> None:
+        try:
+            show()
+        except FinlakeError as error:
+            st.html(markup.error_state(str(error)))
+
+    draw.__qualname__ = f"{show.__module__}.{show.__qualname__}"  # a fragment is known by its name
+    st.fragment(draw, run_every=None if paused() else REFRESH_S)()
+
+
+def heading(title: str) -> None:
+    """The page's title with freshness and pause, and the banner of stopped tables."""
+    with st.container(horizontal=True, vertical_alignment="center", key="heading"):
+        st.html(f'<h1 class="fl-title">{title}</h1>', width="content")
+        with st.container(width="content", key="stamp"):
+            live(_stamp)
+        st.space("stretch")
+        st.toggle("Pause", key=_PAUSED, help="Stop the refresh, to read in peace.")
+    live(_banner)
+
+
+def _stamp() -> None:
+    try:
+        (found,) = rows(lake(), queries.newest_measurement())
+    except FinlakeError:
+        st.html(markup.stamp(None, now(), paused=paused()))  # the page itself says what is wrong
+        return
+    st.html(markup.stamp(found["newest"], now(), paused=paused()))
+
+
+def _banner() -> None:
+    try:
+        stopped = [t for t in rows(lake(), queries.table_status()) if t["state"] != "running"]
+    except FinlakeError:
+        return
+    if stopped:
+        st.html(markup.stopped_tables(stopped))
+
+
+def empty_lake() -> None:
+    """What a page shows while gold has no transactions."""
+    st.html(
+        markup.empty_state(
+            "No transactions yet",
+            "The gold tables are empty. This page fills by itself once data arrives:",
+            (
+                ("Start the stack:", "finlake up"),
+                ("Put data into the source:", "finlake generate --transactions 100000"),
+                ("Start the streaming jobs:", "finlake stream"),
+            ),
+        )
+    )

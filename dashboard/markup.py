@@ -1,0 +1,205 @@
+"""The few pieces of HTML that Streamlit has no element for. Every value is escaped here."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from decimal import Decimal
+from html import escape
+from typing import Any
+
+from dashboard.figures import Slice
+from dashboard.period import Anchor
+from dashboard.wording import ago, clock, count, duration, masked, money, place
+
+__all__ = [
+    "HOPS",
+    "alert_list",
+    "bars",
+    "cells",
+    "components",
+    "empty_state",
+    "error_state",
+    "hop_strip",
+    "stamp",
+    "stopped_tables",
+]
+
+HOPS = ("kafka", "bronze", "silver", "gold", "alert")
+_SEVERITIES = ("high", "medium", "low")
+_GOOD_STATES = frozenset({"running", "healthy", "up", "ok"})
+_IDLE_STATES = frozenset({"starting", "stopped", "down", "off", "not started", "external"})
+
+
+def _text(value: object) -> str:
+    return escape(str(value), quote=True)
+
+
+def _prose(value: object) -> str:
+    """Text in which `backticks` mark commands."""
+    parts = _text(value).split("`")
+    return "".join(f"<code>{p}</code>" if i % 2 else p for i, p in enumerate(parts))
+
+
+def empty_state(title: str, text: str, steps: Sequence[tuple[str, str]] = ()) -> str:
+    """A calm box for "nothing here yet"; steps are (what for, command)."""
+    items = "".join(
+        f"<li><span>{_text(why)}</span> <code>{_text(command)}</code></li>"
+        for why, command in steps
+    )
+    listed = f"<ol>{items}</ol>" if items else ""
+    return (
+        f'<section class="fl-state fl-empty" role="status"><h3>{_text(title)}</h3>'
+        f"<p>{_text(text)}</p>{listed}</section>"
+    )
+
+
+def error_state(message: str) -> str:
+    """A box for what cannot be shown: the error's one line."""
+    first = message.strip().splitlines()[0] if message.strip() else "unknown error"
+    return (
+        '<section class="fl-state fl-error" role="alert"><h3>The lake cannot be read</h3>'
+        f"<p>{_prose(first)}</p><p>The page tries again by itself.</p></section>"
+    )
+
+
+def stopped_tables(tables: Sequence[Mapping[str, Any]]) -> str:
+    """The banner over every page: stopped tables, each with reason and next step."""
+    items = "".join(
+        f"<li><strong>{_text(t['table_name'])}</strong> stopped {clock(t['since'])}:"
+        f" {_prose(t['reason'] or 'no reason given')}"
+        + (f'<span class="fl-next">Next: {_prose(t["next_step"])}</span>' if t["next_step"] else "")
+        + "</li>"
+        for t in tables
+    )
+    one = len(tables) == 1
+    title = "One table has stopped" if one else f"{len(tables)} tables have stopped"
+    return (
+        f'<section class="fl-state fl-error fl-banner" role="alert"><h3>{title}; '
+        f"the others flow on</h3><ul>{items}</ul></section>"
+    )
+
+
+def stamp(newest: datetime | None, now: datetime, *, paused: bool) -> str:
+    """How fresh the shown data is: a coloured dot and words."""
+    if paused:
+        return (
+            '<p class="fl-stamp"><span class="fl-dot fl-off"></span>'
+            f"<b>Paused</b> at {now:%H:%M:%S} UTC</p>"
+        )
+    if newest is None:
+        return '<p class="fl-stamp"><span class="fl-dot fl-off"></span>No data yet</p>'
+    age = (now - newest).total_seconds()
+    words = f'<span title="{clock(newest)}">updated {ago(newest, now)}</span>'
+    if age <= 30:
+        return f'<p class="fl-stamp"><span class="fl-dot fl-good"></span><b>Live</b> · {words}</p>'
+    return (
+        '<p class="fl-stamp"><span class="fl-dot fl-warn"></span><b>Stream is idle</b> · '
+        f"{words} · <code>finlake stream</code></p>"
+    )
+
+
+def alert_list(alerts: Iterable[Mapping[str, Any]], at: Anchor) -> str:
+    """The alert feed, newest first."""
+    return f'<ol class="fl-alerts">{"".join(_alert(a, at) for a in alerts)}</ol>'
+
+
+def _alert(alert: Mapping[str, Any], at: Anchor) -> str:
+    severity = alert["severity"] if alert["severity"] in _SEVERITIES else "low"
+    moment: datetime = alert["transaction_ts"]
+    card = masked(alert["card_last4"])
+    facts = [
+        f'<span class="fl-card">{_text(card)}</span>'
+        + (f" {_text(alert['card_brand'])}" if alert["card_brand"] else ""),
+        f"customer {_text(alert['user_id'])}",
+        _text(place(alert["merchant_city"], alert["merchant_state"])),
+    ]
+    if alert["category"]:
+        facts.append(_text(alert["category"]))
+    return (
+        f'<li class="fl-{severity}" data-alert="{_text(alert["alert_id"])}">'
+        f'<div class="fl-top"><span class="fl-severity">{severity}</span>'
+        f'<span class="fl-rule">{_text(alert["rule"].replace("_", " "))}</span>'
+        f'<time datetime="{moment.isoformat()}" title="{clock(moment)}">'
+        f"{ago(moment, at.at, historical=at.historical)}</time>"
+        f'<span class="fl-amount">{money(alert["amount"])}</span></div>'
+        f'<p class="fl-reason">{_text(alert["reason"])}</p>'
+        f'<p class="fl-facts">{" · ".join(facts)}</p></li>'
+    )
+
+
+def hop_strip(hops: Mapping[str, Mapping[str, Any]]) -> str:
+    """The way of a change from hop to hop, each with the time since the source's commit."""
+    items = "".join(_hop(name, hops.get(name)) for name in HOPS)
+    return f'<ol class="fl-hops">{items}</ol>'
+
+
+def _hop(name: str, figures: Mapping[str, Any] | None) -> str:
+    if figures is None:
+        body = '<span class="fl-p50">–</span><span class="fl-rest">no changes</span>'
+    else:
+        body = (
+            f'<span class="fl-p50">{duration(figures["p50_ms"])}</span>'
+            f'<span class="fl-rest">p95 {duration(figures["p95_ms"])}</span>'
+            f'<span class="fl-rest">max {duration(figures["max_ms"])}</span>'
+        )
+    return f'<li data-hop="{name}"><span class="fl-name">{name}</span>{body}</li>'
+
+
+def components(found: Iterable[Mapping[str, Any]]) -> str:
+    """Health of the stack's components as a row of tiles."""
+    return f'<ul class="fl-components">{"".join(_component(c) for c in found)}</ul>'
+
+
+def _component(component: Mapping[str, Any]) -> str:
+    state = str(component["state"])
+    tone = "good" if state in _GOOD_STATES else "off" if state in _IDLE_STATES else "bad"
+    details = " · ".join(
+        str(component[key]) for key in ("address", "version") if component.get(key)
+    )
+    return (
+        f'<li><span class="fl-dot fl-{tone}"></span><b>{_text(component["component"])}</b> '
+        f"<span>{_text(state)}</span><small>{_text(details)}</small></li>"
+    )
+
+
+def cells(
+    heads: Sequence[tuple[str, bool]], lines: Iterable[Sequence[str]], *, caption: str
+) -> str:
+    """A small table; a head is (text, is it a number). On a phone each line becomes a card."""
+    classes = ["fl-number" if number else "" for _, number in heads]
+    head = "".join(
+        f'<th scope="col" class="{c}">{_text(text)}</th>'
+        for (text, _), c in zip(heads, classes, strict=True)
+    )
+    body = "".join(
+        "<tr>"
+        + "".join(
+            f'<td class="{c}" data-head="{_text(text)}">{_text(value)}</td>'
+            for (text, _), c, value in zip(heads, classes, line, strict=True)
+        )
+        + "</tr>"
+        for line in lines
+    )
+    return (
+        f'<table class="fl-table"><caption>{_text(caption)}</caption>'
+        f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+    )
+
+
+def bars(slices: Sequence[Slice]) -> str:
+    """Volume per slice as labelled bars, in the order given; money back has no bar."""
+    longest = max((s.measures.amount for s in slices), default=Decimal(0))
+    return f'<ul class="fl-bars">{"".join(_bar(s, longest) for s in slices)}</ul>'
+
+
+def _bar(part: Slice, longest: Decimal) -> str:
+    measures = part.measures
+    width = max(0.0, float(100 * measures.amount / longest)) if longest > 0 else 0.0
+    return (
+        f'<li title="{count(measures.declined)} declined">'
+        f"<span>{_text(part.name)}</span>"
+        f"<span><b>{money(measures.amount, cents=False)}</b> {count(measures.transactions)}"
+        f' <abbr title="transactions">tx</abbr></span>'
+        f'<i style="width:{width:.1f}%"></i></li>'
+    )

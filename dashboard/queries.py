@@ -1,0 +1,278 @@
+"""Every SQL statement of the dashboard (DuckDB dialect), as text and parameters.
+
+The ``agg_*`` tables hold additive partials: several rows per key, so every reading sums.
+Buckets are whole numbers counted from ``Period.origin``; the caller turns them into times.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from dashboard.period import Period
+
+__all__ = [
+    "MEASURES",
+    "Filters",
+    "Sql",
+    "alert_feed",
+    "alert_rules",
+    "alert_timeline",
+    "batch_totals",
+    "by_category",
+    "by_channel",
+    "extent",
+    "freshness_now",
+    "freshness_timeline",
+    "newest_measurement",
+    "states",
+    "table_status",
+    "timeline",
+]
+
+MEASURES = ("transaction_count", "amount_sum", "declined_count", "labelled_count", "fraud_count")
+_SUMS = ", ".join(f"sum({name}) AS {name}" for name in MEASURES)
+_OVER_FACTS = """count(*) AS transaction_count,
+       sum(f.amount) AS amount_sum,
+       count(*) FILTER (WHERE f.is_declined) AS declined_count,
+       count(f.is_fraud) AS labelled_count,
+       count(*) FILTER (WHERE f.is_fraud) AS fraud_count"""
+_MICROSECOND = timedelta(microseconds=1)
+
+
+@dataclass(frozen=True)
+class Sql:
+    """One statement and the values of its question marks, in order."""
+
+    text: str
+    params: tuple[object, ...] = ()
+
+
+@dataclass(frozen=True)
+class Filters:
+    """What the reader narrows down to; empty means no narrowing.
+
+    ``severities`` and ``rules`` narrow alerts alone; the others narrow transactions and alerts.
+    State ``ONLINE`` stands for transactions without a state.
+    """
+
+    channels: tuple[str, ...] = ()
+    states: tuple[str, ...] = ()
+    customer: int | None = None
+    severities: tuple[str, ...] = ()
+    rules: tuple[str, ...] = ()
+
+    @property
+    def narrow_transactions(self) -> bool:
+        """Whether the aggregates by time alone can no longer answer."""
+        return bool(self.channels or self.states or self.customer is not None)
+
+
+class _Where:
+    """Conditions joined by AND, with their values."""
+
+    def __init__(self) -> None:
+        self._conditions: list[str] = []
+        self.params: list[object] = []
+
+    def add(self, condition: str, *params: object) -> None:
+        self._conditions.append(condition)
+        self.params.extend(params)
+
+    def one_of(self, expression: str, values: tuple[str, ...]) -> None:
+        if values:
+            self.add(f"{expression} IN ({', '.join('?' * len(values))})", *values)
+
+    def between(self, column: str, start: datetime, end: datetime) -> None:
+        self.add(f"{column} >= ? AND {column} < ?", start, end)
+
+    def __str__(self) -> str:
+        return " AND ".join(self._conditions) or "true"
+
+
+def _of_facts(filters: Filters, start: datetime, end: datetime) -> _Where:
+    where = _Where()
+    where.between("f.transaction_ts", start, end)
+    where.one_of("f.channel", filters.channels)
+    where.one_of("coalesce(f.merchant_state, 'ONLINE')", filters.states)
+    if filters.customer is not None:
+        where.add("f.user_id = ?", filters.customer)
+    return where
+
+
+def _of_alerts(filters: Filters, start: datetime, end: datetime) -> _Where:
+    where = _Where()
+    where.between("a.transaction_ts", start, end)
+    where.one_of("a.severity", filters.severities)
+    where.one_of("a.rule", filters.rules)
+    where.one_of("coalesce(a.merchant_state, 'ONLINE')", filters.states)
+    if filters.customer is not None:
+        where.add("a.user_id = ?", filters.customer)
+    if filters.channels:  # alerts do not say the channel
+        facts = _of_facts(Filters(channels=filters.channels), start, end)
+        where.add(
+            f"a.transaction_id IN (SELECT f.transaction_id FROM gold.fact_transactions f"
+            f" WHERE {facts})",
+            *facts.params,
+        )
+    return where
+
+
+def _bucket(column: str, period: Period) -> tuple[str, tuple[object, ...]]:
+    epoch = datetime.fromtimestamp(0, tz=period.origin.tzinfo)
+    origin = (period.origin - epoch) // _MICROSECOND
+    return f"(epoch_us({column}) - ?) // ?", (origin, period.step // _MICROSECOND)
+
+
+def extent() -> Sql:
+    """First and last minute with transactions; both NULL on an empty lake."""
+    return Sql(
+        "SELECT min(minute) AS oldest, max(minute) AS newest"
+        " FROM gold.agg_minute WHERE transaction_count > 0"
+    )
+
+
+def timeline(period: Period, filters: Filters) -> Sql:
+    """Measures per bucket of the period and of the stretch before it."""
+    if filters.narrow_transactions:
+        bucket, values = _bucket("f.transaction_ts", period)
+        where = _of_facts(filters, period.origin, period.end)
+        measures, table = _OVER_FACTS, "gold.fact_transactions f"
+    else:
+        bucket, values = _bucket("minute", period)
+        where = _Where()
+        where.between("minute", period.origin, period.end)
+        measures, table = _SUMS, "gold.agg_minute"
+    return Sql(
+        f"SELECT {bucket} AS bucket, {measures} FROM {table} WHERE {where} GROUP BY 1 ORDER BY 1",
+        (*values, *where.params),
+    )
+
+
+def alert_timeline(period: Period, filters: Filters) -> Sql:
+    """Alerts per bucket of the period and of the stretch before it; high ones apart too."""
+    bucket, values = _bucket("a.transaction_ts", period)
+    where = _of_alerts(filters, period.origin, period.end)
+    return Sql(
+        f"SELECT {bucket} AS bucket, count(*) AS alerts,"
+        " count(*) FILTER (WHERE a.severity = 'high') AS high"
+        f" FROM gold.fraud_alerts a WHERE {where} GROUP BY 1 ORDER BY 1",
+        (*values, *where.params),
+    )
+
+
+def by_category(period: Period, filters: Filters, *, everything: bool) -> Sql:
+    """Measures per merchant category, largest volume first.
+
+    ``everything`` says that the period spans all data, so that the daily aggregate can answer.
+    """
+    if everything and not filters.narrow_transactions:
+        inner = f"SELECT mcc, {_SUMS} FROM gold.agg_category_day GROUP BY mcc"
+        params: tuple[object, ...] = ()
+    else:
+        where = _of_facts(filters, period.start, period.end)
+        inner = (
+            f"SELECT f.mcc, {_OVER_FACTS} FROM gold.fact_transactions f WHERE {where} GROUP BY 1"
+        )
+        params = tuple(where.params)
+    return Sql(
+        "SELECT coalesce(m.description, 'Category ' || t.mcc) AS category,"
+        f" {', '.join(f't.{name}' for name in MEASURES)}"
+        f" FROM ({inner}) t LEFT JOIN gold.dim_mcc m ON m.mcc = t.mcc"
+        " WHERE t.transaction_count > 0 ORDER BY t.amount_sum DESC, category",
+        params,
+    )
+
+
+def by_channel(period: Period, filters: Filters) -> Sql:
+    """Measures per channel, largest volume first."""
+    where = _of_facts(filters, period.start, period.end)
+    return Sql(
+        f"SELECT f.channel, {_OVER_FACTS} FROM gold.fact_transactions f WHERE {where}"
+        " GROUP BY 1 ORDER BY amount_sum DESC, f.channel",
+        tuple(where.params),
+    )
+
+
+def alert_feed(period: Period, filters: Filters, limit: int) -> Sql:
+    """The newest alerts, with what an operator may see of card and category."""
+    where = _of_alerts(filters, period.start, period.end)
+    return Sql(
+        "SELECT a.alert_id, a.transaction_id, a.transaction_ts, a.raised_at, a.rule, a.severity,"
+        " a.reason, a.user_id, a.amount, a.merchant_city, a.merchant_state,"
+        " c.card_last4, c.card_brand, m.description AS category"
+        " FROM gold.fraud_alerts a"
+        " LEFT JOIN gold.dim_card c ON c.card_id = a.card_id"
+        " LEFT JOIN gold.dim_mcc m ON m.mcc = a.mcc"
+        f" WHERE {where} ORDER BY a.transaction_ts DESC, a.raised_at DESC, a.alert_id LIMIT ?",
+        (*where.params, limit),
+    )
+
+
+def states() -> Sql:
+    """States and countries that have transactions, busiest first; ``ONLINE`` is none."""
+    return Sql(
+        "SELECT state FROM gold.agg_state_day GROUP BY state"
+        " HAVING sum(transaction_count) > 0 ORDER BY sum(transaction_count) DESC, state"
+    )
+
+
+def alert_rules() -> Sql:
+    """Rules that ever raised an alert."""
+    return Sql("SELECT DISTINCT rule FROM gold.fraud_alerts ORDER BY rule")
+
+
+_WEIGHTED = """sum(events) AS events,
+       sum(p50_ms * events) / sum(events) AS p50_ms,
+       sum(p95_ms * events) / sum(events) AS p95_ms,
+       max(max_ms) AS max_ms"""
+
+
+def newest_measurement() -> Sql:
+    """When the pipeline last finished a batch; NULL before the first."""
+    return Sql("SELECT max(measured_at) AS newest FROM gold.pipeline_freshness")
+
+
+def freshness_now(since: datetime) -> Sql:
+    """Freshness per table and hop of the batches that ended since then.
+
+    Percentiles of batches cannot be joined exactly: they are averaged, weighted by changes.
+    """
+    return Sql(
+        f"SELECT table_name, hop, {_WEIGHTED} FROM gold.pipeline_freshness"
+        " WHERE measured_at >= ? AND events > 0 GROUP BY ALL ORDER BY table_name, hop",
+        (since,),
+    )
+
+
+def freshness_timeline(since: datetime, step: timedelta) -> Sql:
+    """Freshness per hop over all tables, in steps from ``since`` on; ``bucket`` counts steps."""
+    epoch = datetime.fromtimestamp(0, tz=since.tzinfo)
+    return Sql(
+        f"SELECT (epoch_us(measured_at) - ?) // ? AS bucket, hop, {_WEIGHTED}"
+        " FROM gold.pipeline_freshness WHERE measured_at >= ? AND events > 0"
+        " GROUP BY ALL ORDER BY bucket, hop",
+        ((since - epoch) // _MICROSECOND, step // _MICROSECOND, since),
+    )
+
+
+def table_status() -> Sql:
+    """The last known state of each source table, stopped ones first."""
+    return Sql(
+        "SELECT table_name, state, since, reason, next_step FROM gold.pipeline_status"
+        " QUALIFY row_number() OVER (PARTITION BY table_name ORDER BY since DESC) = 1"
+        " ORDER BY state = 'running', table_name"
+    )
+
+
+def batch_totals(since: datetime) -> Sql:
+    """What became of the changes since then, per table: applied, superseded, quarantined."""
+    return Sql(
+        "SELECT table_name, sum(events) AS events, sum(applied) AS applied,"
+        " sum(superseded) AS superseded, sum(quarantined) AS quarantined,"
+        " count(DISTINCT batch_id) AS batches, avg(duration_ms) AS duration_ms,"
+        " max(started_at) AS last_started"
+        " FROM gold.pipeline_batches WHERE started_at >= ?"
+        " GROUP BY table_name ORDER BY table_name",
+        (since,),
+    )
