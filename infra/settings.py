@@ -84,6 +84,10 @@ class Settings(BaseSettings):
     stream_small_batch_rows: int = Field(
         100_000, ge=0, description="Writes of more rows go through Spark's distributed writer."
     )
+    stream_checkpoint: str = Field("", description="Spark's checkpoint; in the home if empty.")
+    lake_history_minutes: int = Field(
+        60, ge=5, description="How long replaced files stay, for readers and time travel."
+    )
     delete_marker_days: int = Field(30, ge=1, description="How long deleted keys keep a marker.")
 
     rule_amount_over: float = Field(3000, description="Alert above this amount, US dollars.")

@@ -8,6 +8,7 @@ that is in the log already is not written again.
 from __future__ import annotations
 
 import logging
+import threading
 from typing import TYPE_CHECKING, Protocol
 
 import pyarrow as pa
@@ -136,6 +137,7 @@ class SparkWriter:
         self._spark = spark
         self._lake = lake
         self._app_id = app_id
+        self._session_settings = threading.Lock()
 
     def append(self, contract: Contract, rows: pa.Table, batch_id: int) -> None:
         """Add the rows, unless the table has this batch."""
@@ -158,23 +160,24 @@ class SparkWriter:
             return
         _, condition = _bounds(contract, patch)
         values: dict[str, object] = {f"`{name}`": f"s.`{name}`" for name in contract.column_names}
+        merge = (
+            SparkDeltaTable.forPath(self._spark, self._lake.spark_uri(contract))
+            .alias("t")
+            .merge(self._spark.createDataFrame(_source(patch)).alias("s"), condition)
+            .whenMatchedDelete(f"s.{_ACTION} = 'd'")
+            .whenMatchedUpdate(f"s.{_ACTION} = 'u'", values)  # type: ignore[arg-type]
+            .whenNotMatchedInsert(f"s.{_ACTION} = 'i'", values)  # type: ignore[arg-type]
+        )
         # A merge takes its transaction from the session, where it would stay for the next write.
         conf = self._spark.conf
-        conf.set("spark.databricks.delta.write.txnAppId", self._app_id)
-        conf.set("spark.databricks.delta.write.txnVersion", str(batch_id))
-        try:
-            (
-                SparkDeltaTable.forPath(self._spark, self._lake.spark_uri(contract))
-                .alias("t")
-                .merge(self._spark.createDataFrame(_source(patch)).alias("s"), condition)
-                .whenMatchedDelete(f"s.{_ACTION} = 'd'")
-                .whenMatchedUpdate(f"s.{_ACTION} = 'u'", values)  # type: ignore[arg-type]
-                .whenNotMatchedInsert(f"s.{_ACTION} = 'i'", values)  # type: ignore[arg-type]
-                .execute()
-            )
-        finally:
-            conf.unset("spark.databricks.delta.write.txnAppId")
-            conf.unset("spark.databricks.delta.write.txnVersion")
+        with self._session_settings:
+            conf.set("spark.databricks.delta.write.txnAppId", self._app_id)
+            conf.set("spark.databricks.delta.write.txnVersion", str(batch_id))
+            try:
+                merge.execute()
+            finally:
+                conf.unset("spark.databricks.delta.write.txnAppId")
+                conf.unset("spark.databricks.delta.write.txnVersion")
 
 
 class SizedWriter:

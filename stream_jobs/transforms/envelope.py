@@ -118,12 +118,13 @@ class Decoder:
             ]
         )
 
-    def decode(self, records: pa.Table, batch_id: int) -> Decoded:
+    def decode(self, records: pa.Table, batch_id: int, held: str = "") -> Decoded:
         """Decode the records of this table; tombstones (empty values) are left out.
 
         Args:
             records: rows of :data:`RECORDS`.
             batch_id: micro-batch, written to every row.
+            held: why the table is stopped; then every record is set aside for later.
         """
         columns = [records.column(name).to_pylist() for name in ("value", "offset", "epoch")]
         kafka_ts = records.column("kafka_ts").cast(pa.int64()).to_pylist()
@@ -159,13 +160,13 @@ class Decoder:
                     )
                 except ValueError as error:
                     raise _Reject("no_order", f"{self.table}: {error}") from None
+                if held:
+                    raise _Reject("table_stopped", held)
                 if row is None and op != "t":
                     raise _Reject("not_an_envelope", f"{self.table}: op {op} carries no row")
                 good.append(index)
                 rows.append(row)
-                tails.append(
-                    (token, op == "d", source_ts, batch_id, extra, op, kafka_ts[index])
-                )
+                tails.append((token, op == "d", source_ts, batch_id, extra, op, kafka_ts[index]))
             except _Reject as reject:
                 bad.append((index, value, reject.reason, reject.detail))
                 if reject.reason == "schema_changed":

@@ -1,0 +1,340 @@
+"""One micro-batch, from Kafka records to bronze, alerts, gold and silver.
+
+The order of the writes is what makes a batch repeatable: silver, from which old state is read,
+comes last, so a batch that was cut short anywhere computes the same again; and each table has each
+batch at most once.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, fields
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from infra.lake.tables import Lake
+from infra.settings import Settings
+from lakehouse_schemas import Contract, contracts
+from stream_jobs.io.metrics import Metrics
+from stream_jobs.io.writer import Writer
+from stream_jobs.state.cards import Cards
+from stream_jobs.state.current_rows import CurrentRows
+from stream_jobs.state.merchants import Merchants
+from stream_jobs.state.status import Status
+from stream_jobs.transforms import gold
+from stream_jobs.transforms.alerts import alert_patch
+from stream_jobs.transforms.current import Step, latest_per_key, overtake, truncated
+from stream_jobs.transforms.envelope import Decoded, Decoder
+from stream_jobs.transforms.freshness import ages, batch_rows, freshness_rows, heartbeats
+from stream_jobs.transforms.patch import Patch, patch_between
+from stream_jobs.transforms.rules import Rules
+
+__all__ = ["HEARTBEAT", "SCHEMA_TOPIC", "BatchProcessor"]
+
+HEARTBEAT = "finlake_heartbeat"
+SCHEMA_TOPIC = "cdc"
+
+_log = logging.getLogger(__name__)
+Write = tuple[Callable[..., None], Contract, pa.Table | Patch]
+
+
+@dataclass
+class _Tally:
+    """What one batch did, for ``pipeline_batches`` and ``pipeline_freshness``."""
+
+    batch_id: int
+    started: float = field(default_factory=time.time)
+    measured: dict[tuple[str, str], tuple[int, tuple[float, ...]]] = field(default_factory=dict)
+
+    def see(self, hop: str, changes: dict[str, pa.Table], seen_us: int | None = None) -> None:
+        """Note how old the tables' streamed changes are at this hop (snapshot reads have no age)."""
+        for table, rows in changes.items():
+            if rows.num_rows:
+                at = rows.column("kafka_ts") if hop == "kafka" else seen_us or _now_us()
+                age = ages(rows.column("_source_ts"), at)
+                self.measured[table, hop] = (rows.num_rows, age)
+
+
+class BatchProcessor:
+    """Applies micro-batches to the lake.
+
+    Args:
+        settings: thresholds of the rules.
+        lake: the tables.
+        writer: writes each table once per batch.
+        publish: takes alerts (rows of ``fraud_alerts``) to whoever waits for them, at least once.
+        metrics: where figures go.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        lake: Lake,
+        writer: Writer,
+        publish: Callable[[pa.Table], None],
+        metrics: Metrics,
+    ) -> None:
+        bronze, dead = contracts.get("bronze.changes"), contracts.get("bronze.dead_letters")
+        self._sources = {c.name: c for c in contracts.source_tables()}
+        self._silver = {name: contracts.get(f"silver.{name}") for name in self._sources}
+        self._decoders = {
+            name: Decoder(silver, bronze, dead, self._sources[name].dropped)
+            for name, silver in self._silver.items()
+        }
+        for contract in contracts.all():
+            if contract.layer != "source":
+                lake.ensure(contract)
+        self._rows = {name: CurrentRows(lake, silver) for name, silver in self._silver.items()}
+        self._cards = Cards(lake, _rules(settings))
+        self._merchants = Merchants(lake)
+        self._status = Status(lake)
+        self._writer = writer
+        self._publish = publish
+        self._metrics = metrics
+        self._threads = ThreadPoolExecutor(4, thread_name_prefix="write")
+
+    def process(self, records: pa.Table, batch_id: int) -> None:
+        """Apply one batch of Kafka records (:data:`~stream_jobs.transforms.envelope.RECORDS`).
+
+        Doing the same batch again, wholly or after being cut short, changes nothing twice.
+        """
+        tally = _Tally(batch_id)
+        by_table = _by_table(records)
+        self._status.observe(by_table.get(SCHEMA_TOPIC))
+        decoded = {
+            name: self._decode(decoder, by_table[name], batch_id)
+            for name, decoder in self._decoders.items()
+            if name in by_table
+        }
+        steps = {name: self._step(name, found.changes) for name, found in decoded.items()}
+        streamed = {name: _streamed(found.changes) for name, found in decoded.items()}
+        if HEARTBEAT in by_table:
+            streamed[HEARTBEAT] = heartbeats(by_table[HEARTBEAT])
+        tally.see("kafka", streamed)
+
+        writes, alerts = self._gold(steps, batch_id)
+        self._tell(alerts, decoded.get("transactions"), tally)
+        self._write(self._bronze(decoded), batch_id)
+        tally.see("bronze", streamed)
+        self._write(writes, batch_id)
+        tally.see("gold", streamed)
+        self._write(self._silver_writes(steps), batch_id)
+        tally.see("silver", streamed)
+        for name, step in steps.items():
+            self._rows[name].written(step.new)
+        self._log(tally, records, decoded, steps)
+
+    def _decode(self, decoder: Decoder, part: pa.Table, batch_id: int) -> Decoded:
+        found = decoder.decode(part, batch_id, self._status.stopped(decoder.table))
+        if found.schema_problem:
+            self._status.stop(decoder.table, found.schema_problem)
+        return found
+
+    def _step(self, name: str, changes: pa.Table) -> Step:
+        silver, rows = self._silver[name], self._rows[name]
+        key = silver.key
+        emptied = changes.filter(pc.equal(changes["op"], "t"))
+        if emptied.num_rows:
+            changes = self._with_truncate(name, changes, emptied)
+        latest = latest_per_key(changes, key)
+        current = rows.of(latest.column(key[0]))
+        return overtake(latest, current, key, changes.num_rows, silver.column_names)
+
+    def _with_truncate(self, name: str, changes: pa.Table, emptied: pa.Table) -> pa.Table:
+        """The changes with a delete, at the last truncate, of every row that stood before it."""
+        last = emptied.take([emptied.num_rows - 1]).to_pylist()[0]
+        kept = changes.filter(pc.not_equal(changes["op"], "t"))
+        live = self._rows[name].live()
+        before = pa.concat_tables([live, kept.select(live.column_names)])
+        key = self._silver[name].key
+        gone = truncated(
+            latest_per_key(before, key), last["_order_token"], last["_source_ts"], last["_batch_id"]
+        )
+        gone = gone.append_column("op", pa.array(["d"] * gone.num_rows, pa.string()))
+        gone = gone.append_column(
+            "kafka_ts", pa.array([last["kafka_ts"]] * gone.num_rows, kept.schema.field("kafka_ts").type)
+        )
+        return pa.concat_tables([kept, gone.cast(kept.schema)])
+
+    def _gold(self, steps: dict[str, Step], batch_id: int) -> tuple[list[Write], pa.Table]:
+        """What the steps change in gold, and the alerts that are new."""
+        writes: list[Write] = []
+        for name, (source, _) in gold.DIMENSIONS.items():
+            if source in steps:
+                step, contract = steps[source], contracts.get(f"gold.{name}")
+                old, new = gold.dim_rows(name, step.old), gold.dim_rows(name, step.new)
+                patch = patch_between(old, new, contract.key[0])
+                writes.append((self._writer.merge, contract, patch))
+        alerts = contracts.get("gold.fraud_alerts")
+        none = _empty(alerts)
+        if not {"transactions", "fraud_labels"} & steps.keys():
+            return writes, none
+        old, new = self._wide(steps)
+        moved = gold.moves(old, new)
+        if moved.num_rows == 0:
+            return writes, none
+        fact = contracts.get("gold.fact_transactions")
+        patch = patch_between(gold.fact_rows(old), gold.fact_rows(new), fact.key[0])
+        writes.append((self._writer.merge, fact, patch))
+        merchant = contracts.get("gold.dim_merchant")
+        writes.append((self._writer.merge, merchant, self._merchants.move(moved)))
+        for name in gold.AGGREGATES:
+            rows = gold.partials(name, moved)
+            writes.append((self._writer.append, contracts.get(f"gold.{name}"), rows))
+        if "fraud_labels" in steps:  # which the rules do not look at
+            moved = gold.moves(_unlabelled(old), _unlabelled(new))
+        change = self._cards.move(moved)
+        patch = alert_patch(change.old, change.new, new, self._wide_of, _now_us())
+        writes.append((self._writer.merge, alerts, patch))
+        return writes, patch.inserts
+
+    def _wide(self, steps: dict[str, Step]) -> tuple[pa.Table, pa.Table]:
+        """The touched transactions with their labels, before and after the batch."""
+        labels, booked = self._rows["fraud_labels"], self._rows["transactions"]
+        label_step, step = steps.get("fraud_labels"), steps.get("transactions")
+        ids = _union(step and step.new["id"], label_step and label_step.new["transaction_id"])
+        old_labels, old_booked = labels.of(ids), booked.of(ids)
+        old = gold.wide(old_booked, old_labels)
+        new_labels = _overlay(old_labels, label_step and label_step.new, "transaction_id")
+        new_booked = _overlay(old_booked, step and step.new, "id")
+        return old, gold.wide(new_booked, new_labels)
+
+    def _wide_of(self, ids: pa.Array) -> pa.Table:
+        return gold.wide(self._rows["transactions"].of(ids), self._rows["fraud_labels"].of(ids))
+
+    def _tell(self, alerts: pa.Table, booked: Decoded | None, tally: _Tally) -> None:
+        """Publish new alerts; those of a snapshot are history and stay in gold only."""
+        if alerts.num_rows == 0 or booked is None:
+            return
+        changes = booked.changes
+        read = changes.filter(pc.equal(changes["op"], "r"))
+        live = pc.invert(pc.is_in(alerts["transaction_id"], value_set=_flat(read["id"])))
+        alerts = alerts.filter(live)
+        if alerts.num_rows:
+            self._publish(alerts)
+            told = pc.is_in(changes["id"], value_set=_flat(alerts["transaction_id"]))
+            tally.see("alert", {"transactions": _streamed(changes.filter(told))})
+
+    def _bronze(self, decoded: dict[str, Decoded]) -> list[Write]:
+        bronze, dead = contracts.get("bronze.changes"), contracts.get("bronze.dead_letters")
+        if not decoded:
+            return []
+        changes = pa.concat_tables([found.bronze for found in decoded.values()])
+        rejects = pa.concat_tables([found.rejects for found in decoded.values()])
+        for row in rejects.select(["topic", "partition", "offset", "detail"]).to_pylist()[:5]:
+            _log.warning(
+                "%(topic)s[%(partition)d]@%(offset)d set aside: %(detail)s; "
+                "`finlake query \"SELECT * FROM bronze.dead_letters\"` shows all",
+                row,
+            )
+        append = self._writer.append
+        return [(append, bronze, changes), (append, dead, rejects)]
+
+    def _silver_writes(self, steps: dict[str, Step]) -> list[Write]:
+        writes: list[Write] = []
+        for name, step in steps.items():
+            key = self._silver[name].key[0]
+            there = pc.is_in(step.new[key], value_set=_flat(step.old[key]))
+            patch = Patch(
+                step.new.filter(pc.invert(there)),
+                step.new.filter(there),
+                step.old.slice(0, 0).select([key]),
+            )
+            writes.append((self._writer.merge, self._silver[name], patch))
+        return writes
+
+    def _write(self, writes: Iterable[Write], batch_id: int) -> None:
+        """Do independent writes side by side; the first that fails ends the batch."""
+        waiting = [
+            self._threads.submit(write, contract, rows, batch_id)
+            for write, contract, rows in writes
+            if rows.num_rows
+        ]
+        for one in waiting:
+            one.result()
+
+    def _log(
+        self,
+        tally: _Tally,
+        records: pa.Table,
+        decoded: dict[str, Decoded],
+        steps: dict[str, Step],
+    ) -> None:
+        now = _now_us()
+        counts = {
+            name: (
+                found.bronze.num_rows,
+                steps[name].applied,
+                steps[name].superseded,
+                found.rejects.num_rows,
+            )
+            for name, found in decoded.items()
+        }
+        batches = batch_rows(tally.batch_id, counts, records, tally.started, now)
+        append = self._writer.append
+        self._write(
+            [
+                (append, contracts.get("gold.pipeline_batches"), batches),
+                (
+                    append,
+                    contracts.get("gold.pipeline_freshness"),
+                    freshness_rows(tally.measured, tally.batch_id, now),
+                ),
+                (append, contracts.get("gold.pipeline_status"), self._status.changed()),
+            ],
+            tally.batch_id,
+        )
+        self._metrics.batch(counts, tally.measured, time.time() - tally.started)
+
+
+def _rules(settings: Settings) -> Rules:
+    names = [f.name for f in fields(Rules)]
+    return Rules(**{name: getattr(settings, f"rule_{name}") for name in names})
+
+
+def _by_table(records: pa.Table) -> dict[str, pa.Table]:
+    """The records of each table; the schema topic has no table and goes by its own name."""
+    parts = {}
+    for topic in pc.unique(records["topic"]).to_pylist():
+        part = records.filter(pc.equal(records["topic"], topic))
+        parts[topic.rsplit(".", 1)[-1]] = part
+    return parts
+
+
+def _streamed(changes: pa.Table) -> pa.Table:
+    """Changes of the running source; what a snapshot read was committed at any time before."""
+    return changes.filter(pc.not_equal(changes["op"], "r"))
+
+
+def _flat(column: pa.ChunkedArray) -> pa.Array:
+    return column.combine_chunks()
+
+
+def _empty(contract: Contract) -> pa.Table:
+    return contract.arrow_schema().empty_table()
+
+
+def _unlabelled(wide: pa.Table) -> pa.Table:
+    nothing = pa.nulls(wide.num_rows, pa.string())
+    return wide.set_column(wide.column_names.index("label"), "label", nothing)
+
+
+def _union(*columns: pa.ChunkedArray | None) -> pa.Array:
+    there = [_flat(c) for c in columns if c is not None]
+    return pc.unique(pa.concat_arrays(there))
+
+
+def _overlay(rows: pa.Table, newer: pa.Table | None, key: str) -> pa.Table:
+    """The rows, with the newer ones in the place of those with the same key."""
+    if newer is None:
+        return rows
+    rest = rows.filter(pc.invert(pc.is_in(rows[key], value_set=_flat(newer[key]))))
+    return pa.concat_tables([rest, newer.cast(rest.schema)])
+
+
+def _now_us() -> int:
+    return time.time_ns() // 1000
