@@ -1,0 +1,1 @@
+"""Jobs that run to an end: load, generate, traffic, verify and their like."""

@@ -1,0 +1,1 @@
+"""Pure functions of the batch jobs: no settings, no network, no clock."""
