@@ -1,0 +1,29 @@
+"""``finlake stream``."""
+
+from __future__ import annotations
+
+import logging
+
+import click
+
+__all__ = ["commands", "stream"]
+
+
+@click.command()
+@click.option("--once", is_flag=True, help="Apply what is there, then stop.")
+def stream(once: bool) -> None:
+    """Run the streaming job: Kafka to bronze, silver, gold and alerts, until it is stopped.
+
+    Example: finlake stream --once
+    """
+    from infra.settings import load_settings
+    from stream_jobs.job import run
+
+    logging.basicConfig(
+        level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
+    )
+    logging.getLogger("py4j").setLevel(logging.WARNING)
+    run(load_settings(), once)
+
+
+commands = [stream]

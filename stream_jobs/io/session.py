@@ -1,0 +1,70 @@
+"""The Spark session of the streaming application."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from infra.settings import Settings
+from infra.stack.jars import jar_paths
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+__all__ = ["start_session"]
+
+
+def start_session(settings: Settings) -> SparkSession:
+    """Start Spark with Delta, the Kafka source and, for an object store, its file system.
+
+    Its pages are on ``settings.port_spark_ui`` or the next free port.
+
+    Raises:
+        ComponentMissing: when a jar cannot be had.
+    """
+    from pyspark.sql import SparkSession
+
+    jars = list(jar_paths("spark"))
+    s3 = settings.lake.startswith("s3a:")
+    if s3:
+        jars += jar_paths("spark-s3")
+    home = settings.home / "spark"
+    home.mkdir(parents=True, exist_ok=True)
+    options = {
+        "spark.jars": ",".join(str(jar) for jar in jars),
+        "spark.driver.memory": settings.spark_driver_memory,
+        "spark.driver.host": "127.0.0.1",
+        "spark.driver.bindAddress": "127.0.0.1",
+        "spark.ui.port": str(settings.port_spark_ui),
+        "spark.local.dir": str(home / "tmp"),
+        "spark.sql.warehouse.dir": str(home / "warehouse"),
+        "spark.sql.extensions": "io.delta.sql.DeltaSparkSessionExtension",
+        "spark.sql.catalog.spark_catalog": "org.apache.spark.sql.delta.catalog.DeltaCatalog",
+        "spark.sql.session.timeZone": "UTC",
+        "spark.sql.shuffle.partitions": "2",
+        "spark.databricks.delta.snapshotPartitions": "2",
+        "spark.sql.execution.arrow.pyspark.enabled": "true",
+        "spark.sql.streaming.minBatchesToRetain": "20",
+        "spark.ui.showConsoleProgress": "false",
+        # A batch is one read and one collect: what pages and listeners keep of it is memory only.
+        "spark.ui.retainedJobs": "200",
+        "spark.ui.retainedStages": "200",
+        "spark.ui.retainedTasks": "2000",
+        "spark.sql.ui.retainedExecutions": "50",
+        "spark.driver.extraJavaOptions": "-XX:+UseSerialGC -XX:TieredStopAtLevel=4",
+    }
+    if s3:
+        secret = settings.s3_secret_key
+        options |= {
+            "spark.hadoop.fs.s3a.endpoint": settings.s3_endpoint or "",
+            "spark.hadoop.fs.s3a.access.key": settings.s3_access_key or "",
+            "spark.hadoop.fs.s3a.secret.key": secret.get_secret_value() if secret else "",
+            "spark.hadoop.fs.s3a.endpoint.region": "us-east-1",
+            "spark.hadoop.fs.s3a.path.style.access": "true",
+            "spark.hadoop.fs.s3a.connection.ssl.enabled": "false",
+        }
+    builder = SparkSession.builder.appName("finlake").master(settings.spark_master)
+    for name, value in options.items():
+        builder = builder.config(name, value)
+    session = builder.getOrCreate()
+    session.sparkContext.setLogLevel("WARN")
+    return session

@@ -1,0 +1,93 @@
+"""The Kafka source: which topics, from which offsets, in which form."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+from confluent_kafka import KafkaException
+from confluent_kafka.admin import AdminClient
+
+from finlake.errors import ComponentMissing
+from infra.lake.query import Query
+from infra.settings import Settings
+from lakehouse_schemas import contracts
+from stream_jobs.batch import HEARTBEAT, SCHEMA_TOPIC
+from stream_jobs.transforms.envelope import RECORDS
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame, SparkSession
+
+__all__ = ["partitions", "read_stream", "starting_offsets", "topics"]
+
+
+def topics() -> list[str]:
+    """The topics that the stream reads."""
+    names = [c.name for c in contracts.source_tables()]
+    return [f"{SCHEMA_TOPIC}.finance.{name}" for name in (*names, HEARTBEAT)] + [SCHEMA_TOPIC]
+
+
+def partitions(settings: Settings) -> dict[str, int]:
+    """Number of partitions of each topic.
+
+    Raises:
+        ComponentMissing: when Kafka does not answer or a topic is not there.
+    """
+    admin = AdminClient({"bootstrap.servers": settings.kafka_bootstrap})
+    try:
+        found = admin.list_topics(timeout=10).topics
+    except KafkaException as error:
+        raise ComponentMissing(
+            f"Kafka at {settings.kafka_bootstrap} does not answer ({error.args[0].str()}); "
+            "start it with `finlake up`"
+        ) from None
+    missing = [name for name in topics() if name not in found]
+    if missing:
+        raise ComponentMissing(
+            f"Kafka has no topic {', '.join(missing)}; make them with `finlake topics create`"
+        )
+    return {name: len(found[name].partitions) for name in topics()}
+
+
+def starting_offsets(settings: Settings) -> str:
+    """Where a stream without a checkpoint starts, in Spark's form.
+
+    That is where the lake's last finished batch ended, so that a lost checkpoint loses nothing and
+    repeats nothing; the beginning of the topics for an empty lake.
+    """
+    known = Query(settings).query(
+        "SELECT table_name, arg_max(ends, started_at) AS ends FROM gold.pipeline_batches GROUP BY 1"
+    )
+    ends = {row["table_name"]: json.loads(row["ends"]) for row in known.to_pylist()}
+    offsets = {
+        topic: {
+            str(part): ends.get(topic.rsplit(".", 1)[-1], {}).get(str(part), -2)
+            for part in range(count)
+        }
+        for topic, count in partitions(settings).items()
+    }
+    return json.dumps(offsets)
+
+
+def read_stream(spark: SparkSession, settings: Settings) -> DataFrame:
+    """A streaming frame with the columns of :data:`stream_jobs.transforms.envelope.RECORDS`.
+
+    Data that Kafka has dropped before it was read stops the stream instead of being skipped.
+    """
+    records = (
+        spark.readStream.format("kafka")
+        .option("kafka.bootstrap.servers", settings.kafka_bootstrap)
+        .option("subscribe", ",".join(topics()))
+        .option("startingOffsets", starting_offsets(settings))
+        .option("maxOffsetsPerTrigger", settings.stream_max_offsets)
+        .option("failOnDataLoss", "true")
+        .option("includeHeaders", "true")
+        .load()
+    )
+    epoch = "cast(filter(headers, h -> h.key = 'epoch')[0].value as string) AS epoch"
+    frame = records.selectExpr(
+        "topic", "partition", "offset", "timestamp AS kafka_ts", epoch, "key", "value"
+    )
+    if frame.columns != RECORDS.names:
+        raise AssertionError(f"the source gives {frame.columns}, not {RECORDS.names}")
+    return frame

@@ -1,0 +1,144 @@
+"""The streaming job: one query over all topics, one batch processor."""
+
+from __future__ import annotations
+
+import logging
+import signal
+import threading
+from pathlib import Path
+from types import FrameType
+from typing import TYPE_CHECKING
+
+from finlake.errors import FinlakeError, UsageProblem
+from infra.lake.query import Query
+from infra.lake.tables import Lake
+from infra.settings import Settings
+from stream_jobs.batch import BatchProcessor
+from stream_jobs.io.alerts import AlertTopic
+from stream_jobs.io.housekeeping import Housekeeping
+from stream_jobs.io.metrics import Metrics
+from stream_jobs.io.session import start_session
+from stream_jobs.io.source import partitions, read_stream
+from stream_jobs.io.writer import DeltaRsWriter, SizedWriter, SparkWriter
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame
+    from pyspark.sql.streaming.query import StreamingQuery
+
+__all__ = ["checkpoint", "run"]
+
+_log = logging.getLogger(__name__)
+
+
+def run(settings: Settings, once: bool = False) -> None:
+    """Run the stream until it is told to stop (SIGINT, SIGTERM) or, with ``once``, is through.
+
+    A stop waits for the batch under way, so that nothing is cut in the middle.
+
+    Raises:
+        ComponentMissing: when Kafka, a topic or the lake is not there.
+        UsageProblem: when the checkpoint belongs to another lake.
+        FinlakeError: when the query fails; the message has the cause and what to do.
+    """
+    lake, location = Lake(settings), checkpoint(settings)
+    partitions(settings)
+    _check_checkpoint(settings, location)
+    metrics = Metrics()
+    _log.info("metrics on http://127.0.0.1:%d/metrics", metrics.serve(settings.port_metrics))
+    spark = start_session(settings)
+    _log.info("Spark's pages on %s", spark.sparkContext.uiWebUrl)
+    stop = threading.Event()
+    working = threading.Lock()
+    batches: list[_Batches] = []
+
+    def on_batch(frame: DataFrame, batch_id: int) -> None:
+        with working:
+            if stop.is_set():
+                raise InterruptedError("stopping")
+            if not batches:
+                app_id = frame.sparkSession.sparkContext.getLocalProperty("sql.streaming.queryId")
+                batches.append(_Batches(settings, lake, metrics, frame, app_id))
+            batches[0].process(frame, batch_id)
+
+    writer = read_stream(spark, settings).writeStream.queryName("finlake").foreachBatch(on_batch)
+    writer = writer.option("checkpointLocation", location.as_uri())
+    if once:
+        writer = writer.trigger(availableNow=True)
+    else:
+        writer = writer.trigger(processingTime=f"{settings.stream_trigger_ms} milliseconds")
+    query = writer.start()
+    _stop_on_signal(stop)
+    _log.info("streaming from %s to %s", settings.kafka_bootstrap, settings.lake)
+    try:
+        _wait(query, stop)
+        with working:  # the batch under way is finished before the query goes
+            query.stop()
+    finally:
+        spark.stop()
+
+
+class _Batches:
+    """What a batch needs, made at the first one, when the query's id is known."""
+
+    def __init__(
+        self, settings: Settings, lake: Lake, metrics: Metrics, frame: DataFrame, app_id: str
+    ) -> None:
+        self._small = DeltaRsWriter(lake, app_id)
+        large = SparkWriter(frame.sparkSession, lake, app_id)
+        writer = SizedWriter(self._small, large, settings.stream_small_batch_rows)
+        publish = AlertTopic(settings).publish
+        self._processor = BatchProcessor(settings, lake, writer, publish, metrics)
+        self._keeper = Housekeeping(self._small, settings.lake_history_minutes)
+
+    def process(self, frame: DataFrame, batch_id: int) -> None:
+        records = frame.toArrow()
+        if records.num_rows:
+            self._processor.process(records, batch_id)
+            self._keeper.after_batch()
+
+
+def checkpoint(settings: Settings) -> Path:
+    """Folder of Spark's checkpoint."""
+    return Path(settings.stream_checkpoint or settings.home / "checkpoints" / "stream").absolute()
+
+
+def _check_checkpoint(settings: Settings, location: Path) -> None:
+    """Refuse a checkpoint whose lake is gone: going on from it would leave a silent gap."""
+    commits = location / "commits"
+    started = commits.is_dir() and any(p.name.isdigit() for p in commits.iterdir())
+    if started and Query(settings).version("gold.pipeline_batches") <= 0:
+        raise UsageProblem(
+            f"the checkpoint {location} belongs to another lake than {settings.lake}; restore that "
+            "lake, or remove the checkpoint to fill this one from the start of the topics"
+        )
+
+
+def _stop_on_signal(stop: threading.Event) -> None:
+    def stopping(number: int, _: FrameType | None) -> None:
+        _log.info("%s: stopping after this batch", signal.Signals(number).name)
+        stop.set()
+
+    signal.signal(signal.SIGINT, stopping)
+    signal.signal(signal.SIGTERM, stopping)
+
+
+def _wait(query: StreamingQuery, stop: threading.Event) -> None:
+    while not stop.wait(0.2):
+        if not query.isActive:
+            break
+    error = query.exception()
+    if error is not None and not stop.is_set():
+        raise FinlakeError(_explain(str(error)))
+
+
+def _explain(text: str) -> str:
+    """A failed query in one line, with the way out of what is known."""
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    if "data may have been lost" in text or "OffsetOutOfRange" in text or "Partition" in text and "offset was changed" in text:
+        return (
+            "the stream stopped: Kafka no longer has changes that were not read yet; take a new "
+            "snapshot with `finlake connectors snapshot TABLE` for every table, then start the "
+            f"stream with a fresh checkpoint ({lines[0][:200]})"
+        )
+    cause = next((l for l in reversed(lines) if "Error" in l or "Exception" in l), lines[0])
+    return f"the stream stopped: {cause[:400]}; correct the cause and start it again, nothing is lost"
