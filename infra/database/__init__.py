@@ -1,0 +1,1 @@
+"""The source database: its users and its tables."""

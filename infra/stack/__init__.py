@@ -1,0 +1,1 @@
+"""The embedded stack: real components as supervised child processes on loopback, without root."""
