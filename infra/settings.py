@@ -75,12 +75,16 @@ class Settings(BaseSettings):
     port_metrics: int = Field(9108, description="Prometheus metrics, or the next free port.")
 
     token_key_id: str = Field("k1", description="Id of the key that makes card tokens.")
-    token_key: SecretStr | None = Field(None, description="That key, hexadecimal, 32 bytes or more.")
+    token_key: SecretStr | None = Field(
+        None, description="That key, hexadecimal, 32 bytes or more."
+    )
 
     spark_master: str = Field("local[2]", description="Spark master.")
     spark_driver_memory: str = Field("1g", description="Heap of the Spark driver.")
     stream_trigger_ms: int = Field(200, ge=0, description="Shortest time between micro-batches.")
-    stream_max_offsets: int = Field(50_000, ge=1, description="Most Kafka records in a micro-batch.")
+    stream_max_offsets: int = Field(
+        50_000, ge=1, description="Most Kafka records in a micro-batch."
+    )
     stream_small_batch_rows: int = Field(
         100_000, ge=0, description="Writes of more rows go through Spark's distributed writer."
     )
@@ -139,6 +143,7 @@ class Settings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """The places that values come from, the first wins."""
         return init_settings, env_settings, dotenv_settings, file_secret_settings
 
 

@@ -39,7 +39,7 @@ HEARTBEAT = "finlake_heartbeat"
 SCHEMA_TOPIC = "cdc"
 
 _log = logging.getLogger(__name__)
-Write = tuple[Callable[..., None], Contract, pa.Table | Patch]
+Write = tuple[Contract, pa.Table | Patch]  # rows are appended, a patch is merged
 
 
 @dataclass
@@ -51,7 +51,7 @@ class _Tally:
     measured: dict[tuple[str, str], tuple[int, tuple[float, ...]]] = field(default_factory=dict)
 
     def see(self, hop: str, changes: dict[str, pa.Table], seen_us: int | None = None) -> None:
-        """Note how old the tables' streamed changes are at this hop (snapshot reads have no age)."""
+        """Note how old the tables' streamed changes are at this hop."""
         for table, rows in changes.items():
             if rows.num_rows:
                 at = rows.column("kafka_ts") if hop == "kafka" else seen_us or _now_us()
@@ -116,7 +116,7 @@ class BatchProcessor:
             streamed[HEARTBEAT] = heartbeats(by_table[HEARTBEAT])
         tally.see("kafka", streamed)
 
-        writes, alerts = self._gold(steps, batch_id)
+        writes, alerts = self._gold(steps)
         self._tell(alerts, decoded.get("transactions"), tally)
         self._write(self._bronze(decoded), batch_id)
         tally.see("bronze", streamed)
@@ -127,6 +127,36 @@ class BatchProcessor:
         for name, step in steps.items():
             self._rows[name].written(step.new)
         self._log(tally, records, decoded, steps)
+
+    def resume(self, table: str, records: pa.Table, writer: Writer) -> Decoded:
+        """Apply what was set aside of a table, in a batch of its own, and let the table flow.
+
+        Args:
+            table: source table.
+            records: its records, as they came.
+            writer: writer with an application id of its own, which stays the same when the same
+                resumption has to be done again.
+
+        Returns:
+            What the records turned out to be; its rejects still cannot be applied.
+        """
+        self._status.resume(table)
+        found = self._decoders[table].decode(records, -1)
+        step = self._step(table, found.changes)
+        writes, alerts = self._gold({table: step})
+        self._tell(alerts, found if table == "transactions" else None, _Tally(0))
+        self._write(writes, 0, writer)
+        self._write(self._silver_writes({table: step}), 0, writer)
+        self._rows[table].written(step.new)
+        moved = step.applied + step.superseded
+        counts = {table: (0, step.applied, step.superseded, -moved)}
+        batches = batch_rows(-1, counts, records.slice(0, 0), time.time(), _now_us())
+        log: list[Write] = [
+            (contracts.get("gold.pipeline_batches"), batches),
+            (contracts.get("gold.pipeline_status"), self._status.changed()),
+        ]
+        self._write(log, 0, writer)
+        return found
 
     def _decode(self, decoder: Decoder, part: pa.Table, batch_id: int) -> Decoded:
         found = decoder.decode(part, batch_id, self._status.stopped(decoder.table))
@@ -155,12 +185,11 @@ class BatchProcessor:
             latest_per_key(before, key), last["_order_token"], last["_source_ts"], last["_batch_id"]
         )
         gone = gone.append_column("op", pa.array(["d"] * gone.num_rows, pa.string()))
-        gone = gone.append_column(
-            "kafka_ts", pa.array([last["kafka_ts"]] * gone.num_rows, kept.schema.field("kafka_ts").type)
-        )
+        stamp = kept.schema.field("kafka_ts").type
+        gone = gone.append_column("kafka_ts", pa.array([last["kafka_ts"]] * gone.num_rows, stamp))
         return pa.concat_tables([kept, gone.cast(kept.schema)])
 
-    def _gold(self, steps: dict[str, Step], batch_id: int) -> tuple[list[Write], pa.Table]:
+    def _gold(self, steps: dict[str, Step]) -> tuple[list[Write], pa.Table]:
         """What the steps change in gold, and the alerts that are new."""
         writes: list[Write] = []
         for name, (source, _) in gold.DIMENSIONS.items():
@@ -168,7 +197,7 @@ class BatchProcessor:
                 step, contract = steps[source], contracts.get(f"gold.{name}")
                 old, new = gold.dim_rows(name, step.old), gold.dim_rows(name, step.new)
                 patch = patch_between(old, new, contract.key[0])
-                writes.append((self._writer.merge, contract, patch))
+                writes.append((contract, patch))
         alerts = contracts.get("gold.fraud_alerts")
         none = _empty(alerts)
         if not {"transactions", "fraud_labels"} & steps.keys():
@@ -179,17 +208,17 @@ class BatchProcessor:
             return writes, none
         fact = contracts.get("gold.fact_transactions")
         patch = patch_between(gold.fact_rows(old), gold.fact_rows(new), fact.key[0])
-        writes.append((self._writer.merge, fact, patch))
+        writes.append((fact, patch))
         merchant = contracts.get("gold.dim_merchant")
-        writes.append((self._writer.merge, merchant, self._merchants.move(moved)))
+        writes.append((merchant, self._merchants.move(moved)))
         for name in gold.AGGREGATES:
             rows = gold.partials(name, moved)
-            writes.append((self._writer.append, contracts.get(f"gold.{name}"), rows))
+            writes.append((contracts.get(f"gold.{name}"), rows))
         if "fraud_labels" in steps:  # which the rules do not look at
             moved = gold.moves(_unlabelled(old), _unlabelled(new))
         change = self._cards.move(moved)
         patch = alert_patch(change.old, change.new, new, self._wide_of, _now_us())
-        writes.append((self._writer.merge, alerts, patch))
+        writes.append((alerts, patch))
         return writes, patch.inserts
 
     def _wide(self, steps: dict[str, Step]) -> tuple[pa.Table, pa.Table]:
@@ -228,11 +257,10 @@ class BatchProcessor:
         for row in rejects.select(["topic", "partition", "offset", "detail"]).to_pylist()[:5]:
             _log.warning(
                 "%(topic)s[%(partition)d]@%(offset)d set aside: %(detail)s; "
-                "`finlake query \"SELECT * FROM bronze.dead_letters\"` shows all",
+                '`finlake query "SELECT * FROM bronze.dead_letters"` shows all',
                 row,
             )
-        append = self._writer.append
-        return [(append, bronze, changes), (append, dead, rejects)]
+        return [(bronze, changes), (dead, rejects)]
 
     def _silver_writes(self, steps: dict[str, Step]) -> list[Write]:
         writes: list[Write] = []
@@ -244,14 +272,17 @@ class BatchProcessor:
                 step.new.filter(there),
                 step.old.slice(0, 0).select([key]),
             )
-            writes.append((self._writer.merge, self._silver[name], patch))
+            writes.append((self._silver[name], patch))
         return writes
 
-    def _write(self, writes: Iterable[Write], batch_id: int) -> None:
+    def _write(self, writes: Iterable[Write], batch_id: int, writer: Writer | None = None) -> None:
         """Do independent writes side by side; the first that fails ends the batch."""
+        use = writer or self._writer
         waiting = [
-            self._threads.submit(write, contract, rows, batch_id)
-            for write, contract, rows in writes
+            self._threads.submit(use.merge, contract, rows, batch_id)
+            if isinstance(rows, Patch)
+            else self._threads.submit(use.append, contract, rows, batch_id)
+            for contract, rows in writes
             if rows.num_rows
         ]
         for one in waiting:
@@ -275,19 +306,13 @@ class BatchProcessor:
             for name, found in decoded.items()
         }
         batches = batch_rows(tally.batch_id, counts, records, tally.started, now)
-        append = self._writer.append
-        self._write(
-            [
-                (append, contracts.get("gold.pipeline_batches"), batches),
-                (
-                    append,
-                    contracts.get("gold.pipeline_freshness"),
-                    freshness_rows(tally.measured, tally.batch_id, now),
-                ),
-                (append, contracts.get("gold.pipeline_status"), self._status.changed()),
-            ],
-            tally.batch_id,
-        )
+        freshness = freshness_rows(tally.measured, tally.batch_id, now)
+        log: list[Write] = [
+            (contracts.get("gold.pipeline_batches"), batches),
+            (contracts.get("gold.pipeline_freshness"), freshness),
+            (contracts.get("gold.pipeline_status"), self._status.changed()),
+        ]
+        self._write(log, tally.batch_id)
         self._metrics.batch(counts, tally.measured, time.time() - tally.started)
 
 

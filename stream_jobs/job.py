@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import signal
 import threading
+from collections.abc import Sequence
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING
@@ -20,6 +21,7 @@ from stream_jobs.io.metrics import Metrics
 from stream_jobs.io.session import start_session
 from stream_jobs.io.source import partitions, read_stream
 from stream_jobs.io.writer import DeltaRsWriter, SizedWriter, SparkWriter
+from stream_jobs.resume import resume_table
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
@@ -30,10 +32,15 @@ __all__ = ["checkpoint", "run"]
 _log = logging.getLogger(__name__)
 
 
-def run(settings: Settings, once: bool = False) -> None:
+def run(settings: Settings, once: bool = False, resume: Sequence[str] = ()) -> None:
     """Run the stream until it is told to stop (SIGINT, SIGTERM) or, with ``once``, is through.
 
     A stop waits for the batch under way, so that nothing is cut in the middle.
+
+    Args:
+        settings: where everything is.
+        once: apply what is there, then stop.
+        resume: stopped tables to let flow again; what was set aside of them is applied first.
 
     Raises:
         ComponentMissing: when Kafka, a topic or the lake is not there.
@@ -57,7 +64,8 @@ def run(settings: Settings, once: bool = False) -> None:
                 raise InterruptedError("stopping")
             if not batches:
                 app_id = frame.sparkSession.sparkContext.getLocalProperty("sql.streaming.queryId")
-                batches.append(_Batches(settings, lake, metrics, frame, app_id))
+                batches.append(_Batches(settings, lake, metrics, frame, str(app_id)))
+                batches[0].resume(resume)
             batches[0].process(frame, batch_id)
 
     writer = read_stream(spark, settings).writeStream.queryName("finlake").foreachBatch(on_batch)
@@ -83,12 +91,17 @@ class _Batches:
     def __init__(
         self, settings: Settings, lake: Lake, metrics: Metrics, frame: DataFrame, app_id: str
     ) -> None:
+        self._lake = lake
         self._small = DeltaRsWriter(lake, app_id)
         large = SparkWriter(frame.sparkSession, lake, app_id)
         writer = SizedWriter(self._small, large, settings.stream_small_batch_rows)
         publish = AlertTopic(settings).publish
         self._processor = BatchProcessor(settings, lake, writer, publish, metrics)
         self._keeper = Housekeeping(self._small, settings.lake_history_minutes)
+
+    def resume(self, tables: Sequence[str]) -> None:
+        for table in tables:
+            resume_table(self._lake, self._processor, table)
 
     def process(self, frame: DataFrame, batch_id: int) -> None:
         records = frame.toArrow()
@@ -134,11 +147,12 @@ def _wait(query: StreamingQuery, stop: threading.Event) -> None:
 def _explain(text: str) -> str:
     """A failed query in one line, with the way out of what is known."""
     lines = [line.strip() for line in text.splitlines() if line.strip()]
-    if "data may have been lost" in text or "OffsetOutOfRange" in text or "Partition" in text and "offset was changed" in text:
+    if "data may have been lost" in text or "offset was changed" in text:
         return (
             "the stream stopped: Kafka no longer has changes that were not read yet; take a new "
             "snapshot with `finlake connectors snapshot TABLE` for every table, then start the "
             f"stream with a fresh checkpoint ({lines[0][:200]})"
         )
-    cause = next((l for l in reversed(lines) if "Error" in l or "Exception" in l), lines[0])
-    return f"the stream stopped: {cause[:400]}; correct the cause and start it again, nothing is lost"
+    causes = [line for line in lines if "Error" in line or "Exception" in line]
+    cause = causes[-1] if causes else lines[0]
+    return f"the stream stopped: {cause[:400]}; correct it and start again, nothing is lost"

@@ -11,10 +11,18 @@ __all__ = ["commands", "stream"]
 
 @click.command()
 @click.option("--once", is_flag=True, help="Apply what is there, then stop.")
-def stream(once: bool) -> None:
+@click.option(
+    "--resume",
+    multiple=True,
+    metavar="TABLE",
+    help="Let a stopped table flow again; what was set aside of it is applied first.",
+)
+def stream(once: bool, resume: tuple[str, ...]) -> None:
     """Run the streaming job: Kafka to bronze, silver, gold and alerts, until it is stopped.
 
+    \b
     Example: finlake stream --once
+    Example: finlake stream --resume transactions
     """
     from infra.settings import load_settings
     from stream_jobs.job import run
@@ -23,7 +31,7 @@ def stream(once: bool) -> None:
         level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
     )
     logging.getLogger("py4j").setLevel(logging.WARNING)
-    run(load_settings(), once)
+    run(load_settings(), once, resume)
 
 
 commands = [stream]

@@ -89,7 +89,7 @@ class Query:
     def _check_reads_only(self, sql: str) -> None:
         statements = duckdb.extract_statements(sql)
         if len(statements) != 1 or statements[0].type != duckdb.StatementType.SELECT:
-            raise QueryError("DuckDB: only one SELECT at a time; the lake is read here, not written")
+            raise QueryError("DuckDB: one SELECT at a time; the lake is read here, not written")
 
     def _show(self, cursor: duckdb.DuckDBPyConnection, contract: Contract) -> None:
         """Make the table's newest version visible to this cursor under its own name."""

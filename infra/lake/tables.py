@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from deltalake import DeltaTable, Field, Schema
+import pyarrow as pa
+from deltalake import DeltaTable, Field, Schema, write_deltalake
 from deltalake.exceptions import TableNotFoundError
 
 from finlake.errors import ComponentMissing
@@ -72,28 +73,23 @@ class Lake:
             raise self._unreachable(error) from error
 
     def ensure(self, contract: Contract) -> DeltaTable:
-        """The table, made empty from its contract when it is not there.
+        """The table as its contract has it: made when it is not there, else brought in line.
 
         Comments on table and columns come from the contract. Reader version stays at 1, so that
-        every engine can read it.
+        every engine can read it. Only the process that writes the table may call this.
 
         Raises:
             ComponentMissing: when the lake cannot be reached or written.
         """
         found = self.open(contract)
         if found is not None:
-            return found
+            return self._in_line(found, contract)
         if not self._s3:
             Path(self.uri(contract)).mkdir(parents=True, exist_ok=True)
-        arrow = Schema.from_arrow(contract.arrow_schema())
-        fields = [
-            Field(field.name, field.type, nullable=True, metadata={"comment": column.description})
-            for field, column in zip(arrow.fields, contract.columns, strict=True)
-        ]
         try:
             return DeltaTable.create(
                 self.uri(contract),
-                Schema(fields),
+                Schema(_fields(contract)),
                 mode="ignore",
                 name=contract.full_name,
                 description=contract.description,
@@ -103,9 +99,39 @@ class Lake:
         except OSError as error:
             raise self._unreachable(error) from error
 
+    def _in_line(self, table: DeltaTable, contract: Contract) -> DeltaTable:
+        """The table with the contract's columns: new ones added, others rewritten in their type.
+
+        A column that the contract no longer has is left as it is, empty in new rows.
+        """
+        have = {field.name: field.type for field in table.schema().fields}
+        want = _fields(contract)
+        new = [field for field in want if field.name not in have]
+        if new:
+            table.alter.add_columns(new)
+        if any(field.name in have and have[field.name] != field.type for field in want):
+            schema = pa.schema([f.with_nullable(True) for f in contract.arrow_schema()])
+            rows = table.to_pyarrow_dataset().scanner(columns=schema.names).to_reader()
+            batches = (batch.cast(schema) for batch in rows)
+            write_deltalake(
+                table,
+                pa.RecordBatchReader.from_batches(schema, batches),
+                mode="overwrite",
+                schema_mode="overwrite",
+            )
+        return table
+
     def _unreachable(self, error: OSError) -> ComponentMissing:
         reason = " ".join(str(error).split())[:200]
         return ComponentMissing(
             f"the lake {self.spark_root} cannot be reached ({reason}); "
             "start it with `finlake up` or correct FINLAKE_LAKE"
         )
+
+
+def _fields(contract: Contract) -> list[Field]:
+    arrow = Schema.from_arrow(contract.arrow_schema())
+    return [
+        Field(field.name, field.type, nullable=True, metadata={"comment": column.description})
+        for field, column in zip(arrow.fields, contract.columns, strict=True)
+    ]

@@ -44,5 +44,5 @@ class AlertTopic:
         if left:
             raise FinlakeError(
                 f"{ALERTS_TOPIC}: Kafka at {self._bootstrap} took all but {left} of "
-                f"{alerts.num_rows} alerts within 10 s; see `finlake status`, the batch is run again"
+                f"{alerts.num_rows} alerts in 10 s; see `finlake status`, the batch is run again"
             )

@@ -56,7 +56,7 @@ class Metrics:
         measured: Mapping[tuple[str, str], tuple[int, tuple[float, ...]]],
         seconds: float,
     ) -> None:
-        """Take in one batch: counts per table (events, applied, superseded, quarantined) and ages."""
+        """Take in a batch: per table events, applied, superseded, quarantined; and its ages."""
         for table, (_, *outcomes) in counts.items():
             names = ("applied", "superseded", "quarantined")
             for outcome, count in zip(names, outcomes, strict=True):

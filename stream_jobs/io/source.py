@@ -56,7 +56,8 @@ def starting_offsets(settings: Settings) -> str:
     repeats nothing; the beginning of the topics for an empty lake.
     """
     known = Query(settings).query(
-        "SELECT table_name, arg_max(ends, started_at) AS ends FROM gold.pipeline_batches GROUP BY 1"
+        "SELECT table_name, arg_max(ends, started_at) AS ends FROM gold.pipeline_batches "
+        "WHERE ends <> '{}' GROUP BY 1"
     )
     ends = {row["table_name"]: json.loads(row["ends"]) for row in known.to_pylist()}
     offsets = {

@@ -130,9 +130,9 @@ class Cards:
             return
         cards = ", ".join(str(number) for number in back)
         where = f"card_id IN ({cards}) AND date >= make_timestamptz({min(back.values())})"
-        for number in back:
+        for number, since in back.items():
             card = self._cards[number]
-            card.uses, card.last_physical, card.since = [], None, back[number]
+            card.uses, card.last_physical, card.since = [], None, since
         self._take_in(where)
 
     def _take_in(self, where: str) -> None:

@@ -64,7 +64,7 @@ class CurrentRows:
         start = self._recent.num_rows
         self._place.update(zip(keys, range(start, start + len(keys)), strict=True))
         self._recent = pa.concat_tables([self._recent, rows.cast(self._schema)])
-        self._highest = max(self._highest, max(keys))
+        self._highest = max(self._highest, *keys)
         crowded = self._recent.num_rows > 2 * self._capacity
         if crowded or self._recent.column(0).num_chunks > _CHUNKS:
             self._tidy()

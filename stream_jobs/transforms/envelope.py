@@ -84,7 +84,9 @@ class Decoder:
             the same, they are cut out before anything else is done.
     """
 
-    def __init__(self, silver: Contract, bronze: Contract, dead: Contract, secrets: Sequence[str]):
+    def __init__(
+        self, silver: Contract, bronze: Contract, dead: Contract, secrets: Sequence[str]
+    ) -> None:
         self.table = silver.name
         self._columns = [c for c in silver.columns if not c.name.startswith("_")]
         self._known = {c.name for c in self._columns}
@@ -93,7 +95,7 @@ class Decoder:
         self._secrets = tuple(secrets)
         self._secret_marks = tuple(f'"{name}"'.encode() for name in secrets)
         self._row_type: Any = _row_type(silver)
-        envelope = msgspec.defstruct(
+        envelope: Any = msgspec.defstruct(
             "Envelope",
             [
                 ("op", str),
@@ -350,7 +352,7 @@ def _source_ts(source: _Source) -> int | None:
 
 
 def _text(values: Sequence[bytes | None]) -> pa.Array:
-    """Bytes as text; what is not UTF-8 keeps a readable stand-in (the dead letter has the bytes)."""
+    """Bytes as text; what is not UTF-8 gets a stand-in (the dead letter has the bytes)."""
     try:
         return pa.array(values, pa.binary()).cast(pa.string())
     except pa.ArrowInvalid:

@@ -99,9 +99,10 @@ def batch_rows(
         ends.setdefault(table, {})[str(row["partition"])] = row["offset_max"] + 1
     start = datetime.fromtimestamp(started, UTC)
     ms = now_us / 1000 - started * 1000
+    nothing = (0, 0, 0, 0)
     rows = [
-        (batch_id, table, *counts.get(table, (0, 0, 0, 0)), start, ms, json.dumps(end))
-        for table, end in sorted(ends.items())
+        (batch_id, table, *counts.get(table, nothing), start, ms, json.dumps(ends.get(table, {})))
+        for table in sorted(ends.keys() | counts.keys())
     ]
     return _table(rows, schema)
 

@@ -30,7 +30,8 @@ AGGREGATES: dict[str, str] = {
     "agg_category_day": "CAST(ts AS DATE) AS date, mcc",
     "agg_customer_day": "CAST(ts AS DATE) AS date, client_id AS user_id",
     "agg_merchant_day": "CAST(ts AS DATE) AS date, merchant_id",
-    "agg_state_day": "CAST(ts AS DATE) AS date, coalesce(nullif(merchant_state, ''), 'ONLINE') AS state",
+    "agg_state_day": """CAST(ts AS DATE) AS date,
+        coalesce(nullif(merchant_state, ''), 'ONLINE') AS state""",
 }
 
 _MEASURES = """
@@ -124,17 +125,16 @@ def moves(old: pa.Table, new: pa.Table) -> pa.Table:
 
     Rows that did not change are left out.
     """
-    both = run(
+    return run(
         """SELECT -1 AS sign, o.* FROM (SELECT * FROM o EXCEPT ALL SELECT * FROM n) o
         UNION ALL SELECT 1, n.* FROM (SELECT * FROM n EXCEPT ALL SELECT * FROM o) n""",
         {"o": old, "n": new},
         pa.schema([pa.field("sign", pa.int32()), *_WIDE_SCHEMA]),
     )
-    return both
 
 
 def partials(name: str, moved: pa.Table) -> pa.Table:
-    """Additive rows of one aggregate for the moves of a batch; keys that come to nothing are out."""
+    """Additive rows of one aggregate for the moves of a batch; keys without a change are out."""
     contract = contracts.get(f"gold.{name}")
     measures = [c for c in contract.column_names if c not in contract.key]
     zeros = ", ".join(f"coalesce({m}, 0) AS {m}" for m in measures)
