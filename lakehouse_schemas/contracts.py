@@ -5,7 +5,8 @@ from __future__ import annotations
 from functools import cache
 from pathlib import Path
 
-from lakehouse_schemas.model import Contract, ContractError, Layer, read_contract
+from lakehouse_schemas.model import LAYERS, Contract, Layer
+from lakehouse_schemas.reading import read_contract
 
 __all__ = ["TABLES", "all", "get", "layer", "source_tables"]
 
@@ -14,11 +15,8 @@ TABLES = Path(__file__).parent / "tables"
 
 @cache
 def _by_name() -> dict[str, Contract]:
-    found = [read_contract(path) for path in sorted(TABLES.glob("*/*.yaml"))]
-    for contract in found:
-        if contract.kind in ("keyed", "additive") and not contract.key:
-            raise ContractError(f"{contract.full_name}: has no primary key; mark its columns")
-    return {contract.full_name: contract for contract in found}
+    paths = (path for layer in LAYERS for path in sorted((TABLES / layer).glob("*.yaml")))
+    return {contract.full_name: contract for contract in map(read_contract, paths)}
 
 
 def get(full_name: str) -> Contract:
@@ -26,6 +24,7 @@ def get(full_name: str) -> Contract:
 
     Raises:
         KeyError: naming the table, when there is no such contract.
+        ContractError: when a contract file is wrong.
     """
     try:
         return _by_name()[full_name]
@@ -34,7 +33,11 @@ def get(full_name: str) -> Contract:
 
 
 def all() -> tuple[Contract, ...]:  # noqa: A001 - reads as contracts.all()
-    """Every contract, ordered by file."""
+    """Every contract, from source to gold and by name.
+
+    Raises:
+        ContractError: when a contract file is wrong.
+    """
     return tuple(_by_name().values())
 
 

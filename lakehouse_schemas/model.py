@@ -1,66 +1,87 @@
 """A table contract: the only place where a table's columns are named.
 
-The files follow the Open Data Contract Standard 3.1 (Bitol); this module reads them into frozen
-models and answers what the rest of the house asks of a contract.
+The files follow the Open Data Contract Standard 3.1 (Bitol). :mod:`lakehouse_schemas.reading`
+turns them into these frozen models, which answer what the rest of the house asks of a contract.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from datetime import date, datetime
+from decimal import Decimal
 from functools import cached_property
-from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Literal
 
-import pyarrow as pa
-import yaml
-from pydantic import BaseModel, ConfigDict, ValidationError
+import msgspec
 
-__all__ = ["Column", "Contract", "ContractError", "Expectation", "read_contract"]
+from finlake.errors import FinlakeError
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+__all__ = ["LAYERS", "ROLES", "Column", "Contract", "ContractError", "Expectation", "logical_type"]
 
 Layer = Literal["source", "bronze", "silver", "gold"]
+Kind = Literal["keyed", "additive", "log", "static", "service"]
+Erasure = Literal["customer", "none"]
 Pii = Literal["none", "personal", "financial", "secret"]
 Mask = Literal["none", "drop", "token", "last4", "hash", "partial"]
+Role = Literal["viewer", "analyst", "operator", "admin"]
+Severity = Literal["warn", "quarantine"]
+Bound = int | float | Decimal | datetime | date
 
-_DECIMAL = re.compile(r"decimal\((\d+),(\d+)\)")
-_LENGTH = re.compile(r"(?:var)?char\((\d+)\)")
-_SIMPLE: dict[str, tuple[str, pa.DataType]] = {
-    "int": ("int32", pa.int32()),
-    "bigint": ("int64", pa.int64()),
-    "string": ("string", pa.string()),
-    "binary": ("binary", pa.binary()),
-    "boolean": ("boolean", pa.bool_()),
-    "date": ("date", pa.date32()),
-    "double": ("double", pa.float64()),
-    "timestamp": ("timestamp", pa.timestamp("us", tz="UTC")),
-    "datetime(6)": ("timestamp", pa.timestamp("us", tz="UTC")),
+LAYERS: tuple[Layer, ...] = ("source", "bronze", "silver", "gold")
+ROLES: tuple[Role, ...] = ("viewer", "analyst", "operator", "admin")  # each sees what the last sees
+
+_DECIMAL = re.compile(r"decimal\(([1-9]\d?),(\d{1,2})\)")
+_LENGTH = re.compile(r"(?:var)?char\(([1-9]\d*)\)")
+# Physical type: type in this house, logical type of the standard.
+_SIMPLE: dict[str, tuple[str, str]] = {
+    "int": ("int32", "integer"),
+    "bigint": ("int64", "integer"),
+    "double": ("double", "number"),
+    "boolean": ("boolean", "boolean"),
+    "string": ("string", "string"),
+    "binary": ("binary", "string"),
+    "date": ("date", "date"),
+    "timestamp": ("timestamp", "timestamp"),
+    "datetime(6)": ("timestamp", "timestamp"),
 }
+_SOURCE_ONLY = re.compile(r"(?:var)?char\(.*|datetime\(6\)")
+_LAKE_ONLY = re.compile(r"string|binary|timestamp|boolean")
+_NAME = re.compile(r"[a-z_][a-z0-9_]*")
+_NUMBERS = ("int32", "int64", "double")
 
 
-class ContractError(Exception):
+class ContractError(FinlakeError):
     """A contract file is wrong; the message names the file and what to correct."""
 
 
-class _Frozen(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+class Expectation(msgspec.Struct, frozen=True, kw_only=True):
+    """A rule that a column's values should keep; an empty value keeps every rule.
 
+    ``severity`` says what a break means: ``warn`` counts it, ``quarantine`` sets the record aside
+    because without a right value the row means nothing.
 
-class Expectation(_Frozen):
-    """A rule that a column's values should keep.
-
-    ``severity`` says what a break means: ``quarantine`` sets the record aside, ``warn`` counts it,
-    ``stop`` stops the table.
+    ``between`` has ``low`` or ``high`` or both, inclusive; ``one_of`` has ``values``; ``pattern``
+    is a regular expression for the whole value, in the syntax that all engines share.
     """
 
-    rule: Literal["between", "one_of"]
-    severity: Literal["warn", "quarantine", "stop"]
-    arguments: dict[str, Any]
+    rule: Literal["between", "one_of", "pattern"]
+    severity: Severity
+    low: Bound | None = None
+    high: Bound | None = None
+    values: tuple[str | int, ...] = ()
+    pattern: str = ""
 
 
-class Column(_Frozen):
+class Column(msgspec.Struct, frozen=True, kw_only=True):
     """One column: its name, its type at rest and what may be shown of it.
 
     ``physical_type`` is the type as the layer's engine writes it (MySQL for source, Delta else).
-    ``source_column`` names the source column it comes from where the names differ.
+    ``mask`` says what people below the admin see (see :mod:`lakehouse_schemas.render.views`);
+    ``mask_step`` is the width of the band that a ``partial`` number is shown as.
     ``recomputed`` is false where a recomputation cannot give the same value (times of processing).
     """
 
@@ -71,6 +92,7 @@ class Column(_Frozen):
     key_position: int = 0
     pii: Pii = "none"
     mask: Mask = "none"
+    mask_step: int = 0
     recomputed: bool = True
     expectations: tuple[Expectation, ...] = ()
 
@@ -79,7 +101,7 @@ class Column(_Frozen):
         """Logical type: int32, int64, string, boolean, date, timestamp, double, binary, decimal."""
         if self.length is not None:
             return "string"
-        if _DECIMAL.fullmatch(self.physical_type):
+        if self.decimal:
             return self.physical_type
         return _SIMPLE[self.physical_type][0]
 
@@ -98,15 +120,31 @@ class Column(_Frozen):
     @property
     def arrow_type(self) -> pa.DataType:
         """The Arrow type that every engine reads and writes; times are UTC microseconds."""
+        import pyarrow as pa
+
         if self.decimal:
             return pa.decimal128(*self.decimal)
-        if self.length is not None:
-            return pa.string()
-        return _SIMPLE[self.physical_type][1]
+        if self.type == "timestamp":
+            return pa.timestamp("us", tz="UTC")
+        plain = {"boolean": pa.bool_(), "date": pa.date32(), "double": pa.float64()}
+        return plain.get(self.type) or getattr(pa, self.type)()
 
 
-class Contract(_Frozen):
-    """One table: where it lives, what it holds, who answers for it, how long it is kept."""
+class Contract(msgspec.Struct, frozen=True, kw_only=True, dict=True):
+    """One table: where it lives, what it holds, who answers for it, how long it is kept.
+
+    ``kind``: ``keyed`` has one row per key; ``additive`` may have several, whose measures are to be
+    summed; ``log`` is what capture and pipeline wrote down, which nothing can recompute; ``static``
+    is written once; ``service`` is a source table that capture itself needs.
+    ``grain``: what one row stands for. ``purpose``: what the table is good for. ``usage``: what to
+    heed when reading it.
+    ``erasure``: ``customer`` when the rows of a customer go on request.
+    ``freshness_s``: seconds from the source's commit to the moment a reader sees the change.
+    ``roles``: who may read it, masked as :mod:`lakehouse_schemas.render.views` says.
+
+    Raises:
+        ValueError: when the contract contradicts itself, naming the column.
+    """
 
     layer: Layer
     name: str
@@ -114,11 +152,19 @@ class Contract(_Frozen):
     description: str
     grain: str
     owner: str
-    kind: str = "keyed"
-    erasure: str
+    erasure: Erasure
     freshness_s: float
     retention_days: int
     columns: tuple[Column, ...]
+    kind: Kind = "keyed"
+    purpose: str = ""
+    usage: str = ""
+    roles: tuple[Role, ...] = ()
+
+    def __post_init__(self) -> None:
+        fault = next(_faults(self), None)
+        if fault:
+            raise ValueError(fault)
 
     @property
     def full_name(self) -> str:
@@ -150,64 +196,86 @@ class Contract(_Frozen):
 
     def arrow_schema(self) -> pa.Schema:
         """The table's columns as an Arrow schema; key and required columns are not nullable."""
+        import pyarrow as pa
+
         return pa.schema([pa.field(c.name, c.arrow_type, not c.required) for c in self.columns])
 
 
-def _custom(node: dict[str, Any]) -> dict[str, Any]:
-    return {p["property"]: p["value"] for p in node.get("customProperties", ())}
-
-
-def _column(node: dict[str, Any]) -> Column:
-    custom = _custom(node)
-    physical = node["physicalType"]
-    if physical not in _SIMPLE and not _DECIMAL.fullmatch(physical):
-        if not _LENGTH.fullmatch(physical):
-            raise ValueError(f"column {node['name']}: unknown physicalType {physical}")
-    return Column(
-        name=node["name"],
-        physical_type=physical,
-        description=node["description"],
-        required=node.get("required", False),
-        key_position=node.get("primaryKeyPosition", 0) if node.get("primaryKey") else 0,
-        pii=node.get("classification", "none"),
-        mask=custom.get("mask", "none"),
-        recomputed=custom.get("recomputed", True),
-        expectations=tuple(
-            Expectation(rule=q["name"], severity=q["severity"], arguments=q["implementation"])
-            for q in node.get("quality", ())
-        ),
-    )
-
-
-def read_contract(path: Path) -> Contract:
-    """Read one contract file.
+def logical_type(physical_type: str) -> str:
+    """The standard's logical type of a physical type.
 
     Raises:
-        ContractError: naming the file and what is wrong with it.
+        ValueError: when the physical type is unknown.
     """
+    if _LENGTH.fullmatch(physical_type):
+        return "string"
+    decimal = _DECIMAL.fullmatch(physical_type)
+    if decimal and int(decimal[2]) <= int(decimal[1]) <= 38:
+        return "number"
+    if physical_type not in _SIMPLE:
+        raise ValueError(f"physicalType {physical_type} is unknown")
+    return _SIMPLE[physical_type][1]
+
+
+def _faults(contract: Contract) -> Iterator[str]:
+    """What contradicts itself in a contract, each as the end of a sentence."""
+    seen: set[str] = set()
+    for column in contract.columns:
+        if column.name in seen:
+            yield f"column {column.name} is named twice"
+        seen.add(column.name)
+        for fault in _column_faults(column, contract.layer):
+            yield f"column {column.name}: {fault}"
+    positions = sorted(c.key_position for c in contract.columns if c.key_position)
+    if positions != list(range(1, len(positions) + 1)):
+        yield f"primaryKeyPosition must count from 1 without a gap, not {positions}"
+    if contract.kind in ("keyed", "additive", "static") and not positions:
+        yield f"a {contract.kind} table needs a primary key; mark its columns with primaryKey"
+    if contract.erasure == "none" and any(c.pii == "personal" for c in contract.columns):
+        yield "it has personal columns, so erasure must be customer"
+
+
+def _column_faults(column: Column, layer: Layer) -> Iterator[str]:
+    if not _NAME.fullmatch(column.name):
+        yield "a name is lower case letters, digits and underscores"
     try:
-        node = yaml.safe_load(path.read_text(encoding="utf-8"))
-        custom = _custom(node)
-        sla = {p["property"]: p["value"] for p in node["slaProperties"]}
-        (table,) = node["schema"]
-        contract = Contract(
-            layer=custom["layer"],
-            name=table["name"],
-            version=node["version"],
-            description=table["description"],
-            grain=table["dataGranularityDescription"],
-            owner=node["team"]["name"],
-            kind=custom.get("kind", "keyed"),
-            erasure=custom["erasure"],
-            freshness_s=sla["freshness"],
-            retention_days=sla["retention"],
-            columns=tuple(_column(p) for p in table["properties"]),
-        )
-    except (yaml.YAMLError, KeyError, TypeError, ValueError, ValidationError) as error:
-        reason = " ".join(str(error).split())
-        raise ContractError(
-            f"{path.name}: not a table contract ({reason}); correct it in {path}"
-        ) from error
-    if len(set(contract.column_names)) != len(contract.columns):
-        raise ContractError(f"{path.name}: a column is named twice; correct it in {path}")
-    return contract
+        logical_type(column.physical_type)
+    except ValueError as error:
+        yield str(error)
+        return
+    foreign = _LAKE_ONLY if layer == "source" else _SOURCE_ONLY
+    if foreign.fullmatch(column.physical_type):
+        yield f"physicalType {column.physical_type} is not for {layer} tables"
+    if column.key_position and not column.required:
+        yield "a column of the primary key must be required"
+    if column.pii == "secret" and (layer != "source" or column.mask != "drop"):
+        yield "a secret column stays in the source and has the mask drop"
+    if column.pii == "personal" and column.mask == "none":
+        yield "a personal column needs a mask"
+    if (column.mask == "partial") != (column.mask_step > 0):
+        yield "the mask partial, and it alone, needs a maskStep above 0"
+    if column.mask == "partial" and not (column.decimal or column.type in _NUMBERS):
+        yield "the mask partial is for numbers"
+    for rule in column.expectations:
+        yield from _expectation_faults(rule, column, layer)
+
+
+def _expectation_faults(rule: Expectation, column: Column, layer: Layer) -> Iterator[str]:
+    given = (rule.low is not None or rule.high is not None, bool(rule.values), bool(rule.pattern))
+    if given != tuple(rule.rule == name for name in ("between", "one_of", "pattern")):
+        yield "between takes min or max, one_of takes values, pattern takes a pattern"
+        return
+    if rule.severity == "quarantine" and layer not in ("source", "silver"):
+        yield "quarantine is for source and silver; later layers can only warn"
+    if rule.low is not None and rule.high is not None and rule.low > rule.high:  # type: ignore[operator]
+        yield f"min {rule.low} is above max {rule.high}"
+    kinds: dict[str, type] = {"int32": int, "int64": int, "string": str}
+    if any(type(value) is not kinds.get(column.type) for value in rule.values):
+        yield f"one_of: the values must be of the column's type {column.type} (quote texts)"
+    if rule.pattern:
+        if column.type != "string":
+            yield "pattern is for strings"
+        try:
+            re.compile(rule.pattern)
+        except re.error as error:
+            yield f"pattern {rule.pattern} is no regular expression ({error})"
