@@ -144,9 +144,7 @@ def _run_maven(
     dealt = sorted(jars, key=lambda jar: -jar.size)
     parts = [dealt[n::_WORKERS] for n in range(min(_WORKERS, len(dealt)))]
     modules = "".join(f"<module>part{n}</module>" for n in range(len(parts)))
-    (scratch / "pom.xml").write_text(
-        _pom("all", f"<modules>{modules}</modules>"), encoding="utf-8"
-    )
+    (scratch / "pom.xml").write_text(_pom("all", f"<modules>{modules}</modules>"), encoding="utf-8")
     for n, part in enumerate(parts):
         items = "".join(
             f"<artifactItem><groupId>{escape(jar.group)}</groupId>"

@@ -1,0 +1,153 @@
+"""``finlake up``, ``down``, ``status``, ``logs`` and ``doctor``: the embedded stack."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from infra.stack.supervisor import Report
+
+__all__ = ["commands", "doctor", "down", "logs", "status", "up"]
+
+
+@click.command()
+@click.option("--with", "extras", default="", help="Also start these: stream, dashboard.")
+@click.option("--no-connector", is_flag=True, help="Leave topics and connector as they are.")
+@click.option("--foreground", is_flag=True, help="Stay, and stop the stack with Ctrl-C.")
+def up(extras: str, no_connector: bool, foreground: bool) -> None:
+    """Start the embedded stack, wait until it is healthy and make the source's tables.
+
+    What is missing is fetched into the user's cache first. A component that has an address in the
+    settings (FINLAKE_SOURCE_URL, FINLAKE_KAFKA_BOOTSTRAP, ...) runs elsewhere and is not started.
+
+    \b
+    Example:
+      finlake up --with stream,dashboard
+    """
+    from infra.settings import load_settings
+    from infra.stack.bring_up import bring_up
+    from infra.stack.control import down as stop
+    from infra.stack.progress import on_stderr
+
+    began = time.monotonic()
+    names = [name.strip() for name in extras.split(",") if name.strip()]
+    settings = load_settings()
+    bring_up(settings, names, connector=not no_connector, progress=on_stderr, tell=_tell)
+    click.echo(f"ready after {time.monotonic() - began:.0f} s; finlake status shows the addresses")
+    if foreground:
+        try:
+            while True:
+                time.sleep(3600)
+        finally:
+            stop(settings)
+
+
+def _tell(report: Report) -> None:
+    if report.state in ("healthy", "restarting", "unhealthy"):
+        note = report.message or report.address
+        click.echo(f"{report.component:<10} {report.state:<10} {note}")
+
+
+@click.command()
+def down() -> None:
+    """Stop the embedded stack cleanly; all data stays, and `finlake up` goes on from there.
+
+    \b
+    Example:
+      finlake down
+    """
+    from infra.settings import load_settings
+    from infra.stack.control import down as stop
+
+    click.echo("stopped" if stop(load_settings()) else "nothing was running")
+
+
+@click.command()
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object a line.")
+def status(as_json: bool) -> None:
+    """Show each component of the stack, its state, address, version and process.
+
+    Ends with 3 when one of them is not healthy.
+
+    \b
+    Example:
+      finlake status --json
+    """
+    import json
+
+    from finlake.errors import ComponentMissing
+    from infra.settings import load_settings
+    from infra.stack.control import status as read
+
+    reports = read(load_settings())
+    for report in reports:
+        if as_json:
+            fields = ("component", "state", "address", "version", "pid", "message")
+            click.echo(json.dumps({name: getattr(report, name) for name in fields}))
+        else:
+            pid = str(report.pid or "-")
+            note = f"  {report.message}" if report.message else ""
+            click.echo(
+                f"{report.component:<10} {report.state:<10} {pid:>8}  {report.address:<32}"
+                f" {report.version}{note}"
+            )
+    bad = [report.component for report in reports if report.state != "healthy"]
+    if bad or not reports:
+        raise ComponentMissing(
+            f"{', '.join(bad) or 'the stack'} not running; start with finlake up"
+        )
+
+
+@click.command()
+@click.argument("name")
+@click.option("-f", "--follow", is_flag=True, help="Go on showing new lines until Ctrl-C.")
+@click.option("-n", "--lines", default=50, show_default=True, help="How many last lines.")
+def logs(name: str, follow: bool, lines: int) -> None:
+    """Show the log of one component; NAME is one of `finlake status`, or supervisor.
+
+    \b
+    Example:
+      finlake logs connect -f
+    """
+    from finlake.errors import UsageProblem
+    from infra.settings import load_settings
+    from infra.stack.control import tail
+    from infra.stack.home import Home
+
+    home = Home(load_settings().home)
+    path = home.log(name)
+    if not path.exists():
+        there = ", ".join(sorted(found.stem for found in home.logs.glob("*.log"))) or "none yet"
+        raise UsageProblem(f"no log of {name}; there are: {there}")
+    for line in tail(path, lines):
+        click.echo(line)
+    position = path.stat().st_size
+    while follow:
+        time.sleep(0.3)
+        size = path.stat().st_size
+        if size < position:  # it was cut
+            position = 0
+        with path.open("rb") as file:
+            file.seek(position)
+            new = file.read()
+        position += len(new)
+        click.echo(new.decode("utf-8", errors="replace"), nl=False)
+
+
+@click.command()
+def doctor() -> None:
+    """Check that this machine has what FinLake needs, and say how to get what is missing.
+
+    Ends with 3 when something that is needed is missing.
+
+    \b
+    Example:
+      finlake doctor
+    """
+    raise NotImplementedError
+
+
+commands = [up, down, status, logs, doctor]

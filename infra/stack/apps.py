@@ -1,0 +1,96 @@
+"""Programs of this project that run as part of the stack: the streaming jobs and the dashboard."""
+
+from __future__ import annotations
+
+import sys
+from importlib import metadata
+from pathlib import Path
+
+from infra.settings import Settings
+from infra.stack.component import HOST, Component, answers_http, answers_tcp
+from infra.stack.jars import fetch_jars
+from infra.stack.ports import Wish
+from infra.stack.progress import Progress
+
+__all__ = ["Dashboard", "Stream"]
+
+_PROJECT = Path(__file__).parents[2]
+
+
+class _App(Component):
+    def env(self) -> dict[str, str]:
+        return {"FINLAKE_HOME": str(self.settings.home), "PYTHONUNBUFFERED": "1"}
+
+
+class Stream(_App):
+    """The Spark application: every streaming job in one driver."""
+
+    name = "stream"
+    folder = "stream"
+    needs = ("source", "kafka", "connect", "minio")
+    patience_s = 60  # a batch is finished before the stop
+
+    @property
+    def version(self) -> str:
+        return f"Spark {metadata.version('pyspark')}, Delta {metadata.version('delta-spark')}"
+
+    @property
+    def address(self) -> str:
+        return f"http://{HOST}:{self.ports['spark_ui']}"
+
+    @classmethod
+    def wishes(cls, settings: Settings, given: set[str]) -> list[Wish]:
+        return [
+            Wish("spark_ui", settings.port_spark_ui, "port_spark_ui" in given),
+            Wish("metrics", settings.port_metrics, "port_metrics" in given),
+        ]
+
+    def fetch(self, progress: Progress) -> None:
+        groups = ["spark"]
+        if self.settings.lake.startswith("s3a:"):
+            groups.append("spark-s3")
+        fetch_jars(groups, progress)
+
+    def command(self) -> list[str]:
+        return [sys.executable, "-m", "finlake", "stream"]
+
+    def env(self) -> dict[str, str]:
+        return {
+            **super().env(),
+            "FINLAKE_PORT_SPARK_UI": str(self.ports["spark_ui"]),
+            "FINLAKE_PORT_METRICS": str(self.ports["metrics"]),
+        }
+
+    def is_healthy(self) -> bool:
+        return answers_tcp(self.ports["spark_ui"])
+
+
+class Dashboard(_App):
+    """The live dashboard."""
+
+    name = "dashboard"
+    folder = "dashboard"
+
+    @property
+    def version(self) -> str:
+        return f"Streamlit {metadata.version('streamlit')}"
+
+    @property
+    def address(self) -> str:
+        return f"http://{HOST}:{self.ports['dashboard']}"
+
+    def command(self) -> list[str]:
+        return [
+            *(sys.executable, "-m", "streamlit", "run", str(_PROJECT / "dashboard" / "app.py")),
+            f"--server.port={self.ports['dashboard']}",
+            f"--server.address={HOST}",
+            "--server.headless=true",
+            "--server.fileWatcherType=none",
+            "--browser.gatherUsageStats=false",
+        ]
+
+    def env(self) -> dict[str, str]:
+        return {**super().env(), "PYTHONPATH": str(_PROJECT)}
+
+    def is_healthy(self) -> bool:
+        return answers_http(f"{self.address}/_stcore/health")

@@ -1,0 +1,128 @@
+"""What a component of the stack is: how it is fetched, prepared, started and asked how it does."""
+
+from __future__ import annotations
+
+import http.client
+import re
+import shutil
+import socket
+import subprocess
+import urllib.error
+import urllib.request
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+from typing import ClassVar
+
+from finlake.errors import ComponentMissing
+from infra.settings import Settings
+from infra.stack.ports import Wish
+from infra.stack.progress import Progress
+
+__all__ = ["Component", "answers_http", "answers_tcp", "java"]
+
+CONF = Path(__file__).parent / "conf"
+HOST = "127.0.0.1"
+
+
+class Component(ABC):
+    """One program of the stack, with its data in ``<home>/<folder>``."""
+
+    name: ClassVar[str]
+    folder: ClassVar[str]
+    needs: ClassVar[tuple[str, ...]] = ()  # healthy before this one starts, where they run here too
+    patience_s: ClassVar[float] = 30  # from SIGTERM to SIGKILL
+
+    def __init__(self, settings: Settings, ports: Mapping[str, int]) -> None:
+        self.settings = settings
+        self.ports = ports
+        self.data = settings.home / self.folder
+
+    @property
+    @abstractmethod
+    def version(self) -> str:
+        """Its version, to be shown."""
+
+    @property
+    @abstractmethod
+    def address(self) -> str:
+        """Where it can be reached."""
+
+    @classmethod
+    def wishes(cls, settings: Settings, given: set[str]) -> list[Wish]:
+        """The ports it wants; ``given`` are the settings that somebody set."""
+        return [_wish(cls.name, settings, given)]
+
+    def exports(self) -> dict[str, str]:
+        """What other programs must know of it, as ``FINLAKE_*`` settings."""
+        return {}
+
+    def fetch(self, progress: Progress) -> None:  # noqa: B027 (most have nothing to add)
+        """Put into the user's cache what it is made of.
+
+        Raises:
+            ComponentMissing: something cannot be had; the message says what to do.
+        """
+
+    def prepare(self) -> None:
+        """Make its folder ready; called before every start, and repeatable."""
+        self.data.mkdir(parents=True, exist_ok=True, mode=0o700)
+
+    @abstractmethod
+    def command(self) -> list[str]:
+        """The program and its arguments."""
+
+    def env(self) -> dict[str, str]:
+        """What its environment has in addition."""
+        return {}
+
+    @abstractmethod
+    def is_healthy(self) -> bool:
+        """Whether it answers now; takes two seconds at most."""
+
+
+def _wish(name: str, settings: Settings, given: set[str]) -> Wish:
+    field = f"port_{name}"
+    return Wish(name, getattr(settings, field, 0), field in given)
+
+
+def answers_tcp(port: int) -> bool:
+    """Whether somebody listens on that port."""
+    try:
+        with socket.create_connection((HOST, port), timeout=1):
+            return True
+    except OSError:
+        return False
+
+
+def answers_http(url: str) -> bool:
+    """Whether a GET of that address is answered with 200."""
+    try:
+        with urllib.request.urlopen(url, timeout=2) as answer:  # noqa: S310 (loopback)
+            return bool(answer.status == http.HTTPStatus.OK)
+    except (urllib.error.URLError, http.client.HTTPException, OSError):
+        return False
+
+
+@cache
+def java() -> str:
+    """The ``java`` program, 17 or later.
+
+    Raises:
+        ComponentMissing: there is none.
+    """
+    import os
+
+    home = os.environ.get("JAVA_HOME")
+    found = shutil.which("java", path=f"{home}/bin") if home else shutil.which("java")
+    advice = "install Java 17 (apt-get install openjdk-17-jre-headless) or set JAVA_HOME to one"
+    if found is None:
+        raise ComponentMissing(f"java is missing; {advice}")
+    said = subprocess.run(
+        [found, "-version"], capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL
+    ).stderr
+    version = re.search(r'version "(\d+)', said)
+    if version is None or int(version[1]) < 17:
+        raise ComponentMissing(f"{found} is older than Java 17; {advice}")
+    return found

@@ -1,0 +1,180 @@
+"""Start, stop and look at a home's stack, from any other program."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from pathlib import Path
+
+from finlake.errors import ComponentMissing
+from infra.settings import Settings
+from infra.stack import plan
+from infra.stack.component import Component
+from infra.stack.home import Home
+from infra.stack.ports import choose_ports
+from infra.stack.process import Identity, read_pid_file, stop_group
+from infra.stack.progress import Progress, quiet
+from infra.stack.supervisor import Report
+
+__all__ = ["down", "launch", "prepare", "status", "supervisor_of", "tail", "wait_until_healthy"]
+
+_STARTS_BEFORE_GIVING_UP = 3
+_PATIENCE_S = 300
+
+
+def supervisor_of(settings: Settings) -> Identity | None:
+    """The living supervisor of this home."""
+    found = read_pid_file(Home(settings.home).pid_file("supervisor"))
+    return found if found is not None and found.is_alive else None
+
+
+def prepare(
+    settings: Settings, extras: Iterable[str] = (), progress: Progress = quiet
+) -> dict[str, Component]:
+    """Choose components and ports, fetch what is missing and write ``stack.env``.
+
+    What ran already stays wanted. Starts nothing.
+
+    Raises:
+        UsageProblem: a setting is wrong, for example a port that is taken.
+        ComponentMissing: something cannot be fetched.
+    """
+    home = Home(settings.home)
+    home.make()
+    running = status(settings) if supervisor_of(settings) else []
+    names = plan.wanted(settings, extras)
+    names += [report.component for report in running if report.component not in names]
+    given = plan.given(settings)
+    kinds = [plan.kind(settings, name) for name in names]
+    wishes = [wish for kind in kinds for wish in kind.wishes(settings, given)]
+    running_kinds = [plan.kind(settings, report.component) for report in running]
+    ours = [wish.name for kind in running_kinds for wish in kind.wishes(settings, given)]
+    ports = choose_ports(wishes, home.ports_file, ours)
+    components = plan.build(settings, names, ports)
+    for component in components.values():
+        component.fetch(progress)
+    exports = {"FINLAKE_LAKE": settings.lake}
+    for component in components.values():
+        exports |= component.exports()
+    home.write_stack_env(exports)
+    home.write_json(home.wanted_file, names)
+    return components
+
+
+def launch(settings: Settings) -> None:
+    """Start the supervisor in the background, or tell the running one what is wanted now."""
+    home = Home(settings.home)
+    running = supervisor_of(settings)
+    if running is not None:
+        os.kill(running.pid, signal.SIGHUP)
+        return
+    sweep(settings)
+    with home.log("supervisor").open("ab") as log:
+        subprocess.Popen(
+            [sys.executable, "-m", "infra.stack.supervisor", str(home.root)],
+            env={**os.environ, "PYTHONPATH": _python_path()},
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+
+
+def _python_path() -> str:
+    project = str(Path(__file__).parents[2])
+    return os.pathsep.join(filter(None, [project, os.environ.get("PYTHONPATH", "")]))
+
+
+def wait_until_healthy(
+    settings: Settings,
+    names: Iterable[str],
+    tell: Callable[[Report], None] = lambda _: None,
+    patience_s: float = _PATIENCE_S,
+) -> None:
+    """Return when all of these are healthy; ``tell`` hears of every change.
+
+    Raises:
+        ComponentMissing: one of them does not come up, with the last line of its log.
+    """
+    deadline = time.monotonic() + patience_s
+    told: dict[str, Report] = {}
+    wanted = set(names)
+    while True:
+        reports = {report.component: report for report in status(settings)}
+        for name, report in reports.items():
+            if told.get(name) is None or told[name].state != report.state:
+                tell(report)
+                told[name] = report
+        if all(name in reports and reports[name].state == "healthy" for name in wanted):
+            return
+        late = time.monotonic() > deadline
+        for name in sorted(wanted):
+            report = reports.get(name)
+            failing = (
+                report is not None
+                and not report.ever_healthy
+                and report.starts >= _STARTS_BEFORE_GIVING_UP
+                and report.state == "restarting"
+            )
+            if failing or (late and (report is None or report.state != "healthy")):
+                raise ComponentMissing(_why(settings, name, report))
+        time.sleep(0.1)
+
+
+def _why(settings: Settings, name: str, report: Report | None) -> str:
+    said = report.message if report and report.message else "does not become healthy"
+    last = tail(Home(settings.home).log(name), 1)
+    log = f"; its last words: {last[0][:200]}" if last else ""
+    return f"{name}: {said}{log}; see `finlake logs {name}`"
+
+
+def down(settings: Settings) -> bool:
+    """Stop everything of this home; False when nothing ran."""
+    running = supervisor_of(settings)
+    if running is not None:
+        os.kill(running.pid, signal.SIGTERM)
+        while running.is_alive:
+            time.sleep(0.05)
+    return sweep(settings) or running is not None
+
+
+def sweep(settings: Settings) -> bool:
+    """Stop what a supervisor that was killed has left behind; False when there was nothing."""
+    home = Home(settings.home)
+    found = False
+    for path in sorted(home.run.glob("*.pid")):
+        identity = read_pid_file(path)
+        if identity is not None:
+            found = found or identity.is_alive
+            stop_group(identity, 30)
+        path.unlink(missing_ok=True)
+    return found
+
+
+def status(settings: Settings) -> list[Report]:
+    """What is known of each component of this home, in the order of their start."""
+    home = Home(settings.home)
+    try:
+        found = [Report(**item) for item in json.loads(home.state_file.read_text("utf-8"))]
+    except (FileNotFoundError, ValueError, TypeError):
+        return []
+    if supervisor_of(settings) is not None:
+        return found
+    return [replace(report, state="stopped", pid=None, message="") for report in found]
+
+
+def tail(path: Path, lines: int) -> list[str]:
+    """The last lines of a log that are not empty."""
+    try:
+        with path.open("rb") as file:
+            file.seek(max(0, path.stat().st_size - 200 * 1024))
+            text = file.read().decode("utf-8", errors="replace")
+    except FileNotFoundError:
+        return []
+    return [line for line in text.splitlines() if line.strip()][-lines:] if lines else []

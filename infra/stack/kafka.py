@@ -1,0 +1,199 @@
+"""Kafka and Kafka Connect, each one Java process."""
+
+from __future__ import annotations
+
+import base64
+import socket
+import struct
+import subprocess
+import uuid
+from pathlib import Path
+
+from finlake.errors import ComponentMissing
+from infra.settings import Settings
+from infra.stack.component import CONF, HOST, Component, answers_http, java
+from infra.stack.jars import fetch_jars, jar_paths
+from infra.stack.ports import Wish
+from infra.stack.progress import Progress
+
+__all__ = ["Connect", "Kafka"]
+
+_BROKER = """\
+# one process is broker and controller
+process.roles=broker,controller
+node.id=1
+controller.quorum.voters=1@127.0.0.1:{controller}
+listeners=PLAINTEXT://127.0.0.1:{broker},CONTROLLER://127.0.0.1:{controller}
+advertised.listeners=PLAINTEXT://127.0.0.1:{broker}
+controller.listener.names=CONTROLLER
+log.dirs={data}/data
+num.partitions=1
+auto.create.topics.enable=false
+default.replication.factor=1
+min.insync.replicas=1
+offsets.topic.replication.factor=1
+offsets.topic.num.partitions=4
+transaction.state.log.replication.factor=1
+transaction.state.log.min.isr=1
+transaction.state.log.num.partitions=4
+share.coordinator.state.topic.replication.factor=1
+share.coordinator.state.topic.min.isr=1
+group.initial.rebalance.delay.ms=0
+num.network.threads=2
+num.io.threads=4
+background.threads=4
+num.recovery.threads.per.data.dir=2
+log.cleaner.dedupe.buffer.size=16777216
+message.max.bytes=8388608
+replica.fetch.max.bytes=8388608
+"""
+
+_WORKER = """\
+bootstrap.servers={bootstrap}
+group.id=finlake-connect
+listeners=http://127.0.0.1:{port}
+rest.advertised.host.name=127.0.0.1
+config.storage.topic=finlake.connect-configs
+offset.storage.topic=finlake.connect-offsets
+status.storage.topic=finlake.connect-status
+config.storage.replication.factor=1
+offset.storage.replication.factor=1
+status.storage.replication.factor=1
+offset.storage.partitions=1
+status.storage.partitions=1
+offset.flush.interval.ms=1000
+key.converter=org.apache.kafka.connect.json.JsonConverter
+value.converter=org.apache.kafka.connect.json.JsonConverter
+key.converter.schemas.enable=false
+value.converter.schemas.enable=false
+connector.client.config.override.policy=All
+# start fast: no search through every class, no waiting for other workers
+plugin.discovery=service_load
+scheduled.rebalance.max.delay.ms=0
+"""
+
+# The serial collector and small heaps: two cores and a shared memory budget.
+_SMALL = ["-XX:+UseSerialGC", "-XX:MaxMetaspaceSize=192m", "-Xss512k", "-XX:-UsePerfData"]
+
+
+def _java_command(group: str, heap_mb: int, *arguments: str) -> list[str]:
+    return [
+        java(),
+        "-Xms64m",
+        f"-Xmx{heap_mb}m",
+        *_SMALL,
+        f"-Dlog4j2.configurationFile={CONF / 'log4j2.xml'}",
+        "-cp",
+        ":".join(str(path) for path in jar_paths(group)),
+        *arguments,
+    ]
+
+
+class Kafka(Component):
+    """A broker that is its own controller."""
+
+    name = "kafka"
+    folder = "kafka"
+
+    @property
+    def version(self) -> str:
+        return "Kafka 4.3.1"
+
+    @property
+    def address(self) -> str:
+        return f"{HOST}:{self.ports['kafka']}"
+
+    @classmethod
+    def wishes(cls, settings: Settings, given: set[str]) -> list[Wish]:
+        return [*super().wishes(settings, given), Wish("kafka_controller")]
+
+    def exports(self) -> dict[str, str]:
+        return {"FINLAKE_KAFKA_BOOTSTRAP": self.address}
+
+    def fetch(self, progress: Progress) -> None:
+        java()
+        fetch_jars(["kafka"], progress)
+
+    @property
+    def _config(self) -> Path:
+        return self.data / "server.properties"
+
+    def prepare(self) -> None:
+        super().prepare()
+        config = _BROKER.format(
+            broker=self.ports["kafka"], controller=self.ports["kafka_controller"], data=self.data
+        )
+        self._config.write_text(config, encoding="utf-8")
+        if not (self.data / "data" / "meta.properties").exists():
+            self._format()
+
+    def _format(self) -> None:
+        cluster = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode("ascii").rstrip("=")
+        command = _java_command("kafka", 128, "kafka.tools.StorageTool", "format")
+        done = subprocess.run(
+            [*command, "--ignore-formatted", "-t", cluster.replace("-", "A"), "-c", self._config],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=False,
+        )
+        if done.returncode:
+            reason = " ".join(done.stdout.split())[-300:]
+            raise ComponentMissing(f"Kafka cannot format {self.data / 'data'}: {reason}")
+
+    def command(self) -> list[str]:
+        return _java_command("kafka", 384, "kafka.Kafka", str(self._config))
+
+    def is_healthy(self) -> bool:
+        """A broker answers requests from when it has joined its cluster."""
+        request = struct.pack(">hhih", 18, 0, 1, -1)  # ApiVersions, version 0, no client id
+        try:
+            with socket.create_connection((HOST, self.ports["kafka"]), timeout=1) as link:
+                link.settimeout(1)
+                link.sendall(struct.pack(">i", len(request)) + request)
+                answer = link.recv(10)
+        except OSError:
+            return False
+        return len(answer) == 10 and struct.unpack(">iih", answer)[1:] == (1, 0)
+
+
+class Connect(Component):
+    """A Connect worker with the Debezium connectors on its class path."""
+
+    name = "connect"
+    folder = "connect"
+    needs = ("kafka",)
+
+    @property
+    def version(self) -> str:
+        return "Connect 4.3.1, Debezium 3.5.0"
+
+    @property
+    def address(self) -> str:
+        return f"http://{HOST}:{self.ports['connect']}"
+
+    def exports(self) -> dict[str, str]:
+        return {"FINLAKE_CONNECT_URL": self.address}
+
+    def fetch(self, progress: Progress) -> None:
+        java()
+        fetch_jars(["connect"], progress)
+
+    def prepare(self) -> None:
+        super().prepare()
+        bootstrap = (
+            f"{HOST}:{self.ports['kafka']}"
+            if "kafka" in self.ports
+            else self.settings.kafka_bootstrap
+        )
+        config = _WORKER.format(bootstrap=bootstrap, port=self.ports["connect"])
+        (self.data / "connect.properties").write_text(config, encoding="utf-8")
+
+    def command(self) -> list[str]:
+        main = "org.apache.kafka.connect.cli.ConnectDistributed"
+        return _java_command("connect", 512, main, str(self.data / "connect.properties"))
+
+    def is_healthy(self) -> bool:
+        """``/health`` answers 200 when the worker has joined its group and read its topics."""
+        return answers_http(f"{self.address}/health")

