@@ -105,7 +105,7 @@ make_secrets() {
   mkdir -p "$secrets"
   chmod 0700 "$secrets"
   umask 077
-  for name in source_root_password source_password source_cdc_password minio_password postgres_password \
+  for name in source_root_password source_cdc_password source_read_password minio_password postgres_password \
     redis_password superset_database_password superset_admin_password airflow_database_password \
     mlflow_database_password grafana_password; do
     keep "$name" "$(hex 24)"
@@ -115,7 +115,7 @@ make_secrets() {
   done
   keep airflow_fernet_key "$(head -c 32 /dev/urandom | base64 | tr '+/' '-_')"
   keep airflow_passwords "{\"admin\": \"$(hex 24)\"}"
-  keep source_url "mysql://finlake:$(value source_password)@source:3306/finance"
+  keep source_url "mysql://finlake_app:$(hex 24)@source:3306/finance"
   keep redis_config "requirepass $(value redis_password)"
   for name in airflow mlflow superset; do
     keep "${name}_database_uri" "postgresql+psycopg2://$name:$(value "${name}_database_password")@postgres:5432/$name"
@@ -194,7 +194,7 @@ connect Kafka_Connect http://127.0.0.1:8083
 kafka Kafka 127.0.0.1:9092
 minio MinIO_console http://127.0.0.1:9901 (finlake, minio_password.txt)
 minio MinIO_S3 http://127.0.0.1:9900
-source Source_database 127.0.0.1:30306 (finlake, source_password.txt)
+source Source_database 127.0.0.1:30306 (finlake_app, source_url.txt)
 dremio Dremio http://127.0.0.1:9047
 dremio Dremio_Arrow_Flight 127.0.0.1:32010
 superset Superset http://127.0.0.1:8088 (admin, superset_admin_password.txt)
