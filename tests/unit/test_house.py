@@ -28,8 +28,12 @@ TRACKED = [
 PACKAGES = sorted(
     path.parent.name for path in TRACKED if path.name == "__init__.py" and path.parents[1] == ROOT
 )
-CODE = [
-    path for path in TRACKED if path.suffix == ".py" and path.relative_to(ROOT).parts[0] in PACKAGES
+CODE = [  # what is in the images runs in environments of its own
+    path
+    for path in TRACKED
+    if path.suffix == ".py"
+    and path.relative_to(ROOT).parts[0] in PACKAGES
+    and ROOT / "infra" / "images" not in path.parents
 ]
 LOCKS = [
     path
