@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +14,7 @@ from time import perf_counter
 
 import pymysql
 
+from batch_jobs.ahead import ahead
 from batch_jobs.load.connection import Connection, connect, is_lost, one_writer, said
 from batch_jobs.load.files import Block, SourceFile, open_set
 from batch_jobs.load.progress import Progress, ProgressTable
@@ -113,20 +113,7 @@ def _check(settings: Settings, file: SourceFile, max_rejects: int, watch: Watch)
 def _parsed(
     file: SourceFile, position: int, line: int, workers: int
 ) -> Iterator[tuple[Block, Parsed]]:
-    """Blocks in order, parsed ahead by other threads; at most ``workers`` + 1 are held."""
-    with ThreadPoolExecutor(workers) as pool:
-        ahead: list[tuple[Block, Future[Parsed]]] = []
-        try:
-            for block in file.blocks(position, line):
-                ahead.append((block, pool.submit(file.parse, block)))
-                if len(ahead) > workers:
-                    first, result = ahead.pop(0)
-                    yield first, result.result()
-            for first, result in ahead:
-                yield first, result.result()
-        finally:
-            for _, result in ahead:
-                result.cancel()
+    return ahead(file.parse, file.blocks(position, line), workers)
 
 
 def _write(

@@ -17,6 +17,7 @@ import pymysql
 from pymysql.cursors import Cursor
 
 from batch_jobs.load.connection import Connection, said
+from batch_jobs.transforms.text import edges, joined
 from finlake.errors import FinlakeError
 from lakehouse_schemas import contracts
 from lakehouse_schemas.model import Column, Contract
@@ -60,7 +61,7 @@ class Writer:
         handle = os.memfd_create("finlake-rows")
         try:
             with open(handle, "wb", closefd=False) as file:
-                file.write(_bytes(text))
+                file.write(joined(text))
             with self._connection.cursor() as cursor:
                 new: int = cursor.execute(
                     f"LOAD DATA LOCAL INFILE '/proc/self/fd/{handle}' INTO TABLE `{contract.name}`"
@@ -79,7 +80,7 @@ class Writer:
         head = f"INSERT INTO `{contract.name}` ({columns}) VALUES (".encode()
         tail = f") ON DUPLICATE KEY UPDATE {changes}".encode()
         text = _SQL.text(contract, rows)
-        data, ends = _bytes(text), _offsets(text)
+        data, ends = joined(text), edges(text)
         first = 0
         for row in range(1, len(ends)):
             if ends[row] - ends[first] >= _STATEMENT_BYTES or row == len(ends) - 1:
@@ -135,15 +136,6 @@ _SQL = _Dialect(
     quote="'",
     escapes=(("\\", "\\\\"), ("'", "\\'"), ("\0", "\\0")),
 )
-
-
-def _offsets(text: pa.Array) -> memoryview:
-    return memoryview(text.buffers()[1]).cast("i")[text.offset : text.offset + len(text) + 1]
-
-
-def _bytes(text: pa.Array) -> memoryview:
-    ends = _offsets(text)
-    return memoryview(text.buffers()[2])[ends[0] : ends[-1]]
 
 
 def ensure_tables(connection: Connection) -> None:

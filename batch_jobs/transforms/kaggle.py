@@ -309,7 +309,7 @@ def _quoted(text: pa.Array) -> pa.Array:
     return pc.if_else(special, pc.binary_join_element_wise('"', doubled, '"', ""), text)
 
 
-def render_lines(contract: Contract, rows: pa.Table) -> pa.Array:
+def render_lines(contract: Contract, rows: pa.Table, end: str = "\n") -> pa.Array:
     """Each row as a line of the table's Kaggle file, with its line end."""
     cells: list[Any] = []
     for name in file_columns(contract):
@@ -318,5 +318,5 @@ def render_lines(contract: Contract, rows: pa.Table) -> pa.Array:
         if not column.required:
             text = pc.fill_null(text, "")
         cells.append(_quoted(text) if column.type == "string" else text)
-    cells[-1] = pc.binary_join_element_wise(cells[-1], "\n", "")
+    cells[-1] = pc.binary_join_element_wise(cells[-1], end, "")
     return pc.binary_join_element_wise(*cells, ",")

@@ -7,13 +7,13 @@ entry's number stands for its line, since there is only one.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv as pcsv
 
 from batch_jobs.transforms.kaggle import Parsed, parse_columns
+from batch_jobs.transforms.text import joined
 from lakehouse_schemas.model import Contract
 
 __all__ = ["BrokenJson", "body", "parse_entries", "render_entries"]
@@ -87,8 +87,8 @@ def _broken(entry: int) -> BrokenJson:
     return BrokenJson(f'entry {entry}: is not like "10649266": "No"')
 
 
-def render_entries(rows: pa.Table) -> Iterator[bytes]:
-    """The labels as entries of the file, without the commas between them."""
-    identity, label = (column.combine_chunks() for column in rows.columns)
-    for pair in zip(identity.to_pylist(), label.to_pylist(), strict=True):
-        yield b'"%d": "%s"' % (pair[0], pair[1].encode())
+def render_entries(rows: pa.Table) -> memoryview:
+    """The labels as entries of the file, with a comma between two."""
+    identity, label = (column.combine_chunks().cast(pa.string()) for column in rows.columns)
+    entries = pc.binary_join_element_wise('"', identity, '": "', label, '", ', "")
+    return joined(entries)[: -len(", ")]
