@@ -13,7 +13,7 @@ from finlake.errors import FinlakeError
 from infra.lake.query import Query
 from infra.settings import Settings, load_settings
 
-__all__ = ["empty_lake", "heading", "lake", "live", "now", "settings"]
+__all__ = ["accent", "empty_lake", "heading", "lake", "live", "now", "settings"]
 
 REFRESH_S = 2.0
 _PAUSED = "paused"
@@ -34,6 +34,11 @@ def lake() -> Lake:
 def now() -> datetime:
     """The clock, UTC."""
     return datetime.now(UTC)
+
+
+def accent() -> str:
+    """The colour of bars, for the reader's light or dark theme."""
+    return "#4cc2b2" if st.context.theme.type == "dark" else "#1d8a7e"
 
 
 def paused() -> bool:

@@ -27,8 +27,13 @@ __all__ = [
 
 HOPS = ("kafka", "bronze", "silver", "gold", "alert")
 _SEVERITIES = ("high", "medium", "low")
-_GOOD_STATES = frozenset({"running", "healthy", "up", "ok"})
-_IDLE_STATES = frozenset({"starting", "stopped", "down", "off", "not started", "external"})
+_TONES = {
+    "healthy": "good",
+    "waiting": "warn",
+    "starting": "warn",
+    "restarting": "bad",
+    "unhealthy": "bad",
+}
 
 
 def _text(value: object) -> str:
@@ -99,19 +104,21 @@ def stamp(newest: datetime | None, now: datetime, *, paused: bool) -> str:
     )
 
 
-def alert_list(alerts: Iterable[Mapping[str, Any]], at: Anchor) -> str:
-    """The alert feed, newest first."""
+def alert_list(alerts: Iterable[Mapping[str, Any]], at: Anchor | None) -> str:
+    """The alert feed in the order given; times are relative to the anchor, or dates without one."""
     return f'<ol class="fl-alerts">{"".join(_alert(a, at) for a in alerts)}</ol>'
 
 
-def _alert(alert: Mapping[str, Any], at: Anchor) -> str:
+def _alert(alert: Mapping[str, Any], at: Anchor | None) -> str:
     severity = alert["severity"] if alert["severity"] in _SEVERITIES else "low"
     moment: datetime = alert["transaction_ts"]
+    when = ago(moment, at.at, historical=at.historical) if at else clock(moment)
     card = masked(alert["card_last4"])
     facts = [
         f'<span class="fl-card">{_text(card)}</span>'
         + (f" {_text(alert['card_brand'])}" if alert["card_brand"] else ""),
-        f"customer {_text(alert['user_id'])}",
+        f'<a href="customers?who={int(alert["user_id"])}" target="_self">'
+        f"customer {int(alert['user_id'])}</a>",
         _text(place(alert["merchant_city"], alert["merchant_state"])),
     ]
     if alert["category"]:
@@ -121,7 +128,7 @@ def _alert(alert: Mapping[str, Any], at: Anchor) -> str:
         f'<div class="fl-top"><span class="fl-severity">{severity}</span>'
         f'<span class="fl-rule">{_text(alert["rule"].replace("_", " "))}</span>'
         f'<time datetime="{moment.isoformat()}" title="{clock(moment)}">'
-        f"{ago(moment, at.at, historical=at.historical)}</time>"
+        f"{when}</time>"
         f'<span class="fl-amount">{money(alert["amount"])}</span></div>'
         f'<p class="fl-reason">{_text(alert["reason"])}</p>'
         f'<p class="fl-facts">{" · ".join(facts)}</p></li>'
@@ -153,13 +160,13 @@ def components(found: Iterable[Mapping[str, Any]]) -> str:
 
 def _component(component: Mapping[str, Any]) -> str:
     state = str(component["state"])
-    tone = "good" if state in _GOOD_STATES else "off" if state in _IDLE_STATES else "bad"
-    details = " · ".join(
-        str(component[key]) for key in ("address", "version") if component.get(key)
-    )
+    details = [_text(component[key]) for key in ("address", "version") if component[key]]
+    if component["message"] and state != "healthy":
+        details.append(_text(component["message"]))
     return (
-        f'<li><span class="fl-dot fl-{tone}"></span><b>{_text(component["component"])}</b> '
-        f"<span>{_text(state)}</span><small>{_text(details)}</small></li>"
+        f'<li><span class="fl-dot fl-{_TONES.get(state, "off")}"></span>'
+        f"<b>{_text(component['component'])}</b> <span>{_text(state)}</span>"
+        f"<small>{'<br>'.join(details)}</small></li>"
     )
 
 

@@ -7,7 +7,7 @@ Buckets are whole numbers counted from ``Period.origin``; the caller turns them 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 
 from dashboard.period import Period
 
@@ -21,13 +21,21 @@ __all__ = [
     "batch_totals",
     "by_category",
     "by_channel",
+    "card_kinds",
+    "cards",
+    "customer_cards",
+    "customer_days",
+    "customer_transactions",
+    "customers",
     "extent",
     "freshness_now",
     "freshness_timeline",
+    "merchants",
     "newest_measurement",
     "states",
     "table_status",
     "timeline",
+    "volume_by_state",
 ]
 
 MEASURES = ("transaction_count", "amount_sum", "declined_count", "labelled_count", "fraud_count")
@@ -194,9 +202,9 @@ def by_channel(period: Period, filters: Filters) -> Sql:
     )
 
 
-def alert_feed(period: Period, filters: Filters, limit: int) -> Sql:
-    """The newest alerts, with what an operator may see of card and category."""
-    where = _of_alerts(filters, period.start, period.end)
+def alert_feed(start: datetime, end: datetime, filters: Filters, limit: int) -> Sql:
+    """The newest alerts of ``[start, end)``, with what an operator may see of card and category."""
+    where = _of_alerts(filters, start, end)
     return Sql(
         "SELECT a.alert_id, a.transaction_id, a.transaction_ts, a.raised_at, a.rule, a.severity,"
         " a.reason, a.user_id, a.amount, a.merchant_city, a.merchant_state,"
@@ -276,3 +284,106 @@ def batch_totals(since: datetime) -> Sql:
         " GROUP BY table_name ORDER BY table_name",
         (since,),
     )
+
+
+def customers(since: date, limit: int) -> Sql:
+    """Customers by volume since that day."""
+    return Sql(
+        f"SELECT t.*, coalesce(a.alerts, 0) AS alerts FROM"
+        f" (SELECT user_id, {_SUMS} FROM gold.agg_customer_day WHERE date >= ? GROUP BY user_id) t"
+        f" LEFT JOIN ({_alerts_by('user_id')}) a ON a.user_id = t.user_id"
+        " WHERE t.transaction_count > 0 ORDER BY t.amount_sum DESC, t.user_id LIMIT ?",
+        (since, _midnight(since), limit),
+    )
+
+
+def customer_days(customer: int, since: date) -> Sql:
+    """One customer's measures per day since that day."""
+    return Sql(
+        f"SELECT date, {_SUMS} FROM gold.agg_customer_day WHERE user_id = ? AND date >= ?"
+        " GROUP BY date ORDER BY date",
+        (customer, since),
+    )
+
+
+def customer_cards(customer: int) -> Sql:
+    """One customer's cards, by what may be shown of them."""
+    return Sql(
+        "SELECT card_last4, card_brand, card_type, has_chip, expires FROM gold.dim_card"
+        " WHERE user_id = ? ORDER BY card_id",
+        (customer,),
+    )
+
+
+def customer_transactions(customer: int, limit: int) -> Sql:
+    """One customer's newest transactions."""
+    return Sql(
+        "SELECT f.transaction_ts, f.amount, f.channel, f.merchant_city, f.merchant_state, f.errors,"
+        " f.is_fraud, c.card_last4, m.description AS category"
+        " FROM gold.fact_transactions f"
+        " LEFT JOIN gold.dim_card c ON c.card_id = f.card_id"
+        " LEFT JOIN gold.dim_mcc m ON m.mcc = f.mcc"
+        " WHERE f.user_id = ? ORDER BY f.transaction_ts DESC, f.transaction_id DESC LIMIT ?",
+        (customer, limit),
+    )
+
+
+def cards(since: date, limit: int) -> Sql:
+    """Cards with the most alerts since that day, then by volume."""
+    return Sql(
+        f"SELECT c.card_last4, c.card_brand, c.card_type, t.user_id, t.* EXCLUDE (user_id),"
+        f" coalesce(a.alerts, 0) AS alerts FROM"
+        f" (SELECT f.card_id, any_value(f.user_id) AS user_id, {_OVER_FACTS}"
+        " FROM gold.fact_transactions f WHERE f.transaction_ts >= ? GROUP BY f.card_id) t"
+        f" LEFT JOIN ({_alerts_by('card_id')}) a ON a.card_id = t.card_id"
+        " LEFT JOIN gold.dim_card c ON c.card_id = t.card_id"
+        " ORDER BY alerts DESC, t.amount_sum DESC, t.card_id LIMIT ?",
+        (_midnight(since), _midnight(since), limit),
+    )
+
+
+def card_kinds(since: date) -> Sql:
+    """Measures per brand and type of card since that day, largest volume first."""
+    return Sql(
+        "SELECT coalesce(c.card_brand || ' ' || lower(c.card_type), 'Unknown card') AS kind,"
+        f" {_OVER_FACTS} FROM gold.fact_transactions f"
+        " LEFT JOIN gold.dim_card c ON c.card_id = f.card_id"
+        " WHERE f.transaction_ts >= ? GROUP BY 1 ORDER BY amount_sum DESC, kind",
+        (_midnight(since),),
+    )
+
+
+def merchants(since: date, limit: int) -> Sql:
+    """Merchants by volume since that day; one with several places shows one of them."""
+    return Sql(
+        "SELECT t.*, d.merchant_city, d.merchant_state, d.places, m.description AS category FROM"
+        f" (SELECT merchant_id, {_SUMS} FROM gold.agg_merchant_day WHERE date >= ?"
+        " GROUP BY merchant_id) t"
+        " LEFT JOIN (SELECT merchant_id, count(*) AS places, min(merchant_city) AS merchant_city,"
+        " arg_min(merchant_state, merchant_city) AS merchant_state, min(mcc) AS mcc"
+        " FROM gold.dim_merchant GROUP BY merchant_id) d ON d.merchant_id = t.merchant_id"
+        " LEFT JOIN gold.dim_mcc m ON m.mcc = d.mcc"
+        " WHERE t.transaction_count > 0 ORDER BY t.amount_sum DESC, t.merchant_id LIMIT ?",
+        (since, limit),
+    )
+
+
+def volume_by_state(since: date) -> Sql:
+    """Measures per state or country since that day, largest volume first."""
+    return Sql(
+        f"SELECT CASE state WHEN 'ONLINE' THEN 'Online' ELSE state END AS state, {_SUMS}"
+        " FROM gold.agg_state_day WHERE date >= ? GROUP BY ALL"
+        " HAVING sum(transaction_count) > 0 ORDER BY amount_sum DESC, state",
+        (since,),
+    )
+
+
+def _alerts_by(column: str) -> str:
+    return (
+        f"SELECT {column}, count(*) AS alerts FROM gold.fraud_alerts"
+        f" WHERE transaction_ts >= ? GROUP BY {column}"
+    )
+
+
+def _midnight(day: date) -> datetime:
+    return datetime.combine(day, time(), UTC)

@@ -16,7 +16,7 @@ from dashboard.figures import (
     slices,
     transaction_figures,
 )
-from dashboard.frame import empty_lake, heading, lake, live, now
+from dashboard.frame import accent, empty_lake, heading, lake, live, now
 from dashboard.period import WINDOWS, Anchor, Period, Window, anchor, period
 from dashboard.queries import Filters
 from dashboard.wording import change, clock, count, money, share
@@ -24,7 +24,7 @@ from finlake.errors import FinlakeError
 
 __all__ = ["show"]
 
-_FEED = 30
+_FEED, _MORE = 12, 25
 _CATEGORIES = 8
 _IN_WORDS: dict[Window, str] = {
     "15 min": "15 minutes",
@@ -120,7 +120,7 @@ def _figures(window: Window, follow_newest: bool, filters: Filters) -> None:
     else:
         st.subheader(f"Volume per {_step_in_words(span)}", anchor=False)
         st.altair_chart(
-            charts.volume_bars(figures.points, span.step, _accent()),
+            charts.volume_bars(figures.points, span.step, accent()),
             alt="Volume in US dollars over time",
             key="volume",
         )
@@ -235,11 +235,17 @@ def _feed(span: Period, at: Anchor, filters: Filters, alerts: AlertFigures) -> N
     if not alerts.total:
         st.html(markup.empty_state("No alerts", "No rule was broken in this window."))
         return
-    newest = rows(lake(), queries.alert_feed(span, filters, _FEED))
+    shown = st.session_state.setdefault("feed", _FEED)
+    newest = rows(lake(), queries.alert_feed(span.start, span.end, filters, shown))
     if alerts.total > len(newest):
         st.caption(f"The newest {count(len(newest))} of {count(alerts.total)}")
-    with st.container(height=640, border=False, key="feed"):
-        st.html(markup.alert_list(newest, at))
+    st.html(markup.alert_list(newest, at))
+    if alerts.total > len(newest):
+        st.button(f"Show {_MORE} more", on_click=_show_more)
+
+
+def _show_more() -> None:
+    st.session_state["feed"] += _MORE
 
 
 def _parts(window: Window, span: Period, filters: Filters) -> None:
@@ -248,7 +254,3 @@ def _parts(window: Window, span: Period, filters: Filters) -> None:
     st.html(markup.bars(slices(categories, "category", _CATEGORIES)))
     st.subheader("By channel", anchor=False)
     st.html(markup.bars(slices(rows(lake(), queries.by_channel(span, filters)), "channel", 5)))
-
-
-def _accent() -> str:
-    return "#4cc2b2" if st.context.theme.type == "dark" else "#1d8a7e"

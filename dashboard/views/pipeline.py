@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping
+from dataclasses import asdict
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -13,6 +14,7 @@ from dashboard import charts, markup, queries
 from dashboard.figures import rows
 from dashboard.frame import heading, lake, live, now, settings
 from dashboard.wording import ago, count, duration
+from infra.stack.control import status
 
 __all__ = ["show"]
 
@@ -102,28 +104,19 @@ def _joined(found: list[dict[str, Any]]) -> Mapping[str, float]:
     }
 
 
-@st.cache_data(ttl=5, show_spinner=False)
-def _stack() -> list[dict[str, Any]] | None:
-    try:
-        from infra.stack import status
-    except ImportError:
-        return None
-    return [dict(component) for component in status(settings())]
-
-
 def _components() -> None:
     st.subheader("Components", anchor=False)
-    found = _stack()
-    if not found:
-        st.html(
-            markup.empty_state(
-                "No embedded stack here",
-                "The components run elsewhere, or not at all.",
-                (("Start them on this machine:", "finlake up"),),
-            )
-        )
+    found = status(settings())
+    if found:
+        st.html(markup.components([asdict(report) for report in found]))
         return
-    st.html(markup.components(found))
+    st.html(
+        markup.empty_state(
+            "No embedded stack here",
+            "The components run elsewhere, or not at all.",
+            (("Start them on this machine:", "finlake up"),),
+        )
+    )
 
 
 def _changes() -> None:

@@ -31,13 +31,15 @@ def dashboard(port: int | None) -> None:
       finlake dashboard --port 8600
     """
     from infra.settings import load_settings
+    from infra.stack.ports import is_free
 
+    settings = load_settings()  # a wrong setting is told here, not on the page
     if port:
-        if not _free(port):
+        if not is_free(port):
             raise UsageProblem(f"port {port} is taken; choose another or leave --port out")
         chosen = port
     else:
-        chosen = next_free(load_settings().port_dashboard if port is None else 0)
+        chosen = next_free(settings.port_dashboard if port is None else 0)
     click.echo(f"dashboard: http://{_HOST}:{chosen}")
     sys.stdout.flush()
     # This process becomes the server: signals reach it, and it cannot be left behind.
@@ -63,23 +65,14 @@ def next_free(port: int) -> int:
     Raises:
         ComponentMissing: when all hundred are taken.
     """
+    from infra.stack.ports import is_free
+
     if port == 0:
         with socket.socket() as probe:
             probe.bind((_HOST, 0))
             taken: int = probe.getsockname()[1]
             return taken
     for candidate in range(port, port + 100):
-        if _free(candidate):
+        if is_free(candidate):
             return candidate
     raise ComponentMissing(f"ports {port} to {port + 99} are all taken; set FINLAKE_PORT_DASHBOARD")
-
-
-def _free(port: int) -> bool:
-    with socket.socket() as probe:
-        # As the server does it: an address that only lingers after a close counts as free.
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((_HOST, port))
-        except OSError:
-            return False
-    return True

@@ -267,10 +267,18 @@ def build(folder: Path, until: datetime, *, number: int = 3_000, seed: int = 7) 
                 "card_type": "Debit",
                 "card_token": f"{user * 10 + place:064x}",
                 "card_token_key": "k1",
+                "expires": "08/2029",
+                "has_chip": "YES",
                 "card_last4": f"{(user * 7919 + place) % 10_000:04d}",
             }
             for user in range(800, 840)
             for place in range(3)
         ],
     )
+    places: dict[tuple[int, str], Row] = {}
+    for row in rows:
+        place = (row["merchant_id"], row["merchant_city"])
+        wanted = ("merchant_key", "merchant_id", "merchant_city", "merchant_state", "zip", "mcc")
+        places.setdefault(place, {name: row[name] for name in wanted})
+    world.write("dim_merchant", list(places.values()))
     return world

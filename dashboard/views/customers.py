@@ -1,0 +1,157 @@
+"""Customers by volume, and one customer up close; people are numbers here, nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, date, datetime, time, timedelta
+from functools import partial
+from typing import Any
+
+import streamlit as st
+
+from dashboard import charts, markup, queries
+from dashboard.figures import Measures, rows
+from dashboard.frame import accent, heading, lake
+from dashboard.queries import Filters
+from dashboard.views import ranking
+from dashboard.wording import count, masked, money, place, share
+
+__all__ = ["show"]
+
+_NEWEST = 15
+
+
+def show() -> None:
+    """Draw the page."""
+    heading("Customers")
+    with st.container(horizontal=True, vertical_alignment="center", key="controls"):
+        back = ranking.days()
+        entered = st.text_input(
+            "Customer number",
+            key="who",
+            bind="query-params",
+            placeholder="Customer number",
+            icon=":material/search:",
+            label_visibility="collapsed",
+            width=220,
+        )
+    number = (entered or "").strip()
+    if not number:
+        ranking.over(back, _all)
+    elif number.isdigit() and len(number) < 10:
+        ranking.over(back, partial(_one, int(number)))
+    else:
+        st.html(markup.empty_state("No such customer", "A customer number has digits alone."))
+
+
+def _all(since: date) -> None:
+    found = rows(lake(), queries.customers(since, ranking.MOST))
+    st.html(
+        markup.cells(
+            [("Customer", False), *ranking.HEADS, ("Alerts", True)],
+            [
+                (str(r["user_id"]), *ranking.cells_of(Measures.of(r)), count(int(r["alerts"])))
+                for r in found
+            ],
+            caption=f"The {len(found)} customers with the largest volume",
+        )
+    )
+
+
+def _one(customer: int, since: date) -> None:
+    days = {r["date"]: Measures.of(r) for r in rows(lake(), queries.customer_days(customer, since))}
+    if not days:
+        st.html(
+            markup.empty_state(
+                f"No transactions of customer {customer}",
+                "There are none in these days; choose more days or another number.",
+            )
+        )
+        return
+    total = sum(days.values(), Measures())
+    grid = st.grid(4, min_column_width=150, gap="xsmall", key="kpis")
+    grid.metric("Transactions", count(total.transactions), border=True)
+    grid.metric("Volume", money(total.amount, cents=False), border=True)
+    declined = f"{count(total.declined)} ({share(total.declined, total.transactions)})"
+    grid.metric("Declined", declined, border=True)
+    grid.metric("Fraud", count(total.fraud), border=True)
+
+    st.subheader("Volume per day", anchor=False)
+    last = max(days)
+    points = [
+        (_midnight(since + timedelta(days=n)), days.get(since + timedelta(days=n), Measures()))
+        for n in range((last - since).days + 1)
+    ]
+    st.altair_chart(
+        charts.volume_bars(points, timedelta(days=1), accent()), alt="Volume in US dollars per day"
+    )
+    left, right = st.columns([2, 1], gap="medium")
+    with left:
+        _transactions(customer)
+    with right:
+        _cards(customer)
+        _alerts(customer, since, last)
+
+
+def _transactions(customer: int) -> None:
+    st.subheader("Newest transactions", anchor=False)
+    st.html(
+        markup.cells(
+            [
+                ("Time", False),
+                ("Amount", True),
+                ("Card", False),
+                ("Where", False),
+                ("What", False),
+                ("Outcome", False),
+            ],
+            [
+                (
+                    f"{r['transaction_ts']:%d %b %Y %H:%M}",
+                    money(r["amount"]),
+                    masked(r["card_last4"]),
+                    place(r["merchant_city"], r["merchant_state"]),
+                    r["category"] or "–",
+                    _outcome(r),
+                )
+                for r in rows(lake(), queries.customer_transactions(customer, _NEWEST))
+            ],
+            caption="Times are UTC",
+        )
+    )
+
+
+def _outcome(row: Mapping[str, Any]) -> str:
+    errors: str = row["errors"] or "Approved"
+    return f"Fraud; {errors}" if row["is_fraud"] else errors
+
+
+def _cards(customer: int) -> None:
+    st.subheader("Cards", anchor=False)
+    st.html(
+        markup.cells(
+            [("Card", False), ("Brand", False), ("Type", False), ("Expires", False)],
+            [
+                (masked(r["card_last4"]), r["card_brand"], r["card_type"], r["expires"] or "–")
+                for r in rows(lake(), queries.customer_cards(customer))
+            ],
+            caption="By their last four digits",
+        )
+    )
+
+
+def _alerts(customer: int, since: date, last: date) -> None:
+    st.subheader("Alerts", anchor=False)
+    end = _midnight(last + timedelta(days=1))
+    found = rows(
+        lake(),
+        queries.alert_feed(_midnight(since), end, Filters(customer=customer), _NEWEST),
+    )
+    if found:
+        st.html(markup.alert_list(found, None))
+    else:
+        st.html(markup.empty_state("No alerts", "No rule was broken in these days."))
+
+
+def _midnight(day: date) -> datetime:
+    return datetime.combine(day, time(), UTC)
