@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 from lakehouse_schemas.model import Contract
+from lakehouse_schemas.render.sql import identifier, literal
 
 __all__ = ["create_table_sql"]
 
 
 def create_table_sql(contract: Contract) -> str:
     """``CREATE TABLE IF NOT EXISTS`` of a source contract; comments carry the descriptions."""
-    lines = []
-    for column in contract.columns:
-        null = "NOT NULL" if column.required else "NULL"
-        comment = column.description.replace("'", "''")
-        lines.append(f"  `{column.name}` {column.physical_type.upper()} {null} COMMENT '{comment}'")
-    lines.append(f"  PRIMARY KEY ({', '.join(f'`{k}`' for k in contract.key)})")
+    lines = [
+        f"  {identifier(column.name, 'mysql')} {column.physical_type.upper()}"
+        f" {'NOT NULL' if column.required else 'NULL'}"
+        f" COMMENT {literal(column.description, 'mysql')}"
+        for column in contract.columns
+    ]
+    lines.append(f"  PRIMARY KEY ({', '.join(identifier(k, 'mysql') for k in contract.key)})")
     body = ",\n".join(lines)
-    comment = contract.description.replace("'", "''")
     return (
-        f"CREATE TABLE IF NOT EXISTS `{contract.name}` (\n{body}\n)"
-        f" ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COMMENT='{comment}'"
+        f"CREATE TABLE IF NOT EXISTS {identifier(contract.name, 'mysql')} (\n{body}\n)"
+        f" ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COMMENT={literal(contract.description, 'mysql')}"
     )

@@ -1,0 +1,1 @@
+"""Rendered from the table contracts by `make generate`; do not edit."""

@@ -1,0 +1,346 @@
+-- Rendered from the table contracts by `make generate`; do not edit.
+
+CREATE TABLE IF NOT EXISTS gold.agg_category_day (
+  `date` DATE COMMENT 'Day of the transactions, UTC.',
+  `mcc` INT COMMENT 'Merchant category code (dim_mcc).',
+  `transaction_count` BIGINT COMMENT 'Number of transactions.',
+  `amount_sum` DECIMAL(18,2) COMMENT 'Sum of the amounts, US dollars.',
+  `refund_count` BIGINT COMMENT 'Number of transactions with a negative amount.',
+  `refund_sum` DECIMAL(18,2) COMMENT 'Sum of the negative amounts, US dollars.',
+  `declined_count` BIGINT COMMENT 'Number of declined transactions.',
+  `online_count` BIGINT COMMENT 'Number of online transactions.',
+  `labelled_count` BIGINT COMMENT 'Number of transactions with a fraud label.',
+  `fraud_count` BIGINT COMMENT 'Number of transactions labelled as fraud.'
+)
+USING DELTA
+COMMENT 'Sums of transactions per day and merchant category, as additive parts.'
+TBLPROPERTIES (
+  'delta.checkpointInterval' = '100',
+  'delta.checkpointPolicy' = 'classic',
+  'delta.columnMapping.mode' = 'none',
+  'delta.deletedFileRetentionDuration' = 'interval 1 days',
+  'delta.enableDeletionVectors' = 'false',
+  'delta.logRetentionDuration' = 'interval 1 days'
+);
+
+CREATE TABLE IF NOT EXISTS gold.agg_customer_day (
+  `date` DATE COMMENT 'Day of the transactions, UTC.',
+  `user_id` INT COMMENT 'Customer (dim_user).',
+  `transaction_count` BIGINT COMMENT 'Number of transactions.',
+  `amount_sum` DECIMAL(18,2) COMMENT 'Sum of the amounts, US dollars.',
+  `refund_count` BIGINT COMMENT 'Number of transactions with a negative amount.',
+  `refund_sum` DECIMAL(18,2) COMMENT 'Sum of the negative amounts, US dollars.',
+  `declined_count` BIGINT COMMENT 'Number of declined transactions.',
+  `online_count` BIGINT COMMENT 'Number of online transactions.',
+  `labelled_count` BIGINT COMMENT 'Number of transactions with a fraud label.',
+  `fraud_count` BIGINT COMMENT 'Number of transactions labelled as fraud.'
+)
+USING DELTA
+COMMENT 'Sums of transactions per day and customer, as additive parts.'
+TBLPROPERTIES (
+  'delta.checkpointInterval' = '100',
+  'delta.checkpointPolicy' = 'classic',
+  'delta.columnMapping.mode' = 'none',
+  'delta.deletedFileRetentionDuration' = 'interval 1 days',
+  'delta.enableDeletionVectors' = 'false',
+  'delta.logRetentionDuration' = 'interval 1 days'
+);
+
+CREATE TABLE IF NOT EXISTS gold.agg_merchant_day (
+  `date` DATE COMMENT 'Day of the transactions, UTC.',
+  `merchant_id` INT COMMENT 'Number of the merchant.',
+  `transaction_count` BIGINT COMMENT 'Number of transactions.',
+  `amount_sum` DECIMAL(18,2) COMMENT 'Sum of the amounts, US dollars.',
+  `refund_count` BIGINT COMMENT 'Number of transactions with a negative amount.',
+  `refund_sum` DECIMAL(18,2) COMMENT 'Sum of the negative amounts, US dollars.',
+  `declined_count` BIGINT COMMENT 'Number of declined transactions.',
+  `online_count` BIGINT COMMENT 'Number of online transactions.',
+  `labelled_count` BIGINT COMMENT 'Number of transactions with a fraud label.',
+  `fraud_count` BIGINT COMMENT 'Number of transactions labelled as fraud.'
+)
+USING DELTA
+COMMENT 'Sums of transactions per day and merchant, as additive parts.'
+TBLPROPERTIES (
+  'delta.checkpointInterval' = '100',
+  'delta.checkpointPolicy' = 'classic',
+  'delta.columnMapping.mode' = 'none',
+  'delta.deletedFileRetentionDuration' = 'interval 1 days',
+  'delta.enableDeletionVectors' = 'false',
+  'delta.logRetentionDuration' = 'interval 1 days'
+);
+
+CREATE TABLE IF NOT EXISTS gold.agg_minute (
+  `minute` TIMESTAMP COMMENT 'Start of the minute, UTC.',
+  `transaction_count` BIGINT COMMENT 'Number of transactions.',
+  `amount_sum` DECIMAL(18,2) COMMENT 'Sum of the amounts, US dollars.',
+  `refund_count` BIGINT COMMENT 'Number of transactions with a negative amount.',
+  `refund_sum` DECIMAL(18,2) COMMENT 'Sum of the negative amounts, US dollars.',
+  `declined_count` BIGINT COMMENT 'Number of declined transactions.',
+  `online_count` BIGINT COMMENT 'Number of online transactions.',
+  `labelled_count` BIGINT COMMENT 'Number of transactions with a fraud label.',
+  `fraud_count` BIGINT COMMENT 'Number of transactions labelled as fraud.'
+)
+USING DELTA
+COMMENT 'Sums of transactions per minute, as additive parts.'
+TBLPROPERTIES (
+  'delta.checkpointInterval' = '100',
+  'delta.checkpointPolicy' = 'classic',
+  'delta.columnMapping.mode' = 'none',
+  'delta.deletedFileRetentionDuration' = 'interval 1 days',
+  'delta.enableDeletionVectors' = 'false',
+  'delta.logRetentionDuration' = 'interval 1 days'
+);
+
+CREATE TABLE IF NOT EXISTS gold.agg_state_day (
+  `date` DATE COMMENT 'Day of the transactions, UTC.',
+  `state` STRING COMMENT 'US state as two letters, the name of the country abroad, or ONLINE.',
+  `transaction_count` BIGINT COMMENT 'Number of transactions.',
+  `amount_sum` DECIMAL(18,2) COMMENT 'Sum of the amounts, US dollars.',
+  `refund_count` BIGINT COMMENT 'Number of transactions with a negative amount.',
+  `refund_sum` DECIMAL(18,2) COMMENT 'Sum of the negative amounts, US dollars.',
+  `declined_count` BIGINT COMMENT 'Number of declined transactions.',
+  `online_count` BIGINT COMMENT 'Number of online transactions.',
+  `labelled_count` BIGINT COMMENT 'Number of transactions with a fraud label.',
+  `fraud_count` BIGINT COMMENT 'Number of transactions labelled as fraud.'
+)
+USING DELTA
+COMMENT 'Sums of transactions per day and state, as additive parts.'
+TBLPROPERTIES (
+  'delta.checkpointInterval' = '100',
+  'delta.checkpointPolicy' = 'classic',
+  'delta.columnMapping.mode' = 'none',
+  'delta.deletedFileRetentionDuration' = 'interval 1 days',
+  'delta.enableDeletionVectors' = 'false',
+  'delta.logRetentionDuration' = 'interval 1 days'
+);
+
+CREATE TABLE IF NOT EXISTS gold.dim_card (
+  `card_id` INT COMMENT 'Number of the card within the bank, not the number printed on it.',
+  `user_id` INT COMMENT 'Customer who owns the card (dim_user).',
+  `card_brand` STRING COMMENT 'Brand of the card, for example Visa.',
+  `card_type` STRING COMMENT 'Kind of card: debit, credit or prepaid debit.',
+  `expires` STRING COMMENT 'Month in which the card expires, MM/YYYY.',
+  `has_chip` STRING COMMENT 'YES when the card has a chip, else NO.',
+  `num_cards_issued` INT COMMENT 'How many times the card has been issued.',
+  `credit_limit` DECIMAL(12,2) COMMENT 'Credit limit in US dollars.',
+  `acct_open_date` STRING COMMENT 'Month in which the account was opened, MM/YYYY.',
+  `year_pin_last_changed` INT COMMENT 'Year in which the PIN was last changed.',
+  `card_on_dark_web` STRING COMMENT 'Yes when the card was seen for sale by criminals, else No.',
+  `card_token` STRING COMMENT 'Stands for the card number: its HMAC-SHA-256 in hexadecimal; empty when the source never had the number.',
+  `card_token_key` STRING COMMENT 'Id of the secret key that made the token.',
+  `card_last4` STRING COMMENT 'Last four digits of the card number.'
+)
+USING DELTA
+COMMENT 'Cards as they are now, without the number on the card and its CVV.'
+TBLPROPERTIES (
+  'delta.checkpointInterval' = '100',
+  'delta.checkpointPolicy' = 'classic',
+  'delta.columnMapping.mode' = 'none',
+  'delta.deletedFileRetentionDuration' = 'interval 1 days',
+  'delta.enableDeletionVectors' = 'false',
+  'delta.logRetentionDuration' = 'interval 1 days'
+);
+
+CREATE TABLE IF NOT EXISTS gold.dim_date (
+  `date_key` INT COMMENT 'Day as yyyymmdd.',
+  `date` DATE COMMENT 'The day.',
+  `year` INT COMMENT 'Year.',
+  `quarter` INT COMMENT 'Quarter of the year, 1 to 4.',
+  `month` INT COMMENT 'Month, 1 to 12.',
+  `month_name` STRING COMMENT 'English name of the month.',
+  `day` INT COMMENT 'Day of the month, 1 to 31.',
+  `day_of_week` INT COMMENT 'Day of the week, 1 for Monday to 7 for Sunday.',
+  `day_name` STRING COMMENT 'English name of the day of the week.',
+  `week` INT COMMENT 'Week of the year by ISO 8601, 1 to 53.',
+  `is_weekend` BOOLEAN COMMENT 'True on Saturday and Sunday.'
+)
+USING DELTA
+COMMENT 'Calendar days from 1990 to 2049.'
+TBLPROPERTIES (
+  'delta.checkpointInterval' = '100',
+  'delta.checkpointPolicy' = 'classic',
+  'delta.columnMapping.mode' = 'none',
+  'delta.deletedFileRetentionDuration' = 'interval 1 days',
+  'delta.enableDeletionVectors' = 'false',
+  'delta.logRetentionDuration' = 'interval 1 days'
+);
+
+CREATE TABLE IF NOT EXISTS gold.dim_mcc (
+  `mcc` INT COMMENT 'Merchant category code.',
+  `description` STRING COMMENT 'Name of the category.'
+)
+USING DELTA
+COMMENT 'Merchant categories.'
+TBLPROPERTIES (
+  'delta.checkpointInterval' = '100',
+  'delta.checkpointPolicy' = 'classic',
+  'delta.columnMapping.mode' = 'none',
+  'delta.deletedFileRetentionDuration' = 'interval 1 days',
+  'delta.enableDeletionVectors' = 'false',
+  'delta.logRetentionDuration' = 'interval 1 days'
+);
+
+CREATE TABLE IF NOT EXISTS gold.dim_merchant (
+  `merchant_key` BIGINT COMMENT 'Stable hash of merchant, place and category.',
+  `merchant_id` INT COMMENT 'Number of the merchant.',
+  `merchant_city` STRING COMMENT 'City of the merchant; ONLINE for online transactions.',
+  `merchant_state` STRING COMMENT 'US state as two letters, or the name of the country abroad; empty for online transactions.',
+  `zip` STRING COMMENT 'US postal code of the merchant; empty online and abroad.',
+  `mcc` INT COMMENT 'Merchant category code (dim_mcc).'
+)
+USING DELTA
+COMMENT 'Merchants by place and category, as live transactions name them.'
+TBLPROPERTIES (
+  'delta.checkpointInterval' = '100',
+  'delta.checkpointPolicy' = 'classic',
+  'delta.columnMapping.mode' = 'none',
+  'delta.deletedFileRetentionDuration' = 'interval 1 days',
+  'delta.enableDeletionVectors' = 'false',
+  'delta.logRetentionDuration' = 'interval 1 days'
+);
+
+CREATE TABLE IF NOT EXISTS gold.dim_user (
+  `user_id` INT COMMENT 'Number of the customer.',
+  `current_age` INT COMMENT 'Age in years.',
+  `retirement_age` INT COMMENT 'Age in years at which the customer plans to retire.',
+  `birth_year` INT COMMENT 'Year of birth.',
+  `birth_month` INT COMMENT 'Month of birth, 1 to 12.',
+  `gender` STRING COMMENT 'Gender as registered.',
+  `address` STRING COMMENT 'Street and house number.',
+  `latitude` DECIMAL(9,6) COMMENT 'Latitude of the home in degrees, north positive.',
+  `longitude` DECIMAL(9,6) COMMENT 'Longitude of the home in degrees, east positive.',
+  `per_capita_income` DECIMAL(12,2) COMMENT 'Income per head where the customer lives, US dollars a year.',
+  `yearly_income` DECIMAL(12,2) COMMENT 'The customer\'s own income, US dollars a year.',
+  `total_debt` DECIMAL(12,2) COMMENT 'All debts of the customer, US dollars.',
+  `credit_score` INT COMMENT 'Credit score, 300 to 850; higher is better.',
+  `num_credit_cards` INT COMMENT 'Number of cards the customer holds.'
+)
+USING DELTA
+COMMENT 'Customers as they are now.'
+TBLPROPERTIES (
+  'delta.checkpointInterval' = '100',
+  'delta.checkpointPolicy' = 'classic',
+  'delta.columnMapping.mode' = 'none',
+  'delta.deletedFileRetentionDuration' = 'interval 1 days',
+  'delta.enableDeletionVectors' = 'false',
+  'delta.logRetentionDuration' = 'interval 1 days'
+);
+
+CREATE TABLE IF NOT EXISTS gold.fact_transactions (
+  `transaction_id` BIGINT COMMENT 'Number of the transaction, rising in booking order.',
+  `transaction_ts` TIMESTAMP COMMENT 'When the transaction happened, UTC, to the microsecond.',
+  `date_key` INT COMMENT 'Day of the transaction as yyyymmdd, UTC (dim_date).',
+  `user_id` INT COMMENT 'Customer (dim_user).',
+  `card_id` INT COMMENT 'Card (dim_card).',
+  `merchant_key` BIGINT COMMENT 'Merchant at a place (dim_merchant).',
+  `merchant_id` INT COMMENT 'Number of the merchant.',
+  `mcc` INT COMMENT 'Merchant category code (dim_mcc).',
+  `amount` DECIMAL(12,2) COMMENT 'Amount in US dollars; a negative amount is money back to the customer.',
+  `channel` STRING COMMENT 'How the card was used: Swipe, Chip or Online.',
+  `merchant_city` STRING COMMENT 'City of the merchant; ONLINE for online transactions.',
+  `merchant_state` STRING COMMENT 'US state as two letters, or the name of the country abroad; empty for online transactions.',
+  `zip` STRING COMMENT 'US postal code of the merchant; empty online and abroad.',
+  `is_online` BOOLEAN COMMENT 'True for online transactions.',
+  `is_refund` BOOLEAN COMMENT 'True when the amount is negative.',
+  `is_declined` BOOLEAN COMMENT 'True when the transaction was declined.',
+  `errors` STRING COMMENT 'Why the transaction was declined, reasons separated by commas; empty when it went through.',
+  `is_fraud` BOOLEAN COMMENT 'True for fraud, false for none, empty while nobody has labelled the transaction.'
+)
+USING DELTA
+COMMENT 'Every live transaction with its keys to the dimensions.'
+TBLPROPERTIES (
+  'delta.checkpointInterval' = '100',
+  'delta.checkpointPolicy' = 'classic',
+  'delta.columnMapping.mode' = 'none',
+  'delta.deletedFileRetentionDuration' = 'interval 1 days',
+  'delta.enableDeletionVectors' = 'false',
+  'delta.logRetentionDuration' = 'interval 1 days'
+);
+
+CREATE TABLE IF NOT EXISTS gold.fraud_alerts (
+  `alert_id` STRING COMMENT 'Number of the transaction, a colon, and the rule.',
+  `transaction_id` BIGINT COMMENT 'Transaction (fact_transactions).',
+  `rule` STRING COMMENT 'Rule that raised the alert.',
+  `severity` STRING COMMENT 'How urgent it is: high, medium or low.',
+  `reason` STRING COMMENT 'Why the alert was raised, in words for an operator.',
+  `transaction_ts` TIMESTAMP COMMENT 'When the transaction happened, UTC, to the microsecond.',
+  `user_id` INT COMMENT 'Customer (dim_user).',
+  `card_id` INT COMMENT 'Card (dim_card).',
+  `merchant_id` INT COMMENT 'Number of the merchant.',
+  `merchant_city` STRING COMMENT 'City of the merchant; ONLINE for online transactions.',
+  `merchant_state` STRING COMMENT 'US state as two letters, or the name of the country abroad; empty for online transactions.',
+  `mcc` INT COMMENT 'Merchant category code (dim_mcc).',
+  `amount` DECIMAL(12,2) COMMENT 'Amount in US dollars.',
+  `raised_at` TIMESTAMP COMMENT 'When the alert was raised, UTC.'
+)
+USING DELTA
+COMMENT 'Transactions that a fraud rule holds suspicious.'
+TBLPROPERTIES (
+  'delta.checkpointInterval' = '100',
+  'delta.checkpointPolicy' = 'classic',
+  'delta.columnMapping.mode' = 'none',
+  'delta.deletedFileRetentionDuration' = 'interval 1 days',
+  'delta.enableDeletionVectors' = 'false',
+  'delta.logRetentionDuration' = 'interval 1 days'
+);
+
+CREATE TABLE IF NOT EXISTS gold.pipeline_batches (
+  `batch_id` BIGINT COMMENT 'Micro-batch.',
+  `table_name` STRING COMMENT 'Source table.',
+  `events` BIGINT COMMENT 'Number of changes that the batch appended to bronze.',
+  `applied` BIGINT COMMENT 'Number of changes that are the state of their row at the end of the batch.',
+  `superseded` BIGINT COMMENT 'Number of changes that a later one had overtaken.',
+  `quarantined` BIGINT COMMENT 'Number of changes set aside in the dead letters.',
+  `started_at` TIMESTAMP COMMENT 'When the batch began, UTC.',
+  `duration_ms` DOUBLE COMMENT 'How long the batch took, milliseconds.',
+  `ends` STRING COMMENT 'Next Kafka offset of each partition of the table, as a JSON object.'
+)
+USING DELTA
+COMMENT 'What each micro-batch did with the changes of each table.'
+TBLPROPERTIES (
+  'delta.checkpointInterval' = '100',
+  'delta.checkpointPolicy' = 'classic',
+  'delta.columnMapping.mode' = 'none',
+  'delta.deletedFileRetentionDuration' = 'interval 1 days',
+  'delta.enableDeletionVectors' = 'false',
+  'delta.logRetentionDuration' = 'interval 1 days'
+);
+
+CREATE TABLE IF NOT EXISTS gold.pipeline_freshness (
+  `measured_at` TIMESTAMP COMMENT 'End of the micro-batch, UTC.',
+  `batch_id` BIGINT COMMENT 'Micro-batch that was measured.',
+  `table_name` STRING COMMENT 'Source table whose changes were measured, or finlake_heartbeat.',
+  `hop` STRING COMMENT 'Where the change can be seen from: kafka, bronze, silver, gold or alert.',
+  `events` BIGINT COMMENT 'Number of changes measured.',
+  `p50_ms` DOUBLE COMMENT 'Time that half of the changes stayed below, milliseconds.',
+  `p95_ms` DOUBLE COMMENT 'Time that 95 of 100 changes stayed below, milliseconds.',
+  `max_ms` DOUBLE COMMENT 'Longest time, milliseconds.'
+)
+USING DELTA
+COMMENT 'Time from the commit at the source to the moment a reader can see the change.'
+TBLPROPERTIES (
+  'delta.checkpointInterval' = '100',
+  'delta.checkpointPolicy' = 'classic',
+  'delta.columnMapping.mode' = 'none',
+  'delta.deletedFileRetentionDuration' = 'interval 1 days',
+  'delta.enableDeletionVectors' = 'false',
+  'delta.logRetentionDuration' = 'interval 1 days'
+);
+
+CREATE TABLE IF NOT EXISTS gold.pipeline_status (
+  `table_name` STRING COMMENT 'Source table.',
+  `state` STRING COMMENT 'running or stopped.',
+  `since` TIMESTAMP COMMENT 'Since when it is so, UTC.',
+  `reason` STRING COMMENT 'Why the table has stopped; empty while it runs.',
+  `next_step` STRING COMMENT 'What to do about it; empty while it runs.'
+)
+USING DELTA
+COMMENT 'Whether the changes of each source table flow.'
+TBLPROPERTIES (
+  'delta.checkpointInterval' = '100',
+  'delta.checkpointPolicy' = 'classic',
+  'delta.columnMapping.mode' = 'none',
+  'delta.deletedFileRetentionDuration' = 'interval 1 days',
+  'delta.enableDeletionVectors' = 'false',
+  'delta.logRetentionDuration' = 'interval 1 days'
+);

@@ -1,0 +1,240 @@
+"""Rows of the gold tables.
+
+Rendered from the table contracts by `make generate`; do not edit.
+"""
+
+from datetime import date
+from decimal import Decimal
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+
+
+class Row(BaseModel):
+    """What all rows have in common."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class AggCategoryDay(Row):
+    """Sums of transactions per day and merchant category, as additive parts."""
+
+    date: date = Field(description='Day of the transactions, UTC.')
+    mcc: int = Field(description='Merchant category code (dim_mcc).')
+    transaction_count: int = Field(description='Number of transactions.')
+    amount_sum: Decimal = Field(max_digits=18, decimal_places=2, description='Sum of the amounts, US dollars.')
+    refund_count: int = Field(description='Number of transactions with a negative amount.')
+    refund_sum: Decimal = Field(max_digits=18, decimal_places=2, description='Sum of the negative amounts, US dollars.')
+    declined_count: int = Field(description='Number of declined transactions.')
+    online_count: int = Field(description='Number of online transactions.')
+    labelled_count: int = Field(description='Number of transactions with a fraud label.')
+    fraud_count: int = Field(description='Number of transactions labelled as fraud.')
+
+
+class AggCustomerDay(Row):
+    """Sums of transactions per day and customer, as additive parts."""
+
+    date: date = Field(description='Day of the transactions, UTC.')
+    user_id: int = Field(description='Customer (dim_user).')
+    transaction_count: int = Field(description='Number of transactions.')
+    amount_sum: Decimal = Field(max_digits=18, decimal_places=2, description='Sum of the amounts, US dollars.')
+    refund_count: int = Field(description='Number of transactions with a negative amount.')
+    refund_sum: Decimal = Field(max_digits=18, decimal_places=2, description='Sum of the negative amounts, US dollars.')
+    declined_count: int = Field(description='Number of declined transactions.')
+    online_count: int = Field(description='Number of online transactions.')
+    labelled_count: int = Field(description='Number of transactions with a fraud label.')
+    fraud_count: int = Field(description='Number of transactions labelled as fraud.')
+
+
+class AggMerchantDay(Row):
+    """Sums of transactions per day and merchant, as additive parts."""
+
+    date: date = Field(description='Day of the transactions, UTC.')
+    merchant_id: int = Field(description='Number of the merchant.')
+    transaction_count: int = Field(description='Number of transactions.')
+    amount_sum: Decimal = Field(max_digits=18, decimal_places=2, description='Sum of the amounts, US dollars.')
+    refund_count: int = Field(description='Number of transactions with a negative amount.')
+    refund_sum: Decimal = Field(max_digits=18, decimal_places=2, description='Sum of the negative amounts, US dollars.')
+    declined_count: int = Field(description='Number of declined transactions.')
+    online_count: int = Field(description='Number of online transactions.')
+    labelled_count: int = Field(description='Number of transactions with a fraud label.')
+    fraud_count: int = Field(description='Number of transactions labelled as fraud.')
+
+
+class AggMinute(Row):
+    """Sums of transactions per minute, as additive parts."""
+
+    minute: AwareDatetime = Field(description='Start of the minute, UTC.')
+    transaction_count: int = Field(description='Number of transactions.')
+    amount_sum: Decimal = Field(max_digits=18, decimal_places=2, description='Sum of the amounts, US dollars.')
+    refund_count: int = Field(description='Number of transactions with a negative amount.')
+    refund_sum: Decimal = Field(max_digits=18, decimal_places=2, description='Sum of the negative amounts, US dollars.')
+    declined_count: int = Field(description='Number of declined transactions.')
+    online_count: int = Field(description='Number of online transactions.')
+    labelled_count: int = Field(description='Number of transactions with a fraud label.')
+    fraud_count: int = Field(description='Number of transactions labelled as fraud.')
+
+
+class AggStateDay(Row):
+    """Sums of transactions per day and state, as additive parts."""
+
+    date: date = Field(description='Day of the transactions, UTC.')
+    state: str = Field(description='US state as two letters, the name of the country abroad, or ONLINE.')
+    transaction_count: int = Field(description='Number of transactions.')
+    amount_sum: Decimal = Field(max_digits=18, decimal_places=2, description='Sum of the amounts, US dollars.')
+    refund_count: int = Field(description='Number of transactions with a negative amount.')
+    refund_sum: Decimal = Field(max_digits=18, decimal_places=2, description='Sum of the negative amounts, US dollars.')
+    declined_count: int = Field(description='Number of declined transactions.')
+    online_count: int = Field(description='Number of online transactions.')
+    labelled_count: int = Field(description='Number of transactions with a fraud label.')
+    fraud_count: int = Field(description='Number of transactions labelled as fraud.')
+
+
+class DimCard(Row):
+    """Cards as they are now, without the number on the card and its CVV."""
+
+    card_id: int = Field(description='Number of the card within the bank, not the number printed on it.')
+    user_id: int = Field(description='Customer who owns the card (dim_user).')
+    card_brand: str = Field(description='Brand of the card, for example Visa.')
+    card_type: str = Field(description='Kind of card: debit, credit or prepaid debit.')
+    expires: str = Field(description='Month in which the card expires, MM/YYYY.')
+    has_chip: str = Field(description='YES when the card has a chip, else NO.')
+    num_cards_issued: int = Field(description='How many times the card has been issued.')
+    credit_limit: Decimal = Field(max_digits=12, decimal_places=2, description='Credit limit in US dollars.')
+    acct_open_date: str = Field(description='Month in which the account was opened, MM/YYYY.')
+    year_pin_last_changed: int = Field(description='Year in which the PIN was last changed.')
+    card_on_dark_web: str = Field(description='Yes when the card was seen for sale by criminals, else No.')
+    card_token: str | None = Field(default=None, description='Stands for the card number: its HMAC-SHA-256 in hexadecimal; empty when the source never had the number.')
+    card_token_key: str | None = Field(default=None, description='Id of the secret key that made the token.')
+    card_last4: str | None = Field(default=None, description='Last four digits of the card number.')
+
+
+class DimDate(Row):
+    """Calendar days from 1990 to 2049."""
+
+    date_key: int = Field(description='Day as yyyymmdd.')
+    date: date = Field(description='The day.')
+    year: int = Field(description='Year.')
+    quarter: int = Field(description='Quarter of the year, 1 to 4.')
+    month: int = Field(description='Month, 1 to 12.')
+    month_name: str = Field(description='English name of the month.')
+    day: int = Field(description='Day of the month, 1 to 31.')
+    day_of_week: int = Field(description='Day of the week, 1 for Monday to 7 for Sunday.')
+    day_name: str = Field(description='English name of the day of the week.')
+    week: int = Field(description='Week of the year by ISO 8601, 1 to 53.')
+    is_weekend: bool = Field(description='True on Saturday and Sunday.')
+
+
+class DimMcc(Row):
+    """Merchant categories."""
+
+    mcc: int = Field(description='Merchant category code.')
+    description: str = Field(description='Name of the category.')
+
+
+class DimMerchant(Row):
+    """Merchants by place and category, as live transactions name them."""
+
+    merchant_key: int = Field(description='Stable hash of merchant, place and category.')
+    merchant_id: int = Field(description='Number of the merchant.')
+    merchant_city: str | None = Field(default=None, description='City of the merchant; ONLINE for online transactions.')
+    merchant_state: str | None = Field(default=None, description='US state as two letters, or the name of the country abroad; empty for online transactions.')
+    zip: str | None = Field(default=None, description='US postal code of the merchant; empty online and abroad.')
+    mcc: int = Field(description='Merchant category code (dim_mcc).')
+
+
+class DimUser(Row):
+    """Customers as they are now."""
+
+    user_id: int = Field(description='Number of the customer.')
+    current_age: int = Field(description='Age in years.')
+    retirement_age: int = Field(description='Age in years at which the customer plans to retire.')
+    birth_year: int = Field(description='Year of birth.')
+    birth_month: int = Field(description='Month of birth, 1 to 12.')
+    gender: str = Field(description='Gender as registered.')
+    address: str = Field(description='Street and house number.')
+    latitude: Decimal = Field(max_digits=9, decimal_places=6, description='Latitude of the home in degrees, north positive.')
+    longitude: Decimal = Field(max_digits=9, decimal_places=6, description='Longitude of the home in degrees, east positive.')
+    per_capita_income: Decimal = Field(max_digits=12, decimal_places=2, description='Income per head where the customer lives, US dollars a year.')
+    yearly_income: Decimal = Field(max_digits=12, decimal_places=2, description="The customer's own income, US dollars a year.")
+    total_debt: Decimal = Field(max_digits=12, decimal_places=2, description='All debts of the customer, US dollars.')
+    credit_score: int = Field(description='Credit score, 300 to 850; higher is better.')
+    num_credit_cards: int = Field(description='Number of cards the customer holds.')
+
+
+class FactTransactions(Row):
+    """Every live transaction with its keys to the dimensions."""
+
+    transaction_id: int = Field(description='Number of the transaction, rising in booking order.')
+    transaction_ts: AwareDatetime = Field(description='When the transaction happened, UTC, to the microsecond.')
+    date_key: int = Field(description='Day of the transaction as yyyymmdd, UTC (dim_date).')
+    user_id: int = Field(description='Customer (dim_user).')
+    card_id: int = Field(description='Card (dim_card).')
+    merchant_key: int = Field(description='Merchant at a place (dim_merchant).')
+    merchant_id: int = Field(description='Number of the merchant.')
+    mcc: int = Field(description='Merchant category code (dim_mcc).')
+    amount: Decimal = Field(max_digits=12, decimal_places=2, description='Amount in US dollars; a negative amount is money back to the customer.')
+    channel: str = Field(description='How the card was used: Swipe, Chip or Online.')
+    merchant_city: str | None = Field(default=None, description='City of the merchant; ONLINE for online transactions.')
+    merchant_state: str | None = Field(default=None, description='US state as two letters, or the name of the country abroad; empty for online transactions.')
+    zip: str | None = Field(default=None, description='US postal code of the merchant; empty online and abroad.')
+    is_online: bool = Field(description='True for online transactions.')
+    is_refund: bool = Field(description='True when the amount is negative.')
+    is_declined: bool = Field(description='True when the transaction was declined.')
+    errors: str | None = Field(default=None, description='Why the transaction was declined, reasons separated by commas; empty when it went through.')
+    is_fraud: bool | None = Field(default=None, description='True for fraud, false for none, empty while nobody has labelled the transaction.')
+
+
+class FraudAlerts(Row):
+    """Transactions that a fraud rule holds suspicious."""
+
+    alert_id: str = Field(description='Number of the transaction, a colon, and the rule.')
+    transaction_id: int = Field(description='Transaction (fact_transactions).')
+    rule: str = Field(description='Rule that raised the alert.')
+    severity: str = Field(description='How urgent it is: high, medium or low.')
+    reason: str = Field(description='Why the alert was raised, in words for an operator.')
+    transaction_ts: AwareDatetime = Field(description='When the transaction happened, UTC, to the microsecond.')
+    user_id: int = Field(description='Customer (dim_user).')
+    card_id: int = Field(description='Card (dim_card).')
+    merchant_id: int = Field(description='Number of the merchant.')
+    merchant_city: str | None = Field(default=None, description='City of the merchant; ONLINE for online transactions.')
+    merchant_state: str | None = Field(default=None, description='US state as two letters, or the name of the country abroad; empty for online transactions.')
+    mcc: int = Field(description='Merchant category code (dim_mcc).')
+    amount: Decimal = Field(max_digits=12, decimal_places=2, description='Amount in US dollars.')
+    raised_at: AwareDatetime = Field(description='When the alert was raised, UTC.')
+
+
+class PipelineBatches(Row):
+    """What each micro-batch did with the changes of each table."""
+
+    batch_id: int = Field(description='Micro-batch.')
+    table_name: str = Field(description='Source table.')
+    events: int = Field(description='Number of changes that the batch appended to bronze.')
+    applied: int = Field(description='Number of changes that are the state of their row at the end of the batch.')
+    superseded: int = Field(description='Number of changes that a later one had overtaken.')
+    quarantined: int = Field(description='Number of changes set aside in the dead letters.')
+    started_at: AwareDatetime = Field(description='When the batch began, UTC.')
+    duration_ms: float = Field(description='How long the batch took, milliseconds.')
+    ends: str = Field(description='Next Kafka offset of each partition of the table, as a JSON object.')
+
+
+class PipelineFreshness(Row):
+    """Time from the commit at the source to the moment a reader can see the change."""
+
+    measured_at: AwareDatetime = Field(description='End of the micro-batch, UTC.')
+    batch_id: int = Field(description='Micro-batch that was measured.')
+    table_name: str = Field(description='Source table whose changes were measured, or finlake_heartbeat.')
+    hop: str = Field(description='Where the change can be seen from: kafka, bronze, silver, gold or alert.')
+    events: int = Field(description='Number of changes measured.')
+    p50_ms: float = Field(description='Time that half of the changes stayed below, milliseconds.')
+    p95_ms: float = Field(description='Time that 95 of 100 changes stayed below, milliseconds.')
+    max_ms: float = Field(description='Longest time, milliseconds.')
+
+
+class PipelineStatus(Row):
+    """Whether the changes of each source table flow."""
+
+    table_name: str = Field(description='Source table.')
+    state: str = Field(description='running or stopped.')
+    since: AwareDatetime = Field(description='Since when it is so, UTC.')
+    reason: str | None = Field(default=None, description='Why the table has stopped; empty while it runs.')
+    next_step: str | None = Field(default=None, description='What to do about it; empty while it runs.')

@@ -1,0 +1,287 @@
+-- Rendered from the table contracts by `make generate`; do not edit.
+
+CREATE OR REPLACE VIEW silver_operator.cards AS
+SELECT
+  "id",
+  "client_id",
+  "card_brand",
+  "card_type",
+  "has_chip",
+  "num_cards_issued",
+  CAST(floor(CAST("credit_limit" AS DOUBLE) / 5000) * 5000 AS BIGINT) AS "credit_limit",
+  "acct_open_date",
+  "year_pin_last_changed",
+  "card_on_dark_web",
+  "card_token",
+  "card_token_key",
+  substr("card_last4", greatest(length("card_last4") - 3, 1)) AS "card_last4",
+  "_order_token",
+  "_is_deleted",
+  "_source_ts",
+  "_batch_id"
+FROM lake.silver.cards;
+
+CREATE OR REPLACE VIEW silver_operator.fraud_labels AS
+SELECT
+  "transaction_id",
+  "label",
+  "_order_token",
+  "_is_deleted",
+  "_source_ts",
+  "_batch_id"
+FROM lake.silver.fraud_labels;
+
+CREATE OR REPLACE VIEW silver_operator.mcc_codes AS
+SELECT
+  "mcc",
+  "description",
+  "_order_token",
+  "_is_deleted",
+  "_source_ts",
+  "_batch_id"
+FROM lake.silver.mcc_codes;
+
+CREATE OR REPLACE VIEW silver_operator.transactions AS
+SELECT
+  "id",
+  "date",
+  "client_id",
+  "card_id",
+  "amount",
+  "use_chip",
+  "merchant_id",
+  "merchant_city",
+  "merchant_state",
+  "zip",
+  "mcc",
+  "errors",
+  "_order_token",
+  "_is_deleted",
+  "_source_ts",
+  "_batch_id"
+FROM lake.silver.transactions;
+
+CREATE OR REPLACE VIEW silver_operator.users AS
+SELECT
+  "id",
+  CAST(floor(CAST("current_age" AS DOUBLE) / 10) * 10 AS BIGINT) AS "current_age",
+  CAST(floor(CAST("retirement_age" AS DOUBLE) / 10) * 10 AS BIGINT) AS "retirement_age",
+  CAST(floor(CAST("birth_year" AS DOUBLE) / 10) * 10 AS BIGINT) AS "birth_year",
+  CAST(floor(CAST("latitude" AS DOUBLE) / 1) * 1 AS BIGINT) AS "latitude",
+  CAST(floor(CAST("longitude" AS DOUBLE) / 1) * 1 AS BIGINT) AS "longitude",
+  CAST(floor(CAST("per_capita_income" AS DOUBLE) / 10000) * 10000 AS BIGINT) AS "per_capita_income",
+  CAST(floor(CAST("yearly_income" AS DOUBLE) / 10000) * 10000 AS BIGINT) AS "yearly_income",
+  CAST(floor(CAST("total_debt" AS DOUBLE) / 10000) * 10000 AS BIGINT) AS "total_debt",
+  CAST(floor(CAST("credit_score" AS DOUBLE) / 50) * 50 AS BIGINT) AS "credit_score",
+  "num_credit_cards",
+  "_order_token",
+  "_is_deleted",
+  "_source_ts",
+  "_batch_id"
+FROM lake.silver.users;
+
+CREATE OR REPLACE VIEW gold_operator.agg_category_day AS
+SELECT
+  "date",
+  "mcc",
+  "transaction_count",
+  "amount_sum",
+  "refund_count",
+  "refund_sum",
+  "declined_count",
+  "online_count",
+  "labelled_count",
+  "fraud_count"
+FROM lake.gold.agg_category_day;
+
+CREATE OR REPLACE VIEW gold_operator.agg_customer_day AS
+SELECT
+  "date",
+  "user_id",
+  "transaction_count",
+  "amount_sum",
+  "refund_count",
+  "refund_sum",
+  "declined_count",
+  "online_count",
+  "labelled_count",
+  "fraud_count"
+FROM lake.gold.agg_customer_day;
+
+CREATE OR REPLACE VIEW gold_operator.agg_merchant_day AS
+SELECT
+  "date",
+  "merchant_id",
+  "transaction_count",
+  "amount_sum",
+  "refund_count",
+  "refund_sum",
+  "declined_count",
+  "online_count",
+  "labelled_count",
+  "fraud_count"
+FROM lake.gold.agg_merchant_day;
+
+CREATE OR REPLACE VIEW gold_operator.agg_minute AS
+SELECT
+  "minute",
+  "transaction_count",
+  "amount_sum",
+  "refund_count",
+  "refund_sum",
+  "declined_count",
+  "online_count",
+  "labelled_count",
+  "fraud_count"
+FROM lake.gold.agg_minute;
+
+CREATE OR REPLACE VIEW gold_operator.agg_state_day AS
+SELECT
+  "date",
+  "state",
+  "transaction_count",
+  "amount_sum",
+  "refund_count",
+  "refund_sum",
+  "declined_count",
+  "online_count",
+  "labelled_count",
+  "fraud_count"
+FROM lake.gold.agg_state_day;
+
+CREATE OR REPLACE VIEW gold_operator.dim_card AS
+SELECT
+  "card_id",
+  "user_id",
+  "card_brand",
+  "card_type",
+  "has_chip",
+  "num_cards_issued",
+  CAST(floor(CAST("credit_limit" AS DOUBLE) / 5000) * 5000 AS BIGINT) AS "credit_limit",
+  "acct_open_date",
+  "year_pin_last_changed",
+  "card_on_dark_web",
+  "card_token",
+  "card_token_key",
+  substr("card_last4", greatest(length("card_last4") - 3, 1)) AS "card_last4"
+FROM lake.gold.dim_card;
+
+CREATE OR REPLACE VIEW gold_operator.dim_date AS
+SELECT
+  "date_key",
+  "date",
+  "year",
+  "quarter",
+  "month",
+  "month_name",
+  "day",
+  "day_of_week",
+  "day_name",
+  "week",
+  "is_weekend"
+FROM lake.gold.dim_date;
+
+CREATE OR REPLACE VIEW gold_operator.dim_mcc AS
+SELECT
+  "mcc",
+  "description"
+FROM lake.gold.dim_mcc;
+
+CREATE OR REPLACE VIEW gold_operator.dim_merchant AS
+SELECT
+  "merchant_key",
+  "merchant_id",
+  "merchant_city",
+  "merchant_state",
+  "zip",
+  "mcc"
+FROM lake.gold.dim_merchant;
+
+CREATE OR REPLACE VIEW gold_operator.dim_user AS
+SELECT
+  "user_id",
+  CAST(floor(CAST("current_age" AS DOUBLE) / 10) * 10 AS BIGINT) AS "current_age",
+  CAST(floor(CAST("retirement_age" AS DOUBLE) / 10) * 10 AS BIGINT) AS "retirement_age",
+  CAST(floor(CAST("birth_year" AS DOUBLE) / 10) * 10 AS BIGINT) AS "birth_year",
+  CAST(floor(CAST("latitude" AS DOUBLE) / 1) * 1 AS BIGINT) AS "latitude",
+  CAST(floor(CAST("longitude" AS DOUBLE) / 1) * 1 AS BIGINT) AS "longitude",
+  CAST(floor(CAST("per_capita_income" AS DOUBLE) / 10000) * 10000 AS BIGINT) AS "per_capita_income",
+  CAST(floor(CAST("yearly_income" AS DOUBLE) / 10000) * 10000 AS BIGINT) AS "yearly_income",
+  CAST(floor(CAST("total_debt" AS DOUBLE) / 10000) * 10000 AS BIGINT) AS "total_debt",
+  CAST(floor(CAST("credit_score" AS DOUBLE) / 50) * 50 AS BIGINT) AS "credit_score",
+  "num_credit_cards"
+FROM lake.gold.dim_user;
+
+CREATE OR REPLACE VIEW gold_operator.fact_transactions AS
+SELECT
+  "transaction_id",
+  "transaction_ts",
+  "date_key",
+  "user_id",
+  "card_id",
+  "merchant_key",
+  "merchant_id",
+  "mcc",
+  "amount",
+  "channel",
+  "merchant_city",
+  "merchant_state",
+  "zip",
+  "is_online",
+  "is_refund",
+  "is_declined",
+  "errors",
+  "is_fraud"
+FROM lake.gold.fact_transactions;
+
+CREATE OR REPLACE VIEW gold_operator.fraud_alerts AS
+SELECT
+  "alert_id",
+  "transaction_id",
+  "rule",
+  "severity",
+  "reason",
+  "transaction_ts",
+  "user_id",
+  "card_id",
+  "merchant_id",
+  "merchant_city",
+  "merchant_state",
+  "mcc",
+  "amount",
+  "raised_at"
+FROM lake.gold.fraud_alerts;
+
+CREATE OR REPLACE VIEW gold_operator.pipeline_batches AS
+SELECT
+  "batch_id",
+  "table_name",
+  "events",
+  "applied",
+  "superseded",
+  "quarantined",
+  "started_at",
+  "duration_ms",
+  "ends"
+FROM lake.gold.pipeline_batches;
+
+CREATE OR REPLACE VIEW gold_operator.pipeline_freshness AS
+SELECT
+  "measured_at",
+  "batch_id",
+  "table_name",
+  "hop",
+  "events",
+  "p50_ms",
+  "p95_ms",
+  "max_ms"
+FROM lake.gold.pipeline_freshness;
+
+CREATE OR REPLACE VIEW gold_operator.pipeline_status AS
+SELECT
+  "table_name",
+  "state",
+  "since",
+  "reason",
+  "next_step"
+FROM lake.gold.pipeline_status;
