@@ -7,6 +7,7 @@ default here.
 
 from __future__ import annotations
 
+import difflib
 import os
 import secrets
 from pathlib import Path
@@ -153,6 +154,7 @@ def load_settings(**overrides: Any) -> Settings:
     Raises:
         UsageProblem: one line that names the setting and what it may be.
     """
+    _refuse_unknown()
     first = Settings.model_construct(home=_home(overrides))
     try:
         return Settings(
@@ -165,6 +167,16 @@ def load_settings(**overrides: Any) -> Settings:
         raise UsageProblem(
             f"setting {name}: {problem['msg']}; `finlake settings` lists them all"
         ) from None
+
+
+def _refuse_unknown() -> None:
+    """A misspelt name in the environment would otherwise be passed over without a word."""
+    known = [f"FINLAKE_{name.upper()}" for name in Settings.model_fields] + ["FINLAKE_DEBUG"]
+    for name in sorted(os.environ):
+        if name.startswith("FINLAKE_") and name.upper() not in known:
+            near = difflib.get_close_matches(name, known, 1)
+            hint = f"; did you mean {near[0]}?" if near else "; `finlake settings` lists them all"
+            raise UsageProblem(f"setting {name}: there is no such setting{hint}")
 
 
 def _home(overrides: dict[str, Any]) -> Path:

@@ -27,6 +27,7 @@ from stream_jobs.state.merchants import Merchants
 from stream_jobs.state.status import Status
 from stream_jobs.transforms import gold
 from stream_jobs.transforms.alerts import alert_patch
+from stream_jobs.transforms.calendar import days
 from stream_jobs.transforms.current import Step, latest_per_key, overtake, truncated
 from stream_jobs.transforms.envelope import Decoded, Decoder
 from stream_jobs.transforms.freshness import ages, batch_rows, freshness_rows, heartbeats
@@ -88,6 +89,9 @@ class BatchProcessor:
         for contract in contracts.all():
             if contract.layer != "source":
                 lake.ensure(contract)
+        # Batch 0 of a writer: the calendar never changes, so it is written once and for all.
+        if lake.ensure(contracts.get("gold.dim_date")).version() == 0:
+            writer.append(contracts.get("gold.dim_date"), days(), 0)
         self._rows = {name: CurrentRows(lake, silver) for name, silver in self._silver.items()}
         self._cards = Cards(lake, _rules(settings))
         self._merchants = Merchants(lake)

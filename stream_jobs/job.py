@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import signal
 import threading
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from types import FrameType
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 __all__ = ["checkpoint", "run"]
 
 _log = logging.getLogger(__name__)
+_TELL_EVERY_S = 10.0
 
 
 def run(settings: Settings, once: bool = False, resume: Sequence[str] = ()) -> None:
@@ -97,7 +99,9 @@ class _Batches:
         writer = SizedWriter(self._small, large, settings.stream_small_batch_rows)
         publish = AlertTopic(settings).publish
         self._processor = BatchProcessor(settings, lake, writer, publish, metrics)
-        self._keeper = Housekeeping(self._small, settings.lake_history_minutes)
+        self._keeper = Housekeeping(
+            self._small, settings.lake_history_minutes, settings.delete_marker_days
+        )
 
     def resume(self, tables: Sequence[str]) -> None:
         for table in tables:
@@ -136,12 +140,31 @@ def _stop_on_signal(stop: threading.Event) -> None:
 
 
 def _wait(query: StreamingQuery, stop: threading.Event) -> None:
+    told = time.monotonic()
     while not stop.wait(0.2):
         if not query.isActive:
             break
+        if time.monotonic() - told > _TELL_EVERY_S:
+            told = time.monotonic()
+            _tell(query)
     error = query.exception()
     if error is not None and not stop.is_set():
         raise FinlakeError(_explain(str(error)))
+
+
+def _tell(query: StreamingQuery) -> None:
+    """Say how it goes: rows, and where the newest batch's time went, in milliseconds."""
+    progress = query.lastProgress
+    if progress is not None:
+        spent = ", ".join(f"{part} {ms}" for part, ms in progress.durationMs.items())
+        rate = progress.processedRowsPerSecond
+        _log.info(
+            "batch %d: %d records, %.0f/s (%s)",
+            progress.batchId,
+            progress.numInputRows,
+            rate,
+            spent,
+        )
 
 
 def _explain(text: str) -> str:

@@ -27,6 +27,7 @@ class AlertTopic:
                 "bootstrap.servers": settings.kafka_bootstrap,
                 "enable.idempotence": True,
                 "linger.ms": 2,
+                "log_level": 3,
                 "compression.type": "lz4",
             }
         )

@@ -33,7 +33,7 @@ def partitions(settings: Settings) -> dict[str, int]:
     Raises:
         ComponentMissing: when Kafka does not answer or a topic is not there.
     """
-    admin = AdminClient({"bootstrap.servers": settings.kafka_bootstrap})
+    admin = AdminClient({"bootstrap.servers": settings.kafka_bootstrap, "log_level": 0})
     try:
         found = admin.list_topics(timeout=10).topics
     except KafkaException as error:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -39,12 +39,14 @@ class Writer(Protocol):
 
 
 def _source(patch: Patch) -> pa.Table:
-    """The patch as one table with an action column: i insert, u update, d delete."""
+    """The patch as one table with an action column: i insert, u update, d delete.
+
+    It has all of the table's columns even where it only deletes.
+    """
     parts = []
     for action, rows in (("i", patch.inserts), ("u", patch.updates), ("d", patch.deletes)):
-        if rows.num_rows:
-            mark = pa.array([action] * rows.num_rows, pa.string())
-            parts.append(rows.append_column(_ACTION, mark))
+        mark = pa.array([action] * rows.num_rows, pa.string())
+        parts.append(rows.append_column(_ACTION, mark))
     return pa.concat_tables(parts, promote_options="default")
 
 
@@ -57,6 +59,21 @@ def _bounds(contract: Contract, patch: Patch) -> tuple[str, str]:
     if isinstance(low, str):
         low, high = (f"'{text.replace(chr(39), chr(39) * 2)}'" for text in (low, high))
     return key, f"t.`{key}` = s.`{key}` AND t.`{key}` >= {low} AND t.`{key}` <= {high}"
+
+
+def _check(contract: Contract, patch: Patch, merged: dict[str, Any], batch_id: int) -> None:
+    """Say so when the table did not hold what this process believed: a second writer, a fault."""
+    wanted = [rows.num_rows for rows in (patch.inserts, patch.updates, patch.deletes)]
+    done = [merged[f"num_target_rows_{what}"] for what in ("inserted", "updated", "deleted")]
+    if wanted != done:
+        _log.error(
+            "%s, batch %d: inserted, updated, deleted are %s instead of %s; stop the stream and "
+            "prove the tables with `finlake verify`",
+            contract.full_name,
+            batch_id,
+            done,
+            wanted,
+        )
 
 
 class DeltaRsWriter:
@@ -87,7 +104,7 @@ class DeltaRsWriter:
             return
         _, condition = _bounds(contract, patch)
         values = {f"`{name}`": f"s.`{name}`" for name in contract.column_names}
-        (
+        merged = (
             table.merge(
                 _source(patch),
                 predicate=condition,
@@ -100,6 +117,7 @@ class DeltaRsWriter:
             .when_not_matched_insert(updates=values, predicate=f"s.{_ACTION} = 'i'")
             .execute()
         )
+        _check(contract, patch, merged, batch_id)
         self._done[contract.full_name] = batch_id
 
     def refresh(self, contract: Contract) -> None:

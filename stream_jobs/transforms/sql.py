@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Mapping
 from typing import Any
 
@@ -11,7 +10,8 @@ import pyarrow as pa
 
 __all__ = ["run"]
 
-_local = threading.local()
+# One database for the process; each statement gets a cursor of its own, so threads may call.
+_database = duckdb.connect(config={"threads": 2, "enable_external_access": False})
 
 
 def run(statement: str, tables: Mapping[str, Any], schema: pa.Schema) -> pa.Table:
@@ -20,14 +20,9 @@ def run(statement: str, tables: Mapping[str, Any], schema: pa.Schema) -> pa.Tabl
     Column names of the answer must be those of the schema. Values that the schema's types cannot
     hold raise ``pyarrow.ArrowInvalid``.
     """
-    connection = getattr(_local, "connection", None)
-    if connection is None:
-        connection = duckdb.connect(config={"threads": 2, "enable_external_access": False})
-        connection.execute("SET TimeZone = 'UTC'")
-        _local.connection = connection
-    for name, table in tables.items():
-        connection.register(name, table)
-    answer: pa.Table = connection.sql(statement).to_arrow_table()
-    for name in tables:
-        connection.unregister(name)
+    with _database.cursor() as cursor:
+        cursor.execute("SET TimeZone = 'UTC'")
+        for name, table in tables.items():
+            cursor.register(name, table)
+        answer: pa.Table = cursor.sql(statement).to_arrow_table()
     return answer.select(schema.names).cast(schema)
