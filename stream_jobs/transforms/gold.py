@@ -44,9 +44,14 @@ _MEASURES = """
     CAST(sum(sign) FILTER (label IS NOT NULL) AS BIGINT) AS labelled_count,
     CAST(sum(sign) FILTER (label = 'Yes') AS BIGINT) AS fraud_count"""
 
-# md5 and not DuckDB's own hash, which may change with its version; the sign bit is dropped.
-_MERCHANT_KEY = """CAST(md5_number_lower(concat(merchant_id, '|', merchant_city, '|',
-    merchant_state, '|', zip, '|', mcc)) >> 1 AS BIGINT) AS merchant_key"""
+# md5 and not DuckDB's own hash, which may change with its version; the sign bit is dropped. Each text
+# has its length, so that neither `a|b` and `a`, `b` nor an empty text and none are one merchant.
+_SIZED = " || '|' || ".join(
+    f"coalesce(length({name}) || ':' || {name}, 'n')"
+    for name in ("merchant_city", "merchant_state", "zip")
+)
+_MERCHANT_KEY = f"""CAST(md5_number_lower(merchant_id || '|' || mcc || '|' || {_SIZED}) >> 1
+    AS BIGINT) AS merchant_key"""
 
 _FACT = f"""
 SELECT id AS transaction_id, ts AS transaction_ts,
