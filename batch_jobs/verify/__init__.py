@@ -1,0 +1,12 @@
+"""Proof that source, silver and gold agree, and that every event is accounted for."""
+
+from batch_jobs.verify.job import verify
+from batch_jobs.verify.report import (
+    Conservation,
+    Difference,
+    GoldCheck,
+    Report,
+    SourceCheck,
+)
+
+__all__ = ["Conservation", "Difference", "GoldCheck", "Report", "SourceCheck", "verify"]
