@@ -78,11 +78,11 @@ imports: $(READY) ## Who may import whom
 
 .PHONY: generate
 generate: $(READY) ## Render everything that comes from the table contracts
-	@$(BIN)/python -m lakehouse_schemas.render
+	@$(BIN)/finlake schemas generate
 
 .PHONY: generated
 generated: $(READY) ## Fail when a rendered file differs from its contract
-	@$(BIN)/python -m lakehouse_schemas.render --check
+	@$(BIN)/finlake schemas check
 
 ##@ Tests
 

@@ -45,6 +45,7 @@ COMMANDS: dict[str, Entry] = {
     "topics": Entry("Capture", "capture", "List, create and describe the Kafka topics."),
     "stream": Entry("Stream", "stream", "Run the streaming jobs until stopped."),
     "verify": Entry("Check", "check", "Prove that source, silver and gold agree."),
+    "schemas": Entry("Check", "schemas", "Show, check and render the table contracts."),
     "bench": Entry("Check", "bench", "Measure freshness, throughput and alerts."),
     "query": Entry("Read", "query", "Ask the gold tables in SQL."),
     "dashboard": Entry("Read", "dashboard", "Serve the live dashboard."),

@@ -248,10 +248,19 @@ def test_settings_say_where_a_value_comes_from(home, capsys, monkeypatch):
     assert found["FINLAKE_HOME"] == (str(home), "environment")
 
 
-def test_settings_names_what_is_no_setting(home, capsys, monkeypatch):
-    monkeypatch.setenv("FINLAKE_LAEK", "x")
+def test_settings_name_what_is_no_setting(home, capsys):
+    (home.parent / ".env").write_text("FINLAKE_LAEK=x\n")
     assert main(["settings"]) == 0
-    assert "finlake settings: FINLAKE_LAEK (environment) is no setting\n" in capsys.readouterr().err
+    assert capsys.readouterr().err == "finlake settings: FINLAKE_LAEK (.env) is no setting\n"
+
+
+def test_a_misspelt_setting_in_the_environment_ends_with_2(home, capsys, monkeypatch):
+    monkeypatch.setenv("FINLAKE_LAEK", "x")
+    assert main(["settings"]) == 2
+    out, err = capsys.readouterr()
+    assert "FINLAKE_LAKE=" in out
+    assert "FINLAKE_LAEK" in err
+    assert err.count("\n") == 1
 
 
 def test_a_wrong_setting_is_shown_and_ends_with_2(home, capsys, monkeypatch):
