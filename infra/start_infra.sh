@@ -120,7 +120,7 @@ make_secrets() {
   for name in airflow mlflow superset; do
     keep "${name}_database_uri" "postgresql+psycopg2://$name:$(value "${name}_database_password")@postgres:5432/$name"
   done
-  ((made == 0)) || say "made $made secrets in ${secrets#"$root"/}"
+  ((made == 0)) || say "made $made secret(s) in ${secrets#"$root"/}"
 }
 
 # ── Docker ───────────────────────────────────────────────────────────────────────────────────────────

@@ -3,7 +3,7 @@
 # becomes the variable NAME. Programs that read such files themselves get them in small letters.
 set -eu
 
-for file in /run/secrets/[A-Z]*; do
+for file in "${SECRETS_FOLDER:-/run/secrets}"/[A-Z]*; do
   [ -f "$file" ] || continue
   name=${file##*/}
   if ! value=$(cat "$file") || [ -z "$value" ]; then

@@ -1,0 +1,121 @@
+"""Prometheus and Grafana ask for figures that exist, of services that are there."""
+
+import json
+import re
+from collections import Counter
+from pathlib import Path
+
+import pytest
+import yaml
+
+from stream_jobs.io.metrics import Metrics
+from tests.unit.compose_stack import IMAGES, ROOT, SERVICES
+
+PROMETHEUS = yaml.safe_load((ROOT / "infra/prometheus/prometheus.yml").read_text())
+GROUPS = yaml.safe_load((ROOT / "infra/prometheus/rules.yml").read_text())["groups"]
+RULES = [rule for group in GROUPS for rule in group["rules"]]
+BOARD = json.loads((ROOT / "infra/grafana/dashboards/stream.json").read_text())
+PROVISIONING = ROOT / "infra" / "grafana" / "provisioning"
+ON_BOARD = [target["expr"] for panel in BOARD["panels"] for target in panel["targets"]]
+QUERIES = [*ON_BOARD, *(rule["expr"] for rule in RULES)]
+
+
+@pytest.fixture(scope="module")
+def published():
+    """Names, labels and values of the metrics that the stream publishes."""
+    metrics = Metrics()
+    hops = ("kafka", "bronze", "silver", "gold", "alert")
+    ages = {("transactions", hop): (3, (1.0, 2.0, 3.0)) for hop in hops}
+    metrics.batch({"transactions": (3, 1, 1, 1)}, ages, 0.5)
+    return [sample for family in metrics.registry.collect() for sample in family.samples]
+
+
+def family(name):
+    return re.sub(r"_(total|bucket|sum|count|created)$", "", name)
+
+
+@pytest.mark.parametrize("query", QUERIES)
+def test_queries_name_metrics_labels_and_values_of_the_code(query, published):
+    assert set(re.findall(r"\bfinlake_\w+", query)) <= {sample.name for sample in published}
+    for name, selector in re.findall(r"\b(finlake_\w+)\{([^}]*)\}", query):
+        for label, operator, value in re.findall(r'(\w+)(=~|=)"([^"]*)"', selector):
+            known = {s.labels[label] for s in published if s.name == name and label in s.labels}
+            assert known, f"{name} has no label {label}"
+            assert value in known or (operator, value) == ("=~", "$table"), f"{label}={value}"
+    for label, name in re.findall(r"by \((\w+)\) \([^)]*?(finlake_\w+)", query):
+        assert any(label in sample.labels for sample in published if sample.name == name), label
+
+
+def test_every_metric_of_the_stream_is_on_the_board(published):
+    asked = {family(name) for name in re.findall(r"\bfinlake_\w+", " ".join(ON_BOARD))}
+    assert asked == {family(sample.name) for sample in published}
+
+
+def test_the_agents_rules_give_the_figures_that_are_asked_for():
+    rules = yaml.safe_load((IMAGES / "connect" / "metrics.yaml").read_text())["rules"]
+    given = [re.sub(r"\$\d", r"\\w+", rule["name"]) for rule in rules]
+    asked = set(re.findall(r"\b(?:debezium|kafka_connect)_\w+", " ".join(QUERIES)))
+    assert len(asked) == 2
+    for name in asked:
+        assert any(re.fullmatch(pattern, name) for pattern in given), name
+
+
+def test_every_alert_says_what_and_where_to_look():
+    names = [rule["alert"] for rule in RULES]
+    assert len(set(names)) == len(names) >= 4
+    for rule in RULES:
+        assert rule["labels"]["severity"] in ("warning", "critical")
+        assert set(rule["annotations"]) == {"summary", "description"}
+
+
+def test_prometheus_asks_services_that_answer():
+    jobs = {job["job_name"]: job["static_configs"] for job in PROMETHEUS["scrape_configs"]}
+    assert {name: config[0]["targets"] for name, config in jobs.items()} == {
+        "stream": [f"stream:{SERVICES['stream'].environment['FINLAKE_PORT_METRICS']}"],
+        "connect": ["connect:9404"],
+        "kafka": ["kafka-exporter:9308"],
+        "minio": ["minio:9900"],
+        "grafana": ["grafana:3000"],
+        "prometheus": ["127.0.0.1:9090"],
+    }
+    assert SERVICES["connect"].environment["ENABLE_JMX_EXPORTER"] == "true"
+    assert SERVICES["minio"].environment["MINIO_PROMETHEUS_AUTH_TYPE"] == "public"
+
+
+def test_prometheus_finds_its_files():
+    folder, _ = SERVICES["prometheus"].mounts["/etc/prometheus"]
+    (config,) = re.findall(r"--config\.file=(\S+)", SERVICES["prometheus"].words)
+    for place in (config, *PROMETHEUS["rule_files"]):
+        assert Path(place).parent == Path("/etc/prometheus")
+        assert (ROOT / folder / Path(place).name).is_file()
+
+
+def test_the_board_is_whole():
+    place = PROVISIONING / "datasources" / "prometheus.yml"
+    (source,) = yaml.safe_load(place.read_text())["datasources"]
+    assert source["url"] == "http://prometheus:9090"
+    taken: Counter[tuple[int, int]] = Counter()
+    for panel in BOARD["panels"]:
+        assert panel["title"]
+        assert panel["description"]
+        asked = [panel["datasource"], *(target["datasource"] for target in panel["targets"])]
+        assert {where["uid"] for where in asked} == {source["uid"]}
+        at = panel["gridPos"]
+        columns = range(at["x"], at["x"] + at["w"])
+        assert columns.stop <= 24
+        taken.update((x, y) for x in columns for y in range(at["y"], at["y"] + at["h"]))
+    assert max(taken.values()) == 1  # nothing lies over another panel
+    assert max(Counter(panel["id"] for panel in BOARD["panels"]).values()) == 1
+    (variable,) = BOARD["templating"]["list"]
+    assert (variable["name"], variable["datasource"]["uid"]) == ("table", source["uid"])
+
+
+def test_grafana_finds_its_files():
+    mounts = {place: source for place, (source, _) in SERVICES["grafana"].mounts.items()}
+    assert ROOT / mounts["/etc/grafana/provisioning"] == PROVISIONING
+    place = PROVISIONING / "dashboards" / "finlake.yml"
+    (provider,) = yaml.safe_load(place.read_text())["providers"]
+    boards = ROOT / mounts[provider["options"]["path"]]
+    home = SERVICES["grafana"].environment["GF_DASHBOARDS_DEFAULT_HOME_DASHBOARD_PATH"]
+    assert Path(home).parent == Path(provider["options"]["path"])
+    assert (boards / Path(home).name).is_file()
