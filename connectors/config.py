@@ -165,7 +165,7 @@ def connector_config(
     tables = sorted((*contracts,), key=lambda contract: contract.name)
     names = [contract.name for contract in tables]
     config = {
-        **_connection(settings, source, tables, epoch),
+        **_connection(settings, source, names, epoch),
         "connector.class": _CLASSES[source.flavour],
         "tasks.max": "1",
         "topic.prefix": TOPIC_PREFIX,
@@ -234,7 +234,7 @@ def _quoted(*parts: str) -> str:
 
 
 def _connection(
-    settings: Settings, source: Source, tables: list[Contract], epoch: int
+    settings: Settings, source: Source, tables: list[str], epoch: int
 ) -> dict[str, str]:
     password = settings.source_cdc_password
     shared = {
@@ -259,15 +259,12 @@ def _connection(
                 " ON CONFLICT (id) DO UPDATE SET beat_at = EXCLUDED.beat_at"
             ),
         }
-    zone = "connectionTimeZone" if source.flavour == "mysql" else "timezone"
     return {
         **shared,
+        **_driver(source),
         "database.server.id": str(_server_id(settings, source)),
         "database.ssl.mode": _TLS[source.flavour][source.tls],
         "database.include.list": source.database,
-        # TIMESTAMP columns are read in the session's zone by the snapshot: make that UTC
-        f"driver.{zone}": "UTC",
-        "driver.forceConnectionTimeZoneToSession": "true",
         "bigint.unsigned.handling.mode": "precise",
         # else the year 50 becomes 2050
         "enable.time.adjuster": "false",
@@ -278,12 +275,47 @@ def _connection(
         "schema.history.internal": "io.debezium.storage.kafka.history.KafkaSchemaHistory",
         "schema.history.internal.kafka.bootstrap.servers": settings.kafka_bootstrap,
         "schema.history.internal.kafka.topic": history_topic(epoch),
-        "schema.history.internal.store.only.captured.databases.ddl": "true",
+        "schema.history.internal.store.only.captured.tables.ddl": "true",
+        "internal.schema.history.internal.ddl.filter": _foreign_ddl(tables),
         "heartbeat.action.query": (
             f"INSERT INTO {source.database}.{HEARTBEAT_TABLE} (id, beat_at)"
             " VALUES (1, UTC_TIMESTAMP(6)) ON DUPLICATE KEY UPDATE beat_at = VALUES(beat_at)"
         ),
     }
+
+
+def _foreign_ddl(tables: list[str]) -> str:
+    """Expressions, with commas between, for DDL that Debezium need not read.
+
+    It stops at a statement that it cannot parse. One about other tables, or about none, must not
+    stop the capture; one about ours must.
+    """
+    names = "|".join([*tables, "database", "schema"])
+    set_for = r"(?:SET STATEMENT .* FOR )?"
+    modifiers = (
+        r"(?:OR\s+REPLACE\s+|ALGORITHM\s*=\s*\S+\s+|DEFINER\s*=\s*\S+\s+|SQL\s+SECURITY\s+\S+\s+)*"
+    )
+    return ",".join(
+        (
+            rf"(?!.*\b(?:{names})\b).*",
+            rf"{set_for}(?:GRANT|REVOKE|ANALYZE|OPTIMIZE|REPAIR|CHECK|FLUSH|SAVEPOINT)\b.*",
+            rf"{set_for}(?:CREATE|ALTER|DROP)\s+{modifiers}"
+            r"(?:USER|ROLE|VIEW|TRIGGER|EVENT|FUNCTION|PROCEDURE|TEMPORARY)\b.*",
+        )
+    )
+
+
+def _driver(source: Source) -> dict[str, str]:
+    """Properties of the JDBC driver, which the snapshot reads with."""
+    # TIMESTAMP columns are read in the session's zone: make that UTC
+    utc = {"driver.forceConnectionTimeZoneToSession": "true"}
+    if source.flavour == "mariadb":
+        # else a YEAR column stops the snapshot with a NumberFormatException
+        return {**utc, "driver.timezone": "UTC", "driver.yearIsDateType": "false"}
+    if source.tls == "off":
+        # without TLS caching_sha2_password must hand over its key in the clear
+        utc["driver.allowPublicKeyRetrieval"] = "true"
+    return {**utc, "driver.connectionTimeZone": "UTC"}
 
 
 def _server_id(settings: Settings, source: Source) -> int:

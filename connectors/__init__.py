@@ -1,0 +1,211 @@
+"""Change-data capture: the Debezium connector's life, from preflight to a new epoch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import click
+
+from connectors import epoch as epochs
+from connectors import preflight, signals, topics
+from connectors.config import Source, connector_config, connector_name, parse_source
+from connectors.epoch import Decision, Memory, source_epoch
+from connectors.failures import Explanation
+from connectors.rest import Connect, ConnectorStatus
+from connectors.source import cursor, ensure_beat, identity, log_range, position
+from finlake.errors import FinlakeError
+from infra.settings import Settings
+from lakehouse_schemas import contracts
+
+__all__ = [
+    "CaptureStatus",
+    "apply",
+    "delete",
+    "recover",
+    "restart",
+    "snapshot",
+    "source_epoch",
+    "status",
+]
+
+Tell = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class CaptureStatus:
+    """How the capture does: the connector, the epoch, and how far it has read."""
+
+    connector: ConnectorStatus
+    epoch: int
+    offset: dict[str, Any] | None
+
+
+def apply(settings: Settings, tell: Tell = click.echo) -> None:
+    """Check the source, create the topics, put the connector in place and wait until it runs.
+
+    May be called at any time and changes only what differs. A source that was rebuilt starts a new
+    epoch: the connector forgets what it had read and reads every table again.
+
+    Raises:
+        UsageProblem: a setting is missing or wrong.
+        ComponentMissing: the source, Kafka or Connect does not answer.
+        FinlakeError: the source is not fit to be captured, or the connector failed; the message
+            names the root cause and the way out.
+    """
+    source = parse_source(settings)
+    connect = Connect(settings.connect_url)
+    memory = epochs.read(settings)
+    who, decision = _examine(settings, source, connect, memory, tell)
+    _start(settings, connect, memory, who, decision, tell)
+
+
+def recover(settings: Settings, tell: Tell = click.echo) -> None:
+    """Start a new epoch on purpose: forget what was read and read every table again.
+
+    The way out when the source's log or the schema history is lost. Raises as ``apply`` does.
+    """
+    source = parse_source(settings)
+    connect = Connect(settings.connect_url)
+    memory = epochs.read(settings)
+    who, decision = _examine(settings, source, connect, memory, tell, gap_allowed=True)
+    if decision.because is None:
+        decision = Decision(decision.epoch + 1, "asked for by hand")
+    _start(settings, connect, memory, who, decision, tell)
+
+
+def status(settings: Settings) -> CaptureStatus:
+    """How the connector is; its state is ABSENT before the first ``apply``.
+
+    Raises:
+        ComponentMissing: Connect does not answer.
+    """
+    connect = Connect(settings.connect_url)
+    name = connector_name(settings.source_flavour)
+    found = connect.status(name)
+    offset = connect.offset(name)
+    return CaptureStatus(found, source_epoch(settings), offset)
+
+
+def restart(settings: Settings, *, only_failed: bool = True) -> ConnectorStatus:
+    """Restart the failed tasks, or the whole connector, and wait until it runs.
+
+    Raises:
+        FinlakeError: there is no connector, or it failed again; with the root cause.
+    """
+    connect = Connect(settings.connect_url)
+    name = connector_name(settings.source_flavour)
+    if connect.status(name).state == "ABSENT":
+        raise FinlakeError(f"connector {name}: is not there; `finlake connectors apply` creates it")
+    connect.resume(name)
+    connect.restart(name, only_failed=only_failed)
+    return connect.wait_running(name)
+
+
+def snapshot(settings: Settings, table: str, tell: Tell = click.echo) -> int:
+    """Read one table again while the stream goes on; returns the rows read. See ``signals``."""
+    state = status(settings).connector
+    if not state.running:
+        raise FinlakeError(
+            f"connector {state.name}: is {state.summary}, so it takes no orders;"
+            " `finlake connectors apply` first"
+        )
+
+    def check() -> None:
+        failure = status(settings).connector.failure
+        if failure is not None:
+            raise FinlakeError(f"connector {state.name}: {failure}")
+
+    return signals.snapshot(settings, table, tell=tell, check=check)
+
+
+def delete(settings: Settings) -> bool:
+    """Remove the connector; topics and what it had read stay. False when there was none."""
+    connect = Connect(settings.connect_url)
+    return connect.delete(connector_name(settings.source_flavour))
+
+
+def _examine(
+    settings: Settings,
+    source: Source,
+    connect: Connect,
+    memory: Memory | None,
+    tell: Tell,
+    *,
+    gap_allowed: bool = False,
+) -> tuple[str, Decision]:
+    """Whose source this is and the epoch it is in; refuses what cannot be captured."""
+    name = connector_name(source.flavour)
+    config = connect.config(name)
+    if source.flavour == "postgresql":
+        # PostgreSQL's log positions belong to the replication slot, which Debezium itself checks
+        epoch = max(epochs.source_epoch(settings), epochs.configured_epoch(config) or 1)
+        return f"postgresql:{source.address}", Decision(epoch, None)
+    with cursor(source, settings, as_connector=True) as own:
+        problems = preflight.judge(
+            preflight.inspect(own, source), source, contracts.layer("source")
+        )
+        if problems:
+            more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
+            raise FinlakeError(problems[0] + more)
+        oldest, log_at = log_range(own)
+    with cursor(source, settings, as_connector=False) as application:
+        who = identity(application, source)
+        missing_beat = ensure_beat(application, source)
+    if missing_beat:
+        tell(f"heartbeat: {missing_beat}")
+    if config is None and memory is not None:
+        connect.create_stopped(
+            name, connector_config(settings, contracts.layer("source"), epoch=memory.epoch)
+        )
+    offset = connect.offset(name)
+    read_to = position(offset["file"], int(offset["pos"])) if offset else None
+    decision = epochs.decide(
+        memory,
+        identity=who,
+        at_least=settings.source_epoch,
+        configured=epochs.configured_epoch(config),
+        read_to=read_to,
+        log_at=log_at,
+    )
+    if decision.because is None and read_to and read_to[0] < oldest and not gap_allowed:
+        raise FinlakeError(
+            f"connector {name}: has read to binlog file {read_to[0]} and the oldest is {oldest}:"
+            f" {Explanation.of('server-log-gone')}"
+        )
+    return who, decision
+
+
+def _start(
+    settings: Settings,
+    connect: Connect,
+    memory: Memory | None,
+    who: str,
+    decision: Decision,
+    tell: Tell,
+) -> None:
+    name = connector_name(settings.source_flavour)
+    config = connector_config(settings, contracts.layer("source"), epoch=decision.epoch)
+    for state in topics.create(settings, topics.expected(settings, epoch=decision.epoch)):
+        for difference in state.differences:
+            tell(difference)
+    if decision.because is not None:
+        tell(
+            f"connector {name}: epoch {decision.epoch} begins, because {decision.because};"
+            " every table is read again. Rows deleted meanwhile leave no event:"
+            " `finlake verify` shows them"
+        )
+        connect.begin_anew(name, config)
+    ran = memory is not None and memory == Memory(decision.epoch, who, ran=True)
+    # remembered before the first record of the epoch can exist
+    epochs.write(settings, Memory(decision.epoch, who, ran=ran))
+    before = connect.status(name)
+    changed = connect.put(name, config)
+    if changed or not before.running:
+        connect.resume(name)
+        if not changed:
+            connect.restart(name)
+        connect.wait_running(name)
+    epochs.write(settings, Memory(decision.epoch, who, ran=True))
+    tell(f"connector {name}: runs, epoch {decision.epoch}")
