@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import socket
 import sys
@@ -34,6 +35,8 @@ def dashboard(port: int | None) -> None:
     from infra.stack.ports import is_free
 
     settings = load_settings()  # a wrong setting is told here, not on the page
+    if importlib.util.find_spec("streamlit") is None:
+        raise ComponentMissing("the Python package streamlit is not installed; run make setup")
     if port:
         if not is_free(port):
             raise UsageProblem(f"port {port} is taken; choose another or leave --port out")
@@ -72,7 +75,7 @@ def next_free(port: int) -> int:
             probe.bind((_HOST, 0))
             taken: int = probe.getsockname()[1]
             return taken
-    for candidate in range(port, port + 100):
+    for candidate in range(port, min(port + 100, 65536)):
         if is_free(candidate):
             return candidate
-    raise ComponentMissing(f"ports {port} to {port + 99} are all taken; set FINLAKE_PORT_DASHBOARD")
+    raise ComponentMissing(f"no free port from {port} on; set FINLAKE_PORT_DASHBOARD")

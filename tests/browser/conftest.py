@@ -1,0 +1,167 @@
+"""Chromium, and the dashboard as a process of its own over a lake of the test's."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page, sync_playwright
+
+from tests.browser.gold import World, build
+
+ROOT = Path(__file__).parents[2]
+SCREENSHOTS = ROOT / "build" / "screenshots"
+HISTORY_ENDS = datetime(2019, 10, 31, 23, 58, 30, tzinfo=UTC)
+# Chromium as such calls out to its makers' hosts; none of that belongs to the page.
+QUIET = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    here = Path(__file__).parent
+    for item in items:
+        if here in item.path.parents:
+            item.add_marker(pytest.mark.browser)
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Browser]:
+    path = os.environ.get("CHROMIUM") or shutil.which("chromium") or "/usr/bin/chromium"
+    if not Path(path).is_file():
+        pytest.fail(
+            f"no chromium at {path}: run `apt-get install chromium` as root,"
+            " or set CHROMIUM to its path",
+            pytrace=False,
+        )
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=QUIET)
+        yield browser
+        browser.close()
+
+
+@contextmanager
+def serve(home: Path) -> Iterator[str]:
+    """The dashboard of that home, started as a user starts it; yields its address."""
+    log = home / "dashboard.log"
+    environment = {**os.environ, "FINLAKE_HOME": str(home), "PYTHONUNBUFFERED": "1"}
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "finlake", "dashboard", "--port", "0"],
+            env=environment,
+            cwd=ROOT,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+        )
+    try:
+        yield _address(process, log)
+    finally:
+        process.terminate()
+        process.wait()
+    written = log.read_text(encoding="utf-8")
+    assert "Traceback" not in written, written
+
+
+def _address(process: subprocess.Popen[bytes], log: Path) -> str:
+    while process.poll() is None:
+        found = re.search(r"dashboard: (http://\S+)", log.read_text(encoding="utf-8"))
+        if found:
+            try:
+                with urllib.request.urlopen(f"{found[1]}/_stcore/health"):  # noqa: S310
+                    return found[1]
+            except OSError:
+                pass
+        time.sleep(0.1)
+    pytest.fail(f"the dashboard ended: {log.read_text(encoding='utf-8')}", pytrace=False)
+
+
+@pytest.fixture(scope="session")
+def history(tmp_path_factory: pytest.TempPathFactory) -> World:
+    """A lake whose transactions end in 2019, so that no clock decides what is shown."""
+    world = build(tmp_path_factory.mktemp("history"), HISTORY_ENDS)
+    world.log_batches(datetime.now(UTC))
+    world.set_status({}, HISTORY_ENDS)
+    return world
+
+
+@pytest.fixture(scope="session")
+def history_app(history: World) -> Iterator[str]:
+    with serve(history.settings.home) as address:
+        yield address
+
+
+@pytest.fixture
+def app(tmp_path: Path) -> Iterator[Callable[[], str]]:
+    """Starts the dashboard of the test's own home, ``tmp_path``."""
+    with ExitStack() as stack:
+        yield lambda: stack.enter_context(serve(tmp_path))
+
+
+@pytest.fixture
+def open_page(chromium: Browser) -> Iterator[Callable[..., Page]]:
+    """Opens an address at a width; fails the test on errors and on calls to other hosts."""
+    troubles: list[str] = []
+    with ExitStack() as stack:
+
+        def opened(url: str, width: int = 1280, theme: str = "light") -> Page:
+            context = chromium.new_context(
+                viewport={"width": width, "height": 900},
+                color_scheme="dark" if theme == "dark" else "light",
+            )
+            stack.callback(context.close)
+            page = context.new_page()
+            page.set_default_timeout(60_000)
+            own = url.split("/")[2]
+            page.on(
+                "request",
+                lambda request: (
+                    troubles.append(f"asked another host: {request.url}")
+                    if request.url.split(":")[0] in ("http", "https", "ws", "wss")
+                    and request.url.split("/")[2] != own
+                    else None
+                ),
+            )
+            page.on("pageerror", lambda error: troubles.append(f"script error: {error}"))
+            page.goto(url)
+            return page
+
+        yield opened
+    assert not troubles, troubles
+
+
+def screenshot(page: Page, name: str) -> None:
+    """The whole page as a picture under build/screenshots."""
+    SCREENSHOTS.mkdir(parents=True, exist_ok=True)
+    width = page.viewport_size["width"] if page.viewport_size else 1280
+    height = page.evaluate(
+        "document.querySelector('[data-testid=stMainBlockContainer]').scrollHeight"
+    )
+    page.set_viewport_size({"width": width, "height": min(int(height) + 60, 6000)})
+    page.wait_for_function(  # charts draw themselves anew after the change of size
+        "[...document.querySelectorAll('canvas, svg.marks')].every(c => c.clientWidth > 0)"
+    )
+    page.wait_for_timeout(400)
+    page.screenshot(path=SCREENSHOTS / f"{name}.png")
+    page.set_viewport_size({"width": width, "height": 900})
+
+
+def minute_after(moment: datetime) -> datetime:
+    """The end of that moment's minute."""
+    return moment.replace(second=0, microsecond=0) + timedelta(minutes=1)

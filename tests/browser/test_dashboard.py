@@ -1,0 +1,437 @@
+"""The dashboard in a real browser, against figures counted here from the rows themselves."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable, Iterable
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+from random import Random
+
+import pytest
+from playwright.sync_api import Locator, Page, expect
+
+from tests.browser.conftest import minute_after, screenshot
+from tests.browser.gold import CATEGORIES, Row, World, alert, build, transaction
+
+Open = Callable[..., Page]
+Start = Callable[[], str]
+PAGES = {
+    "": "Live",
+    "customers": "Customers",
+    "cards": "Cards",
+    "merchants": "Merchants",
+    "pipeline": "Pipeline",
+}
+LENGTHS = {
+    "15 min": timedelta(minutes=15),
+    "1 h": timedelta(hours=1),
+    "24 h": timedelta(days=1),
+    "7 d": timedelta(days=7),
+}
+
+
+@pytest.fixture(autouse=True)
+def _patient():
+    expect.set_options(timeout=60_000)
+
+
+# ── what should be shown, counted from the rows ───────────────────────────────────────────────────
+
+
+def bounds(world: World, window: str) -> tuple[datetime, datetime]:
+    newest = max(t["transaction_ts"] for t in world.transactions)
+    end = minute_after(newest)
+    if window == "All":
+        return datetime(2000, 1, 1, tzinfo=UTC), end
+    return end - LENGTHS[window], end
+
+
+def expected(transactions: Iterable[Row], alerts: Iterable[Row]) -> dict[str, str]:
+    rows = list(transactions)
+    volume = sum((t["amount"] for t in rows), Decimal(0))
+    return {
+        "Transactions": f"{len(rows):,}",
+        "Volume": f"{'-' if volume < 0 else ''}${abs(volume):,.0f}",
+        "Declined": f"{sum(t['is_declined'] for t in rows):,}",
+        "Fraud": f"{sum(t['is_fraud'] is True for t in rows):,}",
+        "Alerts": f"{len(list(alerts)):,}",
+    }
+
+
+def expected_in(world: World, window: str) -> dict[str, str]:
+    start, end = bounds(world, window)
+    alerts = [a for a in world.alerts if start <= a["transaction_ts"] < end]
+    return expected(world.within(start, end), alerts)
+
+
+# ── reading and using the page ────────────────────────────────────────────────────────────────────
+
+
+def tile(page: Page, label: str) -> Locator:
+    metric = page.get_by_test_id("stMetric").filter(
+        has=page.get_by_test_id("stMetricLabel").get_by_text(label, exact=True)
+    )
+    return metric.get_by_test_id("stMetricValue")
+
+
+def expect_tiles(page: Page, figures: dict[str, str]) -> None:
+    for label, value in figures.items():
+        expect(tile(page, label)).to_have_text(value)
+
+
+def choose(page: Page, window: str) -> None:
+    page.get_by_test_id("stButtonGroup").get_by_text(window, exact=True).click()
+
+
+def expect_no_trouble(page: Page) -> None:
+    expect(page.get_by_test_id("stException")).to_have_count(0)
+    expect(page.locator(".fl-error")).to_have_count(0)
+    assert "Traceback" not in page.inner_text("body")
+
+
+def expect_fits(page: Page) -> None:
+    width = page.viewport_size["width"]  # type: ignore[index]
+    assert page.evaluate("document.scrollingElement.scrollWidth") <= width
+    outside = page.evaluate(
+        """() => [...document.querySelectorAll('[data-testid=stMain] *')]
+            .filter(e => e.getBoundingClientRect().right > innerWidth + 1)
+            .map(e => e.tagName + ' ' + e.className)"""
+    )
+    assert outside == []
+
+
+# ── the live page ─────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize("window", ["15 min", "1 h", "24 h", "7 d", "All"])
+def test_the_tiles_show_what_the_rows_add_up_to(
+    window: str, history: World, history_app: str, open_page: Open
+):
+    page = open_page(history_app)
+    choose(page, window)
+    expect_tiles(page, expected_in(history, window))
+    expect_no_trouble(page)
+
+
+def test_without_a_day_of_news_time_runs_up_to_the_newest_transaction(
+    history: World, history_app: str, open_page: Open
+):
+    page = open_page(history_app)
+    _, end = bounds(history, "1 h")
+    expect(
+        page.get_by_text(f"as of the newest transaction, {end:%d %b %Y %H:%M:%S} UTC")
+    ).to_be_visible()
+    expect(page.locator(".fl-alerts time").first).to_contain_text("before")
+
+
+def test_categories_and_channels_add_up(history: World, history_app: str, open_page: Open):
+    page = open_page(history_app)
+    choose(page, "All")
+    expect_tiles(page, expected_in(history, "All"))
+    groceries = [t["amount"] for t in history.transactions if t["mcc"] == 5411]
+    row = page.locator(".fl-bars li").filter(has_text=CATEGORIES[5411])
+    expect(row.locator("b")).to_have_text(f"${sum(groceries):,.0f}")
+    expect(row).to_contain_text(f"{len(groceries):,} tx")
+    for channel in ("Swipe", "Chip", "Online"):
+        number = sum(t["channel"] == channel for t in history.transactions)
+        row = page.locator(".fl-bars li").filter(has_text=re.compile(rf"^\s*{channel}\b"))
+        expect(row).to_contain_text(f"{number:,} tx")
+
+
+def test_the_feed_shows_the_newest_alerts_with_masked_cards(
+    history: World, history_app: str, open_page: Open
+):
+    page = open_page(history_app)
+    choose(page, "All")
+    newest = sorted(
+        history.alerts, key=lambda a: (a["transaction_ts"], a["raised_at"]), reverse=True
+    )
+    feed = page.locator(".fl-alerts > li")
+    expect(feed).to_have_count(12)
+    shown = [feed.nth(place).get_attribute("data-alert") for place in range(12)]
+    assert shown == [a["alert_id"] for a in newest[:12]]
+    card = newest[0]["card_id"]
+    last4 = f"{(card // 10 * 7919 + card % 10) % 10_000:04d}"
+    expect(feed.first).to_contain_text(f"•••• {last4}")
+    expect(feed.first).to_contain_text(newest[0]["reason"])
+    expect(feed.first).to_contain_text(f"customer {newest[0]['user_id']}")
+    expect(feed.first.locator(".fl-amount")).to_have_text(
+        f"{'-' if newest[0]['amount'] < 0 else ''}${abs(newest[0]['amount']):,.2f}"
+    )
+    page.get_by_role("button", name="Show 25 more").click()
+    expect(feed).to_have_count(37)
+
+
+def test_filters_narrow_tiles_and_feed(history: World, history_app: str, open_page: Open):
+    page = open_page(history_app)
+    choose(page, "All")
+    page.get_by_role("button", name="Filters").click()
+
+    page.get_by_test_id("stButtonGroup").get_by_text("high", exact=True).click()
+    high = [a for a in history.alerts if a["severity"] == "high"]
+    expect_tiles(page, expected(history.transactions, high))
+    expect(page.locator(".fl-alerts > li:not(.fl-high)")).to_have_count(0)
+    expect(page.locator(".fl-alerts > li").first).to_be_visible()
+    page.get_by_test_id("stButtonGroup").get_by_text("high", exact=True).click()
+
+    page.get_by_test_id("stButtonGroup").get_by_text("Online", exact=True).click()
+    online = [t for t in history.transactions if t["channel"] == "Online"]
+    numbers = {t["transaction_id"] for t in online}
+    expect_tiles(
+        page, expected(online, [a for a in history.alerts if a["transaction_id"] in numbers])
+    )
+    page.get_by_test_id("stButtonGroup").get_by_text("Online", exact=True).click()
+
+    page.get_by_label("Customer number").fill("825")
+    page.get_by_label("Customer number").press("Enter")
+    theirs = [t for t in history.transactions if t["user_id"] == 825]
+    expect_tiles(page, expected(theirs, [a for a in history.alerts if a["user_id"] == 825]))
+    expect(page.get_by_role("button", name="Filters (1)")).to_be_visible()
+    page.get_by_label("Customer number").fill("no number")
+    page.get_by_label("Customer number").press("Enter")
+    expect(page.get_by_text("A customer number has digits alone")).to_be_visible()
+    page.get_by_label("Customer number").fill("")
+    page.get_by_label("Customer number").press("Enter")
+
+    page.get_by_label("State or country").click()
+    page.get_by_role("option", name="CA", exact=True).click()
+    californian = [t for t in history.transactions if t["merchant_state"] == "CA"]
+    expect_tiles(
+        page,
+        expected(californian, [a for a in history.alerts if a["merchant_state"] == "CA"]),
+    )
+    expect_no_trouble(page)
+
+
+def test_new_rows_appear_without_a_reload_unless_paused(
+    tmp_path: Path, app: Start, open_page: Open
+):
+    now = datetime.now(UTC)
+    world = build(tmp_path, now, number=400)
+    page = open_page(app())
+    choose(page, "All")
+    expect_tiles(page, expected_in(world, "All"))
+    page.evaluate("window.neverReloaded = true")
+
+    rng = Random(1)
+    more = [transaction(90_000_000 + n, now + timedelta(seconds=n), rng) for n in range(25)]
+    world.add(more, [alert(more[7], "impossible_travel")])
+    expect_tiles(page, expected_in(world, "All"))
+    expect(page.locator(".fl-alerts > li").first).to_have_attribute(
+        "data-alert", "90000007:impossible_travel"
+    )
+
+    page.get_by_test_id("stCheckbox").get_by_text("Pause").click()
+    expect(page.locator(".fl-stamp")).to_contain_text("Paused")
+    before = expected_in(world, "All")
+    world.add([transaction(91_000_000, now + timedelta(seconds=30), rng)], [])
+    page.wait_for_timeout(5_000)  # two refreshes, had it not been paused
+    expect_tiles(page, before)
+    page.get_by_test_id("stCheckbox").get_by_text("Pause").click()
+    expect_tiles(page, expected_in(world, "All"))
+    assert page.evaluate("window.neverReloaded") is True
+    expect_no_trouble(page)
+
+
+def test_text_from_the_data_stays_text(tmp_path: Path, app: Start, open_page: Open):
+    hostile = "<img src=x onerror='document.title=String(1)'><b>Rome</b>"
+    world = build(tmp_path, datetime(2019, 10, 31, 12, tzinfo=UTC), number=50)
+    row = transaction(
+        95_000_000,
+        datetime(2019, 10, 31, 12, 1, tzinfo=UTC),
+        Random(1),
+        merchant_city=hostile,
+        merchant_state="Italy",
+    )
+    world.add([row], [alert(row, "first_abroad") | {"reason": f"`{hostile}`"}])
+    world.set_status({"cards": (hostile, hostile)}, datetime.now(UTC))
+    page = open_page(app())
+    first = page.locator(".fl-alerts > li").first
+    expect(first).to_contain_text(hostile)
+    expect(page.locator(".fl-banner")).to_contain_text(hostile)
+    assert page.locator(".fl-alerts img, .fl-banner img, .fl-facts b").count() == 0
+    assert page.title() != "1"
+
+
+# ── every page ────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize("path", PAGES)
+@pytest.mark.parametrize(("width", "theme"), [(1280, "light"), (390, "light"), (1280, "dark")])
+def test_every_page_is_drawn_and_fits(
+    path: str, width: int, theme: str, history_app: str, open_page: Open
+):
+    page = open_page(f"{history_app}/{path}", width, theme)
+    expect(page.get_by_role("heading", level=1)).to_have_text(PAGES[path])
+    expect(page.locator(".fl-bars, .fl-table, .fl-hops").first).to_be_visible()
+    expect(page.locator(".fl-stamp")).to_contain_text("updated")
+    expect_no_trouble(page)
+    expect_fits(page)
+    screenshot(page, f"{path or 'live'}-{width}-{theme}")
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+def test_one_customer_up_close(width: int, history: World, history_app: str, open_page: Open):
+    page = open_page(f"{history_app}/customers?who=825", width)
+    choose(page, "All")
+    theirs = [t for t in history.transactions if t["user_id"] == 825]
+    expect(tile(page, "Transactions")).to_have_text(f"{len(theirs):,}")
+    volume = sum(t["amount"] for t in theirs)
+    expect(tile(page, "Volume")).to_have_text(f"${volume:,.0f}")
+    newest = max(theirs, key=lambda t: (t["transaction_ts"], t["transaction_id"]))
+    expect(page.locator(".fl-table tbody tr").first).to_contain_text(
+        f"${abs(newest['amount']):,.2f}"
+    )
+    expect_fits(page)
+    screenshot(page, f"customer-{width}")
+
+
+def test_pages_show_no_more_of_a_card_than_four_digits(history_app: str, open_page: Open):
+    for path in ("", "customers?who=825", "cards"):
+        page = open_page(f"{history_app}/{path}")
+        expect(page.get_by_text(re.compile("•••• [0-9]{4}")).first).to_be_visible()
+        assert not re.search(r"\d{12,}", page.inner_text("body"))
+
+
+def test_customers_cards_and_merchants_rank_by_what_the_rows_add_up_to(
+    history: World, history_app: str, open_page: Open
+):
+    def top(key: str) -> tuple[object, int, Decimal]:
+        sums: dict[object, list[Decimal]] = {}
+        for row in history.transactions:
+            sums.setdefault(row[key], []).append(row["amount"])
+        best = max(sums, key=lambda k: sum(sums[k]))
+        return best, len(sums[best]), sum(sums[best], Decimal(0))
+
+    for path, key in (("customers", "user_id"), ("merchants", "merchant_id")):
+        page = open_page(f"{history_app}/{path}")
+        choose(page, "All")
+        name, number, volume = top(key)
+        first = page.locator(".fl-table tbody tr").first
+        expect(first.locator("td").first).to_have_text(str(name))
+        expect(first).to_contain_text(f"${volume:,.2f}")
+        expect(first).to_contain_text(f"{number:,}")
+
+    page = open_page(f"{history_app}/cards")
+    choose(page, "All")
+    alerts: dict[int, int] = {}
+    for row in history.alerts:
+        alerts[row["card_id"]] = alerts.get(row["card_id"], 0) + 1
+    expect(page.locator(".fl-table tbody tr").first.locator("td").last).to_have_text(
+        str(max(alerts.values()))
+    )
+
+
+# ── the pipeline ──────────────────────────────────────────────────────────────────────────────────
+
+
+def test_the_pipeline_page_shows_freshness_and_what_became_of_changes(
+    history_app: str, open_page: Open
+):
+    page = open_page(f"{history_app}/pipeline")
+    expect(page.locator(".fl-hops li")).to_have_count(5)
+    for hop in ("kafka", "bronze", "silver", "gold", "alert"):
+        expect(page.locator(f"[data-hop={hop}] .fl-p50")).to_have_text(re.compile(r"^\d.* m?s$"))
+    expect(page.get_by_text("the counts add up")).to_be_visible()
+    expect(page.get_by_text("No embedded stack here")).to_be_visible()
+    page.get_by_text("Per table", exact=True).click()
+    table = page.locator(".fl-table").filter(has_text="per source table and hop")
+    expect(table.locator("tbody tr")).to_have_count(10)
+    page.wait_for_timeout(3_000)
+    expect(table).to_be_visible()  # a refresh does not close what the reader opened
+
+
+def test_unaccounted_changes_and_stopped_tables_are_told(
+    tmp_path: Path, app: Start, open_page: Open
+):
+    now = datetime.now(UTC)
+    world = build(tmp_path, now, number=100)
+    world.log_batches(now, minutes=2)
+    world.write(
+        "pipeline_batches",
+        [
+            {"batch_id": 9_999, "table_name": "users", "events": 10, "applied": 7}
+            | {"superseded": 0, "quarantined": 0, "started_at": now, "duration_ms": 9.0}
+        ],
+    )
+    reason = "column credit_limit was dropped at mysql-bin.000003:4711"
+    world.set_status({"cards": (reason, "add it again, then `finlake connectors restart`")}, now)
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "state.json").write_text(
+        '[{"component": "kafka", "state": "healthy", "address": "127.0.0.1:9092",'
+        ' "version": "Kafka 4.3.1", "pid": 7}]',
+        encoding="utf-8",
+    )
+    address = app()
+    for path in ("", "pipeline"):
+        page = open_page(f"{address}/{path}")
+        banner = page.locator(".fl-banner")
+        expect(banner).to_contain_text("cards stopped")
+        expect(banner).to_contain_text(reason)
+        expect(banner.locator("code")).to_have_text("finlake connectors restart")
+    expect(page.get_by_text("3 changes are unaccounted for; run")).to_be_visible()
+    expect(page.locator(".fl-components li")).to_contain_text("kafka")
+    expect(page.locator(".fl-components li")).to_contain_text("Kafka 4.3.1")
+    screenshot(page, "pipeline-trouble-1280")
+    phone = open_page(f"{address}/pipeline", 390)
+    expect(phone.locator(".fl-banner")).to_contain_text(reason)
+    expect_fits(phone)
+    screenshot(phone, "pipeline-trouble-390")
+
+
+# ── nothing there, and nothing readable ───────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+def test_an_empty_lake_says_what_to_do(tmp_path: Path, app: Start, open_page: Open, width: int):
+    address = app()
+    for path in ("", "customers", "cards", "merchants"):
+        page = open_page(f"{address}/{path}", width)
+        expect(page.get_by_text("No transactions yet")).to_be_visible()
+        for command in ("finlake up", "finlake generate", "finlake stream"):
+            expect(page.locator(".fl-empty code").filter(has_text=command)).to_be_visible()
+        expect_no_trouble(page)
+        expect_fits(page)
+        if not path:
+            screenshot(page, f"empty-{width}")
+    page = open_page(f"{address}/pipeline", width)
+    expect(page.get_by_text("Nothing measured yet")).to_be_visible()
+    expect_no_trouble(page)
+    screenshot(page, f"empty-pipeline-{width}")
+
+
+def test_an_empty_page_fills_by_itself(tmp_path: Path, app: Start, open_page: Open):
+    page = open_page(app())
+    expect(page.get_by_text("No transactions yet")).to_be_visible()
+    world = build(tmp_path, datetime(2019, 10, 31, 12, tzinfo=UTC), number=60)
+    expect_tiles(page, expected_in(world, "1 h"))
+    expect(page.get_by_text("No transactions yet")).to_have_count(0)
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+def test_an_unreadable_lake_is_one_line_and_comes_back(
+    tmp_path: Path, app: Start, open_page: Open, width: int
+):
+    world = build(tmp_path, datetime(2019, 10, 31, 12, tzinfo=UTC), number=60)
+    log = tmp_path / "lake" / "gold" / "agg_minute" / "_delta_log"
+    commits = {path: path.read_bytes() for path in log.iterdir() if path.is_file()}
+    for path in commits:
+        path.write_bytes(b"{ not a log }")
+    page = open_page(app(), width)
+    error = page.locator(".fl-error")
+    expect(error).to_be_visible()
+    expect(error).to_contain_text("The lake cannot be read")
+    text = page.inner_text("body")
+    assert "Traceback" not in text
+    assert 'File "' not in text
+    expect(page.get_by_test_id("stException")).to_have_count(0)
+    expect_fits(page)
+    screenshot(page, f"broken-{width}")
+    for path, content in commits.items():
+        path.write_bytes(content)
+        os.utime(path)
+    expect_tiles(page, expected_in(world, "1 h"))
+    expect(page.locator(".fl-error")).to_have_count(0)
