@@ -35,13 +35,13 @@ _LEGACY_POSITIONS: Final = (
     "SET GLOBAL binlog_legacy_event_pos = ON and in the server's configuration;"
     " else changes of one transaction cannot be put in order",
 )
-# The names of one privilege in MySQL, in MariaDB and in older versions of both.
+# The names of one privilege: MySQL's and older MariaDB's, then MariaDB's.
 _GLOBAL: Final = (
     ("RELOAD",),
-    ("SHOW DATABASES",),
     ("REPLICATION SLAVE",),
     ("REPLICATION CLIENT", "BINLOG MONITOR"),
 )
+_DATABASE: Final = ("SELECT", "LOCK TABLES")
 _CAPTURED: Final = ("SELECT", "LOCK TABLES")  # on the captured database is enough
 _SERVICE: Final = {
     SIGNAL_TABLE: ("INSERT", "DELETE"),
@@ -112,33 +112,22 @@ def _about_table(facts: Facts, source: Source, table: Contract) -> list[str]:
 
 
 def _about_grants(facts: Facts, source: Source) -> list[str]:
-    everywhere = _granted(facts.grants, "*", "*")
-    lacking = [
-        names[-1 if "mariadb" in facts.version.lower() else 0]
-        for names in _GLOBAL
-        if not everywhere.intersection(names)
-    ]
+    mariadb = "mariadb" in facts.version.lower()
+    wanted = [("*", "*", tuple(names[-1 if mariadb else 0] for names in _GLOBAL))]
+    wanted.append((source.database, "*", _DATABASE))
+    wanted += [(source.database, table, names) for table, names in _SERVICE.items()]
     problems = []
-    if lacking:
-        problems.append(
-            f"source user: lacks {', '.join(lacking)}; GRANT {', '.join(lacking)} ON *.* TO the"
-            " user of FINLAKE_SOURCE_CDC_USER"
-        )
-    database = _granted(facts.grants, source.database, "*")
-    unread = [name for name in _CAPTURED if name not in database]
-    if unread:
-        problems.append(
-            f"source user: lacks {', '.join(unread)} on {source.database};"
-            f" GRANT {', '.join(unread)} ON {source.database}.* TO the user of"
-            " FINLAKE_SOURCE_CDC_USER"
-        )
-    for table, names in _SERVICE.items():
-        granted = _granted(facts.grants, source.database, table)
-        missing = [name for name in names if name not in granted]
+    for database, table, names in wanted:
+        granted = _granted(facts.grants, database, table)
+        missing = [
+            name
+            for name in names
+            if not granted.intersection(next((g for g in _GLOBAL if name in g), (name,)))
+        ]
         if missing:
+            listed, on = ", ".join(missing), f"{database}.{table}"
             problems.append(
-                f"source user: lacks {', '.join(missing)} on {table};"
-                f" GRANT {', '.join(missing)} ON {source.database}.{table} TO the user of"
+                f"source user: lacks {listed} on {on}; GRANT {listed} ON {on} TO the user of"
                 " FINLAKE_SOURCE_CDC_USER"
             )
     return problems
@@ -155,7 +144,7 @@ def _granted(grants: Iterable[str], database: str, table: str) -> frozenset[str]
         if on in (("*", "*"), (database, "*"), (database, table)):
             listed = match[1].upper()
             if listed.startswith("ALL"):
-                names.update(name for group in _GLOBAL for name in group)
+                names.update(name for group in (*_GLOBAL, _DATABASE) for name in group)
                 names.update(name for group in _SERVICE.values() for name in group)
             names.update(name.strip() for name in listed.split(","))
     return frozenset(names)
