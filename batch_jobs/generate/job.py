@@ -20,12 +20,13 @@ from batch_jobs.generate.reference import categories
 from batch_jobs.load.connection import Connection, connect, is_lost, one_writer, said
 from batch_jobs.load.files import FILES
 from batch_jobs.load.progress import Progress, ProgressTable
-from batch_jobs.load.writer import Writer, ensure_tables
+from batch_jobs.load.writer import Writer
 from batch_jobs.tokens import add_card_tokens
 from batch_jobs.transforms.kaggle import file_columns, render_lines
 from batch_jobs.transforms.labels import render_entries
 from batch_jobs.transforms.text import joined
 from finlake.errors import ComponentMissing, FinlakeError, UsageProblem
+from infra.database.schema import apply_schema
 from infra.settings import Settings
 from lakehouse_schemas import contracts
 
@@ -102,7 +103,7 @@ def fill_source(
         ComponentMissing: the source is not there, or went away.
     """
     with closing(connect(settings)) as connection, one_writer(connection, "finlake load"):
-        ensure_tables(connection)
+        apply_schema(settings)
         table = ProgressTable(connection)
         fingerprint = hashlib.sha256(plan.name.encode()).hexdigest()
         done = {

@@ -28,14 +28,12 @@ def connect(settings: Settings) -> Connection:
     """Connect as the application's user; strict, UTC, no autocommit.
 
     Raises:
-        UsageProblem: the source's URL is not that of a MySQL or MariaDB database.
-        ComponentMissing: no URL is set, or nobody answers at its address.
+        UsageProblem: the source's URL is not set, or not that of a MySQL or MariaDB database.
+        ComponentMissing: nobody answers at its address.
         FinlakeError: the server answers and refuses.
     """
     if settings.source_url is None:
-        raise ComponentMissing(
-            "source database: FINLAKE_SOURCE_URL is not set; run `finlake up`, or set it"
-        )
+        raise UsageProblem("setting FINLAKE_SOURCE_URL: not set; run `finlake up` first, or set it")
     url = urlsplit(settings.source_url.get_secret_value())
     database = url.path.strip("/")
     if url.scheme not in _SCHEMES or not url.hostname or not database:

@@ -18,10 +18,11 @@ from batch_jobs.ahead import ahead
 from batch_jobs.load.connection import Connection, connect, is_lost, one_writer, said
 from batch_jobs.load.files import Block, SourceFile, open_set
 from batch_jobs.load.progress import Progress, ProgressTable
-from batch_jobs.load.writer import Writer, ensure_tables
+from batch_jobs.load.writer import Writer
 from batch_jobs.tokens import add_card_tokens
 from batch_jobs.transforms.kaggle import Parsed, Reject
 from finlake.errors import ComponentMissing, FinlakeError
+from infra.database.schema import apply_schema
 from infra.settings import Settings
 
 __all__ = ["FileReport", "Watch", "load"]
@@ -63,7 +64,7 @@ def load(
     """
     files = open_set(folder)
     with closing(connect(settings)) as connection, one_writer(connection, "finlake load"):
-        ensure_tables(connection)
+        apply_schema(settings)
         table = ProgressTable(connection)
         standing: dict[str, Progress] = {}
         for file in files:

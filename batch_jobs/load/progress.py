@@ -8,8 +8,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from batch_jobs.load.connection import Connection
-from batch_jobs.load.writer import create
+import pymysql
+from pymysql.cursors import Cursor
+
+from batch_jobs.load.connection import Connection, said
+from finlake.errors import FinlakeError
 
 __all__ = ["Progress", "ProgressTable"]
 
@@ -45,14 +48,27 @@ class Progress:
 
 
 class ProgressTable:
-    """The table ``finlake_load``; creates it when it is not there."""
+    """The table ``finlake_load``; made when it is not there.
+
+    Raises:
+        FinlakeError: it cannot be made.
+    """
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
         with connection.cursor() as cursor:
             cursor.execute("SHOW TABLES LIKE 'finlake_load'")
             if not cursor.fetchone():
-                create(cursor, "finlake_load", _CREATE)
+                self._create(cursor)
+
+    def _create(self, cursor: Cursor) -> None:
+        try:
+            cursor.execute(_CREATE)
+        except pymysql.MySQLError as error:
+            raise FinlakeError(
+                f"table finlake_load, which keeps a load's progress: cannot be made"
+                f" ({said(error)}); give the user of FINLAKE_SOURCE_URL the right CREATE"
+            ) from None
 
     def find(self, fingerprint: str, table: str) -> Progress | None:
         """Where that load stands; None when it never began."""
