@@ -13,14 +13,6 @@ from lakehouse_schemas.render.mysql import create_table_sql
 
 __all__ = ["apply_schema", "connect"]
 
-# The connector tells that it lives only when the binary log moves. A beat a second by the database
-# itself keeps an idle source from looking like a dead one.
-_BEAT = """
-CREATE EVENT IF NOT EXISTS finlake_beat ON SCHEDULE EVERY 1 SECOND DO
-  INSERT INTO finlake_heartbeat (id, beat_at) VALUES (0, UTC_TIMESTAMP(6))
-  ON DUPLICATE KEY UPDATE beat_at = VALUES(beat_at)
-"""
-
 
 def connect(settings: Settings) -> pymysql.Connection[pymysql.cursors.Cursor]:
     """A connection to the source as the application's user.
@@ -67,5 +59,3 @@ def apply_schema(settings: Settings) -> None:
                     f"source table {contract.name}: cannot be made ({error.args[-1]}); give the"
                     " user of FINLAKE_SOURCE_URL the right CREATE, or make the table yourself"
                 ) from None
-        if not cursor.execute("SHOW EVENTS LIKE 'finlake_beat'"):
-            cursor.execute(_BEAT)

@@ -10,8 +10,8 @@ DATABASE = "finance"
 APP, CDC, READ = "finlake_app", "finlake_cdc", "finlake_read"
 
 _APP_RIGHTS = (
-    "SELECT, INSERT, UPDATE, DELETE, CREATE, ALTER, DROP, INDEX, REFERENCES, CREATE TEMPORARY TABLES,"
-    " LOCK TABLES, CREATE VIEW, SHOW VIEW, TRIGGER, EVENT"
+    "SELECT, INSERT, UPDATE, DELETE, CREATE, ALTER, DROP, INDEX, REFERENCES, TRIGGER, EVENT,"
+    " CREATE TEMPORARY TABLES, LOCK TABLES, CREATE VIEW, SHOW VIEW"
 )
 # RELOAD takes the short global lock of a snapshot; the rest is reading the binary log.
 _CDC_RIGHTS = {

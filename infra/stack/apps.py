@@ -6,6 +6,8 @@ import sys
 from importlib import metadata
 from pathlib import Path
 
+from typing_extensions import override
+
 from infra.settings import Settings
 from infra.stack.component import HOST, Component, answers_http, answers_tcp
 from infra.stack.jars import fetch_jars
@@ -18,6 +20,7 @@ _PROJECT = Path(__file__).parents[2]
 
 
 class _App(Component):
+    @override
     def env(self) -> dict[str, str]:
         return {"FINLAKE_HOME": str(self.settings.home), "PYTHONUNBUFFERED": "1"}
 
@@ -31,29 +34,35 @@ class Stream(_App):
     patience_s = 60  # a batch is finished before the stop
 
     @property
+    @override
     def version(self) -> str:
         return f"Spark {metadata.version('pyspark')}, Delta {metadata.version('delta-spark')}"
 
     @property
+    @override
     def address(self) -> str:
         return f"http://{HOST}:{self.ports['spark_ui']}"
 
     @classmethod
+    @override
     def wishes(cls, settings: Settings, given: set[str]) -> list[Wish]:
         return [
             Wish("spark_ui", settings.port_spark_ui, "port_spark_ui" in given),
             Wish("metrics", settings.port_metrics, "port_metrics" in given),
         ]
 
+    @override
     def fetch(self, progress: Progress) -> None:
         groups = ["spark"]
         if self.settings.lake.startswith("s3a:"):
             groups.append("spark-s3")
         fetch_jars(groups, progress)
 
+    @override
     def command(self) -> list[str]:
         return [sys.executable, "-m", "finlake", "stream"]
 
+    @override
     def env(self) -> dict[str, str]:
         return {
             **super().env(),
@@ -61,6 +70,7 @@ class Stream(_App):
             "FINLAKE_PORT_METRICS": str(self.ports["metrics"]),
         }
 
+    @override
     def is_healthy(self) -> bool:
         return answers_tcp(self.ports["spark_ui"])
 
@@ -72,13 +82,16 @@ class Dashboard(_App):
     folder = "dashboard"
 
     @property
+    @override
     def version(self) -> str:
         return f"Streamlit {metadata.version('streamlit')}"
 
     @property
+    @override
     def address(self) -> str:
         return f"http://{HOST}:{self.ports['dashboard']}"
 
+    @override
     def command(self) -> list[str]:
         return [
             *(sys.executable, "-m", "streamlit", "run", str(_PROJECT / "dashboard" / "app.py")),
@@ -89,8 +102,10 @@ class Dashboard(_App):
             "--browser.gatherUsageStats=false",
         ]
 
+    @override
     def env(self) -> dict[str, str]:
         return {**super().env(), "PYTHONPATH": str(_PROJECT)}
 
+    @override
     def is_healthy(self) -> bool:
         return answers_http(f"{self.address}/_stcore/health")

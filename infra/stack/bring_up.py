@@ -1,4 +1,4 @@
-"""Bring the stack up as a whole: components, the source's tables, topics and connector, programs."""
+"""Bring the stack up as a whole: components, the source's tables, the connector, programs."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable
 from infra.database.schema import apply_schema
 from infra.settings import Settings, load_settings
 from infra.stack import control, plan
+from infra.stack.minio import make_bucket
 from infra.stack.progress import Progress, quiet
 from infra.stack.supervisor import Report
 
@@ -23,36 +24,37 @@ def bring_up(
 ) -> Settings:
     """Start what the settings ask for and wait until it is healthy; returns the settings then.
 
-    Programs that read the topics (``extras``) start when the connector is applied. When the stack
-    did not run before and does not come up, it is stopped again.
+    Programs that read the topics (``extras``) start when the connector is applied. When a component
+    does not come up and nothing ran before, all is stopped again.
 
     Raises:
         ComponentMissing: a component cannot be had or does not come up.
         UsageProblem: a setting is wrong.
     """
-    ran = control.supervisor_of(settings) is not None
     extras = list(extras)
-    plan.wanted(settings, extras)
-    try:
-        settings = _start(settings, [], progress, tell)
-        apply_schema(settings)
-        if connector:
-            import connectors
+    plan.wanted(settings, extras)  # a wrong extra is told before anything starts
+    settings = _start(settings, [], progress, tell)
+    apply_schema(settings)
+    if connector:
+        import connectors
 
-            connectors.apply(settings)
-        if extras:
-            settings = _start(settings, extras, progress, tell)
-    except BaseException:  # Ctrl-C too
-        if not ran:
-            control.down(settings)
-        raise
-    return settings
+        connectors.apply(settings)
+    return _start(settings, extras, progress, tell) if extras else settings
 
 
 def _start(
     settings: Settings, extras: list[str], progress: Progress, tell: Callable[[Report], None]
 ) -> Settings:
-    components = control.prepare(settings, extras, progress)
-    control.launch(settings)
-    control.wait_until_healthy(settings, components, tell)
-    return load_settings(home=settings.home)
+    ran = control.supervisor_of(settings) is not None
+    try:
+        components = control.prepare(settings, extras, progress)
+        control.launch(settings)
+        control.wait_until_healthy(settings, components, tell)
+    except BaseException:  # Ctrl-C too
+        if not ran:
+            control.down(settings)
+        raise
+    settings = load_settings(home=settings.home)
+    if settings.lake.startswith("s3a:"):
+        make_bucket(settings)
+    return settings

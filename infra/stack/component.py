@@ -20,7 +20,7 @@ from infra.settings import Settings
 from infra.stack.ports import Wish
 from infra.stack.progress import Progress
 
-__all__ = ["Component", "answers_http", "answers_tcp", "java"]
+__all__ = ["CONF", "HOST", "Component", "answers_http", "answers_mysql", "answers_tcp", "java"]
 
 CONF = Path(__file__).parent / "conf"
 HOST = "127.0.0.1"
@@ -103,6 +103,25 @@ def answers_http(url: str) -> bool:
             return bool(answer.status == http.HTTPStatus.OK)
     except (urllib.error.URLError, http.client.HTTPException, OSError):
         return False
+
+
+def answers_mysql(port: int, user: str, password: str, database: str) -> bool:
+    """Whether that user can open the database."""
+    import pymysql
+
+    try:
+        pymysql.connect(
+            host=HOST,
+            port=port,
+            user=user,
+            password=password,
+            database=database,
+            connect_timeout=2,
+            read_timeout=2,
+        ).close()
+    except (pymysql.MySQLError, OSError):
+        return False
+    return True
 
 
 @cache

@@ -103,28 +103,33 @@ def wait_until_healthy(
         ComponentMissing: one of them does not come up, with the last line of its log.
     """
     deadline = time.monotonic() + patience_s
-    told: dict[str, Report] = {}
+    told: dict[str, str] = {}
     wanted = set(names)
     while True:
         reports = {report.component: report for report in status(settings)}
         for name, report in reports.items():
-            if told.get(name) is None or told[name].state != report.state:
+            if told.get(name) != report.state:
                 tell(report)
-                told[name] = report
-        if all(name in reports and reports[name].state == "healthy" for name in wanted):
+                told[name] = report.state
+        missing = [
+            name for name in wanted if name not in reports or reports[name].state != "healthy"
+        ]
+        if not missing:
             return
         late = time.monotonic() > deadline
-        for name in sorted(wanted):
-            report = reports.get(name)
-            failing = (
-                report is not None
-                and not report.ever_healthy
-                and report.starts >= _STARTS_BEFORE_GIVING_UP
-                and report.state == "restarting"
-            )
-            if failing or (late and (report is None or report.state != "healthy")):
-                raise ComponentMissing(_why(settings, name, report))
+        for name in sorted(missing):
+            if late or _is_hopeless(reports.get(name)):
+                raise ComponentMissing(_why(settings, name, reports.get(name)))
         time.sleep(0.1)
+
+
+def _is_hopeless(report: Report | None) -> bool:
+    return (
+        report is not None
+        and report.state == "restarting"
+        and not report.ever_healthy
+        and report.starts >= _STARTS_BEFORE_GIVING_UP
+    )
 
 
 def _why(settings: Settings, name: str, report: Report | None) -> str:

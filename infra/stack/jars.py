@@ -1,4 +1,4 @@
-"""The jars of ``infra/jars.lock``: found in the cache, else fetched through ``mvn``, checked by SHA-256.
+"""The jars of ``infra/jars.lock``: in the cache, else fetched by ``mvn``, checked by SHA-256.
 
 Where Maven downloads from is decided by Maven's own settings.
 """
@@ -67,7 +67,7 @@ def read_lock(path: Path = LOCK_FILE) -> tuple[Jar, ...]:
             jars.append(Jar(tuple(groups.split(",")), group, artifact, version, int(size), sha256))
         except ValueError:
             raise FinlakeError(
-                f"{path}:{number}: not `groups group:artifact:version size sha256`; correct the line"
+                f"{path}:{number}: is not `groups group:artifact:version size sha256`; correct it"
             ) from None
     return tuple(jars)
 

@@ -9,6 +9,8 @@ import subprocess
 import uuid
 from pathlib import Path
 
+from typing_extensions import override
+
 from finlake.errors import ComponentMissing
 from infra.settings import Settings
 from infra.stack.component import CONF, HOST, Component, answers_http, java
@@ -70,6 +72,9 @@ connector.client.config.override.policy=All
 # start fast: no search through every class, no waiting for other workers
 plugin.discovery=service_load
 scheduled.rebalance.max.delay.ms=0
+# a worker that was killed is forgotten soon, so that its successor need not wait for it
+session.timeout.ms=6000
+heartbeat.interval.ms=2000
 """
 
 # The serial collector and small heaps: two cores and a shared memory budget.
@@ -96,20 +101,25 @@ class Kafka(Component):
     folder = "kafka"
 
     @property
+    @override
     def version(self) -> str:
         return "Kafka 4.3.1"
 
     @property
+    @override
     def address(self) -> str:
         return f"{HOST}:{self.ports['kafka']}"
 
     @classmethod
+    @override
     def wishes(cls, settings: Settings, given: set[str]) -> list[Wish]:
         return [*super().wishes(settings, given), Wish("kafka_controller")]
 
+    @override
     def exports(self) -> dict[str, str]:
         return {"FINLAKE_KAFKA_BOOTSTRAP": self.address}
 
+    @override
     def fetch(self, progress: Progress) -> None:
         java()
         fetch_jars(["kafka"], progress)
@@ -118,6 +128,7 @@ class Kafka(Component):
     def _config(self) -> Path:
         return self.data / "server.properties"
 
+    @override
     def prepare(self) -> None:
         super().prepare()
         config = _BROKER.format(
@@ -142,9 +153,11 @@ class Kafka(Component):
             reason = " ".join(done.stdout.split())[-300:]
             raise ComponentMissing(f"Kafka cannot format {self.data / 'data'}: {reason}")
 
+    @override
     def command(self) -> list[str]:
         return _java_command("kafka", 384, "kafka.Kafka", str(self._config))
 
+    @override
     def is_healthy(self) -> bool:
         """A broker answers requests from when it has joined its cluster."""
         request = struct.pack(">hhih", 18, 0, 1, -1)  # ApiVersions, version 0, no client id
@@ -163,23 +176,30 @@ class Connect(Component):
 
     name = "connect"
     folder = "connect"
-    needs = ("kafka",)
+    needs = ("source", "kafka")
+    # Its two shutdown hooks can block each other for a minute; what is not flushed is read again.
+    patience_s = 15
 
     @property
+    @override
     def version(self) -> str:
         return "Connect 4.3.1, Debezium 3.5.0"
 
     @property
+    @override
     def address(self) -> str:
         return f"http://{HOST}:{self.ports['connect']}"
 
+    @override
     def exports(self) -> dict[str, str]:
         return {"FINLAKE_CONNECT_URL": self.address}
 
+    @override
     def fetch(self, progress: Progress) -> None:
         java()
         fetch_jars(["connect"], progress)
 
+    @override
     def prepare(self) -> None:
         super().prepare()
         bootstrap = (
@@ -190,10 +210,12 @@ class Connect(Component):
         config = _WORKER.format(bootstrap=bootstrap, port=self.ports["connect"])
         (self.data / "connect.properties").write_text(config, encoding="utf-8")
 
+    @override
     def command(self) -> list[str]:
         main = "org.apache.kafka.connect.cli.ConnectDistributed"
         return _java_command("connect", 512, main, str(self.data / "connect.properties"))
 
+    @override
     def is_healthy(self) -> bool:
         """``/health`` answers 200 when the worker has joined its group and read its topics."""
         return answers_http(f"{self.address}/health")

@@ -8,11 +8,13 @@ import subprocess
 import zipfile
 from pathlib import Path
 
+from typing_extensions import override
+
 from finlake.errors import ComponentMissing
 from infra.database.users import APP, CDC, DATABASE, READ, user_statements
 from infra.settings import secret
 from infra.stack.cache import cache_dir, cache_lock
-from infra.stack.component import HOST, Component
+from infra.stack.component import HOST, Component, answers_mysql
 from infra.stack.jars import fetch_jars
 from infra.stack.progress import Progress
 
@@ -29,6 +31,8 @@ init-file={data}/init.sql
 bind-address=127.0.0.1
 port={port}
 skip-name-resolve
+# else the server makes itself a new certificate at every start, which takes seconds
+skip-ssl
 {user}
 character-set-server=utf8mb4
 default-time-zone=+00:00
@@ -68,13 +72,16 @@ class MariaDB(Component):
     folder = "mariadb"
 
     @property
+    @override
     def version(self) -> str:
         return "MariaDB 11.4.5"
 
     @property
+    @override
     def address(self) -> str:
         return f"{HOST}:{self.ports['source']}/{DATABASE}"
 
+    @override
     def exports(self) -> dict[str, str]:
         app = secret(self.settings.home, "source_app_password")
         return {
@@ -88,6 +95,7 @@ class MariaDB(Component):
     def _base(self) -> Path:
         return cache_dir() / "mariadb-11.4.5"
 
+    @override
     def fetch(self, progress: Progress) -> None:
         if self._base.is_dir():
             return
@@ -97,13 +105,18 @@ class MariaDB(Component):
                 with progress("unpacking MariaDB", 0):
                     _unpack(jar, self._base)
 
+    @override
     def prepare(self) -> None:
         super().prepare()
         home = self.settings.home
         statements = [
             # Nothing of this concerns those who read the binary log.
             "SET sql_log_bin = 0",
-            *(f"DROP USER IF EXISTS ''@'{host}'" for host in ("localhost", os.uname().nodename)),
+            # those without a password that an installation makes
+            "DELETE FROM mysql.global_priv WHERE User = ''",
+            "DELETE FROM mysql.global_priv WHERE User = 'root' AND Host != 'localhost'",
+            "DELETE FROM mysql.proxies_priv WHERE Host != 'localhost'",
+            "FLUSH PRIVILEGES",
             f"ALTER USER 'root'@'localhost' IDENTIFIED BY '{secret(home, 'source_root_password')}'",
             *user_statements(
                 "mariadb",
@@ -152,28 +165,18 @@ class MariaDB(Component):
             raise ComponentMissing(f"MariaDB cannot make {self.data / 'data'}: {reason}")
         (self.data / "installed").touch()
 
+    @override
     def command(self) -> list[str]:
         return [str(self._base / "bin" / "mariadbd"), f"--defaults-file={self.data / 'my.cnf'}"]
 
+    @override
     def env(self) -> dict[str, str]:
         return {"LD_LIBRARY_PATH": str(self._base / "libs")}
 
+    @override
     def is_healthy(self) -> bool:
-        import pymysql
-
-        try:
-            pymysql.connect(
-                host=HOST,
-                port=self.ports["source"],
-                user=APP,
-                password=secret(self.settings.home, "source_app_password"),
-                database=DATABASE,
-                connect_timeout=2,
-                read_timeout=2,
-            ).close()
-        except pymysql.MySQLError:
-            return False
-        return True
+        password = secret(self.settings.home, "source_app_password")
+        return answers_mysql(self.ports["source"], APP, password, DATABASE)
 
 
 def _unpack(jar: Path, base: Path) -> None:

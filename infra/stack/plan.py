@@ -7,16 +7,23 @@ from collections.abc import Iterable, Mapping
 from pydantic import SecretStr
 
 from finlake.errors import UsageProblem
-from infra.settings import Settings, load_settings
+from infra.settings import Settings
 from infra.stack.apps import Dashboard, Stream
 from infra.stack.component import Component
 from infra.stack.kafka import Connect, Kafka
 from infra.stack.mariadb import MariaDB
+from infra.stack.minio import MinIO
+from infra.stack.mysql import MySQL
 
 __all__ = ["EXTRAS", "build", "given", "wanted"]
 
 EXTRAS: Mapping[str, type[Component]] = {"stream": Stream, "dashboard": Dashboard}
-_KINDS: Mapping[str, type[Component]] = {"kafka": Kafka, "connect": Connect, **EXTRAS}
+_KINDS: Mapping[str, type[Component]] = {
+    "kafka": Kafka,
+    "connect": Connect,
+    "minio": MinIO,
+    **EXTRAS,
+}
 
 
 def given(settings: Settings) -> set[str]:
@@ -64,11 +71,14 @@ def _source(settings: Settings) -> type[Component]:
             "setting FINLAKE_SOURCE_FLAVOUR: the embedded stack starts mariadb or mysql; for"
             " postgresql set FINLAKE_SOURCE_URL to a server"
         )
-    if settings.source_flavour == "mysql":
-        from infra.stack.mysql import MySQL
-
-        return MySQL
-    return MariaDB
+    found: type[Component] = MySQL if settings.source_flavour == "mysql" else MariaDB
+    for other in (MySQL, MariaDB):
+        if other is not found and (settings.home / other.folder).exists():
+            raise UsageProblem(
+                f"setting FINLAKE_SOURCE_FLAVOUR: {settings.home} holds a {other.folder} source;"
+                f" for {settings.source_flavour} set FINLAKE_HOME to another folder"
+            )
+    return found
 
 
 def build(
@@ -82,13 +92,4 @@ def kind(settings: Settings, name: str) -> type[Component]:
     """The class of the component of that name."""
     if name == "source":
         return _source(settings)
-    if name == "minio":
-        from infra.stack.minio import MinIO
-
-        return MinIO
     return _KINDS[name]
-
-
-def reload_settings(settings: Settings) -> Settings:
-    """The settings of the same home, with what the stack has exported since."""
-    return load_settings(home=settings.home)

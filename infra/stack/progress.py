@@ -15,13 +15,13 @@ MEGABYTE = 1_000_000
 class Progress(Protocol):
     """Opens a piece of work of ``total`` bytes (0: unknown); yields what counts them."""
 
-    def __call__(self, title: str, total: int) -> AbstractContextManager[Callable[[int], None]]:
+    def __call__(self, title: str, total: int, /) -> AbstractContextManager[Callable[[int], None]]:
         """Show ``title`` while the context is open."""
         ...
 
 
 @contextmanager
-def quiet(title: str, total: int) -> Iterator[Callable[[int], None]]:
+def quiet(_title: str, _total: int) -> Iterator[Callable[[int], None]]:
     """Show nothing."""
     yield lambda _: None
 

@@ -92,6 +92,7 @@ class Runner(threading.Thread):
         self._told.set()
 
     def run(self) -> None:
+        """Start the component whenever it does not run, until told to stop."""
         try:
             while not all(self._ready(need) for need in self.component.needs):
                 if self._told.wait(0.05):

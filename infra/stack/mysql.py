@@ -1,0 +1,268 @@
+"""A real MySQL as the source: ``mysqld`` on the path, else unpacked from Debian's unstable suite.
+
+Debian's stable suites have none. The unpacked server runs with the libraries it was built for, its
+own C library among them, so that nothing of the system is touched.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import shutil
+import subprocess
+from collections.abc import Sequence
+from functools import cached_property
+from pathlib import Path
+
+from typing_extensions import override
+
+from finlake.errors import ComponentMissing
+from infra.database.users import APP, CDC, DATABASE, READ, user_statements
+from infra.settings import secret
+from infra.stack.cache import cache_dir, cache_lock
+from infra.stack.component import HOST, Component, answers_mysql
+from infra.stack.progress import Progress
+
+__all__ = ["MySQL"]
+
+_SUITE = "unstable"
+_PACKAGE = "mysql-server-core"
+_OTHERWISE = "put a mysqld on the path, or set FINLAKE_SOURCE_URL to a server"
+
+_CONFIG = """\
+[mysqld]
+{places}
+datadir={data}/data
+# inside datadir: a socket's path may not be long
+socket=server.sock
+pid-file={data}/server.pid
+init-file={data}/init.sql
+bind-address=127.0.0.1
+port={port}
+mysqlx=OFF
+skip-name-resolve
+{user}
+secure-file-priv=
+local-infile=ON
+character-set-server=utf8mb4
+default-time-zone=+00:00
+max-allowed-packet=64M
+max-connections=100
+
+# what a capture reads: whole rows with column names
+server-id=1
+log-bin=binlog
+binlog-row-image=FULL
+binlog-row-metadata=FULL
+gtid-mode=ON
+enforce-gtid-consistency=ON
+max-binlog-size=256M
+binlog-expire-logs-seconds=604800
+event-scheduler=ON
+
+innodb-buffer-pool-size=128M
+innodb-redo-log-capacity=256M
+# A commit survives the end of the process; the last second may be lost when the machine dies.
+innodb-flush-log-at-trx-commit=2
+sync-binlog=0
+performance-schema=OFF
+"""
+
+
+class MySQL(Component):
+    """MySQL with the users of the source; its tables are made afterwards."""
+
+    name = "source"
+    folder = "mysql"
+
+    @property
+    @override
+    def version(self) -> str:
+        said = subprocess.run(
+            [*self._program, "--version"], capture_output=True, text=True, check=False
+        ).stdout.split()
+        number = said[said.index("Ver") + 1] if "Ver" in said else "of unknown version"
+        return f"MySQL {number}"
+
+    @property
+    @override
+    def address(self) -> str:
+        return f"{HOST}:{self.ports['source']}/{DATABASE}"
+
+    @override
+    def exports(self) -> dict[str, str]:
+        app = secret(self.settings.home, "source_app_password")
+        return {
+            "FINLAKE_SOURCE_FLAVOUR": "mysql",
+            "FINLAKE_SOURCE_URL": f"mysql://{APP}:{app}@{self.address}",
+            "FINLAKE_SOURCE_CDC_USER": CDC,
+            "FINLAKE_SOURCE_CDC_PASSWORD": secret(self.settings.home, "source_cdc_password"),
+        }
+
+    @property
+    def _root(self) -> Path:
+        return cache_dir() / "mysql-debian"
+
+    @cached_property
+    def _program(self) -> list[str]:
+        """How ``mysqld`` is called."""
+        own = _on_path()
+        if own:
+            return [own]
+        root = self._root
+        libraries = root / "usr" / "lib" / f"{platform.machine()}-linux-gnu"
+        (loader,) = libraries.glob("ld-linux*.so.*")
+        places = [libraries, libraries / "mysql", root / "usr" / "lib" / "mysql" / "private"]
+        return [
+            str(loader),
+            *("--library-path", ":".join(str(place) for place in places)),
+            str(root / "usr" / "sbin" / "mysqld"),
+        ]
+
+    @override
+    def fetch(self, progress: Progress) -> None:
+        if _on_path() or self._root.is_dir():
+            return
+        with cache_lock("mysql"):
+            if not self._root.is_dir():
+                with progress("fetching MySQL from Debian's unstable suite", 0):
+                    _unpack_from_debian(self._root)
+
+    @override
+    def prepare(self) -> None:
+        super().prepare()
+        home = self.settings.home
+        passwords = {
+            APP: secret(home, "source_app_password"),
+            CDC: secret(home, "source_cdc_password"),
+            READ: secret(home, "source_read_password"),
+        }
+        statements = [
+            "SET sql_log_bin = 0",  # nothing of this concerns those who read the binary log
+            f"ALTER USER 'root'@'localhost' IDENTIFIED BY '{secret(home, 'source_root_password')}'",
+            *user_statements("mysql", passwords),
+        ]
+        init = self.data / "init.sql"
+        init.touch(mode=0o600)
+        init.write_text("".join(f"{statement};\n" for statement in statements), encoding="utf-8")
+        config = self.data / "my.cnf"
+        config.write_text(
+            _CONFIG.format(
+                places="" if _on_path() else self._places(),
+                data=self.data,
+                port=self.ports["source"],
+                user="user=root" if os.geteuid() == 0 else "",
+            ),
+            encoding="utf-8",
+        )
+        if not (self.data / "installed").exists():
+            shutil.rmtree(self.data / "data", ignore_errors=True)  # of an installation cut short
+            # without the users' statements: they need the tables that this makes
+            bare = self.data / "install.cnf"
+            text = config.read_text(encoding="utf-8").replace("init-file=", "# init-file=")
+            bare.write_text(text, encoding="utf-8")
+            _run([*self._program, f"--defaults-file={bare}", "--initialize-insecure"], "MySQL")
+            (self.data / "installed").touch()
+
+    def _places(self) -> str:
+        base = self._root / "usr"
+        return "\n".join(
+            [
+                f"basedir={base}",
+                f"lc-messages-dir={base}/share/mysql",
+                f"character-sets-dir={base}/share/mysql/charsets",
+                f"plugin-dir={base}/lib/mysql/plugin",
+            ]
+        )
+
+    @override
+    def command(self) -> list[str]:
+        return [*self._program, f"--defaults-file={self.data / 'my.cnf'}"]
+
+    @override
+    def is_healthy(self) -> bool:
+        password = secret(self.settings.home, "source_app_password")
+        return answers_mysql(self.ports["source"], APP, password, DATABASE)
+
+
+def _on_path() -> str | None:
+    """A ``mysqld`` on the path that is MySQL's, not MariaDB's."""
+    found = shutil.which("mysqld")
+    if found is None:
+        return None
+    said = subprocess.run([found, "--version"], capture_output=True, text=True, check=False).stdout
+    return None if "MariaDB" in said else found
+
+
+def _unpack_from_debian(root: Path) -> None:
+    """Fetch the server and all it needs with a private ``apt``, and unpack it into ``root``.
+
+    Archive and keys are those of the machine's own ``apt`` settings; only the suite differs.
+    """
+    for tool in ("apt-get", "dpkg-deb"):
+        if shutil.which(tool) is None:
+            raise ComponentMissing(f"MySQL: {tool} is missing, it needs Debian; {_OTHERWISE}")
+    partial = root.with_suffix(".partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    private = partial / "apt"
+    for folder in ("lists/partial", "cache/archives/partial", "parts"):
+        (private / folder).mkdir(parents=True)
+    (private / "status").touch()
+    (private / "sources.list").write_text(_source_line(), encoding="utf-8")
+    (private / "apt.conf").write_text(
+        f'Dir::Etc::sourcelist "{private}/sources.list";\n'
+        f'Dir::Etc::sourceparts "{private}/parts";\n'
+        f'Dir::Etc::preferencesparts "{private}/parts";\n'
+        f'Dir::State::lists "{private}/lists";\n'
+        f'Dir::State::status "{private}/status";\n'
+        f'Dir::Cache "{private}/cache";\n'
+        'APT::Install-Recommends "0";\n'
+        'APT::Sandbox::User "";\n'
+        'Acquire::Languages "none";\n',
+        encoding="utf-8",
+    )
+    apt = ["apt-get", "-q", "-y"]
+    env = {"APT_CONFIG": str(private / "apt.conf"), "LC_ALL": "C"}
+    _run([*apt, "update"], "apt-get update", env)
+    _run([*apt, "--download-only", "install", _PACKAGE], f"apt-get install {_PACKAGE}", env)
+    for package in sorted((private / "cache" / "archives").glob("*.deb")):
+        _run(["dpkg-deb", "-x", str(package), str(partial)], f"dpkg-deb {package.name}")
+    shutil.rmtree(private)
+    partial.rename(root)
+
+
+def _source_line() -> str:
+    """The machine's Debian archive as an entry of ``sources.list``, in the other suite."""
+    said = subprocess.run(
+        ["apt-get", "indextargets", "--format", "$(ORIGIN)|$(COMPONENT)|$(LABEL)|$(REPO_URI)"],
+        capture_output=True,
+        text=True,
+        check=False,
+    ).stdout
+    for line in said.splitlines():
+        origin, component, label, archive = line.split("|", 3)
+        if (origin, component, label) == ("Debian", "main", "Debian"):
+            keys = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
+            signed = f"[signed-by={keys}] " if keys.exists() else ""
+            return f"deb {signed}{archive} {_SUITE} main\n"
+    raise ComponentMissing(
+        f"MySQL: apt knows no Debian archive (apt-get update, as root, may help); {_OTHERWISE}"
+    )
+
+
+def _run(command: Sequence[str], what: str, env: dict[str, str] | None = None) -> None:
+    done = subprocess.run(
+        command,
+        env={**os.environ, **(env or {})},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        errors="replace",
+        check=False,
+    )
+    if done.returncode:
+        lines = [line.strip() for line in done.stdout.splitlines() if line.strip()]
+        errors = [line for line in lines if line.startswith("E:") or "[ERROR]" in line]
+        reason = (errors or lines or ["no reason given"])[-1][:300]
+        raise ComponentMissing(f"MySQL cannot be had: {what}: {reason}; {_OTHERWISE}")
