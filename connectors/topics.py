@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from confluent_kafka import KafkaException, TopicPartition
+from confluent_kafka import KafkaError, KafkaException, TopicPartition
 from confluent_kafka.admin import (  # type: ignore[attr-defined]
     AdminClient,
     AlterConfigOpType,
@@ -40,6 +40,11 @@ ALERTS_TOPIC: Final = "finance.alerts"
 
 _TIMEOUT_S: Final = 20.0
 _FOR_EVER: Final = "-1"
+_NO_LEADER: Final = {
+    KafkaError.NOT_LEADER_FOR_PARTITION,
+    KafkaError.LEADER_NOT_AVAILABLE,
+    KafkaError.UNKNOWN_TOPIC_OR_PART,
+}
 _DAY_MS: Final = 24 * 3600 * 1000
 _LOG = logging.getLogger(__name__)
 _LOG.addHandler(logging.NullHandler())
@@ -233,29 +238,30 @@ def _records(admin: AdminClient, partitions: dict[str, int]) -> dict[str, int]:
     ]
     if not places:
         return {}
+    newest = _offsets(admin, places, OffsetSpec.latest())  # type: ignore[no-untyped-call]
+    oldest = _offsets(admin, places, OffsetSpec.earliest())  # type: ignore[no-untyped-call]
     counts = dict.fromkeys(partitions, 0)
-    newest, oldest = OffsetSpec.latest(), OffsetSpec.earliest()  # type: ignore[no-untyped-call]
-    for spec, sign in ((newest, 1), (oldest, -1)):
-        for place, offset in _offsets(admin, places, spec).items():
-            counts[place.topic] += sign * offset
+    for place in places:
+        counts[place.topic] += newest[place] - oldest[place]
     return counts
 
 
 def _offsets(
     admin: AdminClient, places: list[TopicPartition], spec: OffsetSpec
 ) -> dict[TopicPartition, int]:
-    """Offsets of the places; a topic just made has no leader for a moment, which is waited for."""
-    until = time.monotonic() + _TIMEOUT_S
+    """Offsets by partition; a topic that was just created has no leader for a moment."""
+    deadline = time.monotonic() + _TIMEOUT_S
     while True:
         answers = admin.list_offsets(dict.fromkeys(places, spec), request_timeout=_TIMEOUT_S)
-        errors = [e for f in answers.values() if (e := f.exception(_TIMEOUT_S)) is not None]
-        if not any(e.args[0].retriable() for e in errors) or time.monotonic() > until:
-            break
-        time.sleep(0.1)
-    return {
-        place: _result(future, f"topic {place.topic}: offsets cannot be read").offset
-        for place, future in answers.items()
-    }
+        try:
+            return {place: future.result().offset for place, future in answers.items()}
+        except KafkaException as error:
+            if error.args[0].code() not in _NO_LEADER or time.monotonic() > deadline:
+                raise FinlakeError(
+                    f"topics: their offsets cannot be read ({error.args[0].str()});"
+                    " see Kafka's log (`finlake logs kafka`)"
+                ) from None
+        time.sleep(0.2)
 
 
 def _judged(state: TopicState) -> TopicState:
@@ -285,4 +291,6 @@ def _result(future: Any, what: str) -> Any:
     try:
         return future.result()
     except KafkaException as error:
-        raise FinlakeError(f"{what}: {error.args[0].str()}; read Kafka's log") from None
+        raise FinlakeError(
+            f"{what}: {error.args[0].str()}; see Kafka's log (`finlake logs kafka`)"
+        ) from None
