@@ -10,7 +10,7 @@ import click
 if TYPE_CHECKING:
     from infra.stack.supervisor import Report
 
-__all__ = ["commands", "doctor", "down", "logs", "status", "up"]
+__all__ = ["commands", "doctor", "down", "logs", "status", "tell", "up"]
 
 
 @click.command()
@@ -35,7 +35,7 @@ def up(extras: str, no_connector: bool, foreground: bool) -> None:
     began = time.monotonic()
     names = [name.strip() for name in extras.split(",") if name.strip()]
     settings = load_settings()
-    bring_up(settings, names, connector=not no_connector, progress=on_stderr, tell=_tell)
+    bring_up(settings, names, connector=not no_connector, progress=on_stderr, tell=tell)
     click.echo(f"ready after {time.monotonic() - began:.0f} s; finlake status shows the addresses")
     if foreground:
         try:
@@ -45,7 +45,8 @@ def up(extras: str, no_connector: bool, foreground: bool) -> None:
             stop(settings)
 
 
-def _tell(report: Report) -> None:
+def tell(report: Report) -> None:
+    """Say how a component does, when that is worth a line."""
     if report.state in ("healthy", "restarting", "unhealthy"):
         note = report.message or report.address
         click.echo(f"{report.component:<10} {report.state:<10} {note}")
@@ -147,7 +148,18 @@ def doctor() -> None:
     Example:
       finlake doctor
     """
-    raise NotImplementedError
+    from finlake.errors import ComponentMissing
+    from infra.settings import load_settings
+    from infra.stack.doctor import examine
+
+    marks = {"good": "ok", "note": "note", "missing": "MISSING"}
+    missing = []
+    for finding in examine(load_settings()):
+        click.echo(f"{marks[finding.state]:<8} {finding.what:<8} {finding.text}")
+        if finding.state == "missing":
+            missing.append(finding.what)
+    if missing:
+        raise ComponentMissing(f"{', '.join(missing)} missing; the lines above say what to do")
 
 
 commands = [up, down, status, logs, doctor]

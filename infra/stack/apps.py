@@ -17,12 +17,18 @@ from infra.stack.progress import Progress
 __all__ = ["Dashboard", "Stream"]
 
 _PROJECT = Path(__file__).parents[2]
+_IMPORTS = {"PYTHONPATH": str(_PROJECT)}
 
 
 class _App(Component):
+    @property
+    @override
+    def cwd(self) -> Path:
+        return Path.cwd()  # where `.env` is
+
     @override
     def env(self) -> dict[str, str]:
-        return {"FINLAKE_HOME": str(self.settings.home), "PYTHONUNBUFFERED": "1"}
+        return {"FINLAKE_HOME": str(self.settings.home), "PYTHONUNBUFFERED": "1", **_IMPORTS}
 
 
 class Stream(_App):
@@ -101,10 +107,6 @@ class Dashboard(_App):
             "--server.fileWatcherType=none",
             "--browser.gatherUsageStats=false",
         ]
-
-    @override
-    def env(self) -> dict[str, str]:
-        return {**super().env(), "PYTHONPATH": str(_PROJECT)}
 
     @override
     def is_healthy(self) -> bool:

@@ -69,6 +69,11 @@ class Component(ABC):
         """Make its folder ready; called before every start, and repeatable."""
         self.data.mkdir(parents=True, exist_ok=True, mode=0o700)
 
+    @property
+    def cwd(self) -> Path:
+        """The folder in which it runs."""
+        return self.data
+
     @abstractmethod
     def command(self) -> list[str]:
         """The program and its arguments."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import signal
@@ -12,7 +13,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 from pathlib import Path
 
-from finlake.errors import ComponentMissing
+from finlake.errors import ComponentMissing, UsageProblem
 from infra.settings import Settings
 from infra.stack import plan
 from infra.stack.component import Component
@@ -26,6 +27,7 @@ __all__ = ["down", "launch", "prepare", "status", "supervisor_of", "tail", "wait
 
 _STARTS_BEFORE_GIVING_UP = 3
 _PATIENCE_S = 300
+_DOWN_PATIENCE_S = 150  # more than the components' own together
 
 
 def supervisor_of(settings: Settings) -> Identity | None:
@@ -48,6 +50,8 @@ def prepare(
     home = Home(settings.home)
     home.make()
     running = status(settings) if supervisor_of(settings) else []
+    if running:
+        _same_lake(home, settings)
     names = plan.wanted(settings, extras)
     names += [report.component for report in running if report.component not in names]
     given = plan.given(settings)
@@ -67,6 +71,15 @@ def prepare(
     return components
 
 
+def _same_lake(home: Home, settings: Settings) -> None:
+    line = f"FINLAKE_LAKE={settings.lake}"
+    if line not in home.stack_env.read_text(encoding="utf-8").splitlines():
+        raise UsageProblem(
+            f"setting FINLAKE_LAKE: the stack that runs in {home.root} has another lake than"
+            f" {settings.lake}; run `finlake down` first"
+        )
+
+
 def launch(settings: Settings) -> None:
     """Start the supervisor in the background, or tell the running one what is wanted now."""
     home = Home(settings.home)
@@ -74,7 +87,7 @@ def launch(settings: Settings) -> None:
     if running is not None:
         os.kill(running.pid, signal.SIGHUP)
         return
-    sweep(settings)
+    _sweep_unless_starting(settings)
     with home.log("supervisor").open("ab") as log:
         subprocess.Popen(
             [sys.executable, "-m", "infra.stack.supervisor", str(home.root)],
@@ -84,6 +97,16 @@ def launch(settings: Settings) -> None:
             stderr=subprocess.STDOUT,
             start_new_session=True,
         )
+
+
+def _sweep_unless_starting(settings: Settings) -> None:
+    """Clean up after a supervisor that was killed, not under one that another `up` just started."""
+    with Home(settings.home).supervisor_lock.open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return
+        sweep(settings)
 
 
 def _python_path() -> str:
@@ -143,9 +166,7 @@ def down(settings: Settings) -> bool:
     """Stop everything of this home; False when nothing ran."""
     running = supervisor_of(settings)
     if running is not None:
-        os.kill(running.pid, signal.SIGTERM)
-        while running.is_alive:
-            time.sleep(0.05)
+        stop_group(running, _DOWN_PATIENCE_S)
     return sweep(settings) or running is not None
 
 

@@ -20,7 +20,7 @@ from finlake.errors import ComponentMissing, FinlakeError
 from infra.stack.cache import cache_dir, cache_lock
 from infra.stack.progress import Progress, quiet
 
-__all__ = ["LOCK_FILE", "Jar", "fetch_jars", "jar_paths", "read_lock"]
+__all__ = ["LOCK_FILE", "Jar", "fetch_jars", "jar_paths", "missing_jars", "read_lock"]
 
 LOCK_FILE = Path(__file__).parent.parent / "jars.lock"
 _DOWNLOADED = re.compile(r"Downloaded from [^ ]+ \S*/([^/ ]+\.jar) ")
@@ -91,19 +91,38 @@ def fetch_jars(
     Raises:
         ComponentMissing: naming the jar that cannot be had, or ``mvn`` when that is missing.
     """
+    jars = _of(groups, lock_file)
+    folder = _folder()
+    if _missing(jars, folder):
+        with cache_lock("jars"):  # another process may have fetched them while this one waited
+            missing = _missing(jars, folder)
+            if missing:
+                _fetch(missing, folder, progress)
+    return [(jar, folder / jar.file_name) for jar in jars]
+
+
+def missing_jars(groups: Iterable[str], lock_file: Path = LOCK_FILE) -> list[Jar]:
+    """The jars of these groups that would have to be fetched."""
+    return _missing(_of(groups, lock_file), _folder())
+
+
+def _of(groups: Iterable[str], lock_file: Path) -> list[Jar]:
     wanted = set(groups)
     jars = [jar for jar in read_lock(lock_file) if wanted.intersection(jar.groups)]
     unknown = wanted.difference(*(jar.groups for jar in jars))
     if unknown:
         raise FinlakeError(f"{lock_file}: lists no jars for {', '.join(sorted(unknown))}")
+    return jars
+
+
+def _folder() -> Path:
     folder = cache_dir() / "jars"
     folder.mkdir(exist_ok=True)
-    if any(not _is_good(folder / jar.file_name, jar) for jar in jars):
-        with cache_lock("jars"):  # another process may have fetched them while this one waited
-            missing = [jar for jar in jars if not _is_good(folder / jar.file_name, jar)]
-            if missing:
-                _fetch(missing, folder, progress)
-    return [(jar, folder / jar.file_name) for jar in jars]
+    return folder
+
+
+def _missing(jars: Iterable[Jar], folder: Path) -> list[Jar]:
+    return [jar for jar in jars if not _is_good(folder / jar.file_name, jar)]
 
 
 def _is_good(path: Path, jar: Jar) -> bool:

@@ -18,7 +18,7 @@ from infra.stack.component import HOST, Component, answers_http
 from infra.stack.ports import Wish
 from infra.stack.progress import Progress
 
-__all__ = ["MinIO", "make_bucket"]
+__all__ = ["MinIO", "check_minio", "make_bucket"]
 
 # The last release with the whole console; later ones have an object browser only.
 _MODULE = "github.com/minio/minio"
@@ -58,44 +58,19 @@ class MinIO(Component):
             "FINLAKE_S3_SECRET_KEY": secret(self.settings.home, "minio_root_password"),
         }
 
-    @property
-    def _built(self) -> Path:
-        return cache_dir() / f"minio-{_VERSION}" / "minio"
-
     @override
     def fetch(self, progress: Progress) -> None:
-        if _on_path() or self._built.exists():
-            return
-        with cache_lock("minio"):
-            if not self._built.exists():
-                go = _go()
-                with progress("building MinIO from source, once (some minutes)", 0):
-                    self._build(go)
-
-    def _build(self, go: str) -> None:
-        partial = self._built.parent.with_suffix(".partial")
-        shutil.rmtree(partial, ignore_errors=True)
-        done = subprocess.run(
-            [go, "install", "-trimpath", "-ldflags=-s -w", f"{_MODULE}@{_VERSION}"],
-            env={**os.environ, "GOBIN": str(partial), "CGO_ENABLED": "0"},
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            check=False,
-        )
-        if done.returncode:
-            reason = (done.stdout.strip().splitlines() or ["go gave no reason"])[-1][:300]
-            raise ComponentMissing(
-                f"MinIO cannot be built: {reason}; check the network and Go's settings, put a minio"
-                " on the path, or use FINLAKE_LAKE=file:/folder"
-            )
-        partial.rename(self._built.parent)
+        if _program() is None:
+            with cache_lock("minio"):
+                if _program() is None:
+                    go = _go()
+                    with progress("building MinIO from source, once (some minutes)", 0):
+                        _build(go)
 
     @override
     def command(self) -> list[str]:
         return [
-            _on_path() or str(self._built),
+            _program() or "minio",
             "server",
             str(self.data / "data"),
             *("--address", f"{HOST}:{self.ports['minio']}"),
@@ -150,8 +125,48 @@ def make_bucket(settings: Settings) -> None:
         ) from None
 
 
+def check_minio() -> str:
+    """Where the program is, or what it would be built with.
+
+    Raises:
+        ComponentMissing: neither is there.
+    """
+    return _program() or f"will be built once with {_go()} (some minutes)"
+
+
 def _on_path() -> str | None:
     return shutil.which("minio")
+
+
+def _program() -> str | None:
+    built = _built() / "minio"
+    return _on_path() or (str(built) if built.exists() else None)
+
+
+def _built() -> Path:
+    return cache_dir() / f"minio-{_VERSION}"
+
+
+def _build(go: str) -> None:
+    built = _built()
+    partial = built.with_name(f"{built.name}.partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    done = subprocess.run(
+        [go, "install", "-trimpath", "-ldflags=-s -w", f"{_MODULE}@{_VERSION}"],
+        env={**os.environ, "GOBIN": str(partial), "CGO_ENABLED": "0"},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )
+    if done.returncode:
+        reason = (done.stdout.strip().splitlines() or ["go gave no reason"])[-1][:300]
+        raise ComponentMissing(
+            f"MinIO cannot be built: {reason}; check the network and Go's settings, put a minio"
+            " on the path, or use FINLAKE_LAKE=file:/folder"
+        )
+    partial.rename(built)
 
 
 def _go() -> str:

@@ -23,7 +23,7 @@ from infra.stack.cache import cache_dir, cache_lock
 from infra.stack.component import HOST, Component, answers_mysql
 from infra.stack.progress import Progress
 
-__all__ = ["MySQL"]
+__all__ = ["MySQL", "check_mysql"]
 
 _SUITE = "unstable"
 _PACKAGE = "mysql-server-core"
@@ -101,7 +101,7 @@ class MySQL(Component):
 
     @property
     def _root(self) -> Path:
-        return cache_dir() / "mysql-debian"
+        return _unpacked()
 
     @cached_property
     def _program(self) -> list[str]:
@@ -185,6 +185,25 @@ class MySQL(Component):
         return answers_mysql(self.ports["source"], APP, password, DATABASE)
 
 
+def check_mysql() -> str:
+    """Where the server is, or where it would come from.
+
+    Raises:
+        ComponentMissing: there is no way to have one.
+    """
+    found = _on_path()
+    if found is None and _unpacked().is_dir():
+        found = str(_unpacked())
+    if found is None:
+        _need_debian()
+        found = f"will be unpacked once from Debian's {_SUITE} suite"
+    return found
+
+
+def _unpacked() -> Path:
+    return cache_dir() / "mysql-debian"
+
+
 def _on_path() -> str | None:
     """A ``mysqld`` on the path that is MySQL's, not MariaDB's."""
     found = shutil.which("mysqld")
@@ -199,9 +218,7 @@ def _unpack_from_debian(root: Path) -> None:
 
     Archive and keys are those of the machine's own ``apt`` settings; only the suite differs.
     """
-    for tool in ("apt-get", "dpkg-deb"):
-        if shutil.which(tool) is None:
-            raise ComponentMissing(f"MySQL: {tool} is missing, it needs Debian; {_OTHERWISE}")
+    _need_debian()
     partial = root.with_suffix(".partial")
     shutil.rmtree(partial, ignore_errors=True)
     private = partial / "apt"
@@ -229,6 +246,12 @@ def _unpack_from_debian(root: Path) -> None:
         _run(["dpkg-deb", "-x", str(package), str(partial)], f"dpkg-deb {package.name}")
     shutil.rmtree(private)
     partial.rename(root)
+
+
+def _need_debian() -> None:
+    for tool in ("apt-get", "dpkg-deb"):
+        if shutil.which(tool) is None:
+            raise ComponentMissing(f"MySQL: {tool} is missing, it needs Debian; {_OTHERWISE}")
 
 
 def _source_line() -> str:

@@ -121,7 +121,7 @@ class Runner(threading.Thread):
         process = spawn(
             self.component.command(),
             self.component.env(),
-            self.component.data,
+            self.component.cwd,
             self._home.log(self.name),
         )
         identity = Identity.of(process.pid)

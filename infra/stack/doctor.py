@@ -1,0 +1,148 @@
+"""What this machine must have, what it has, and how to get the rest."""
+
+from __future__ import annotations
+
+import os
+import platform
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+from finlake.errors import ComponentMissing
+from infra.settings import Settings
+from infra.stack import control, plan
+from infra.stack.cache import cache_dir
+from infra.stack.component import java
+from infra.stack.jars import missing_jars, read_lock
+from infra.stack.minio import check_minio
+from infra.stack.mysql import check_mysql
+from infra.stack.ports import is_free
+
+__all__ = ["Finding", "examine"]
+
+_GIB = 2**30
+_MEMORY_GIB = 6
+_DISK_GIB = 6
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One line of the answer; ``missing`` is what keeps FinLake from running."""
+
+    what: str
+    state: Literal["good", "note", "missing"]
+    text: str
+
+
+def examine(settings: Settings) -> Iterator[Finding]:
+    """Look at everything that the stack of these settings needs."""
+    names = plan.wanted(settings)
+    yield _python()
+    yield _machine(settings, names)
+    yield _component("java", java)
+    yield from _jars()
+    if "source" in names and settings.source_flavour == "mysql":
+        yield _component("mysql", check_mysql)
+    if "minio" in names:
+        yield _component("minio", check_minio)
+    yield _make()
+    yield _memory()
+    yield from _disk(settings)
+    yield from _ports(settings)
+
+
+def _python() -> Finding:
+    found = platform.python_version()
+    if found.startswith("3.11."):
+        return Finding("python", "good", found)
+    return Finding("python", "missing", f"{found} is not 3.11; run make setup with python3.11")
+
+
+def _machine(settings: Settings, names: list[str]) -> Finding:
+    found = f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores"
+    embedded = "source" in names and settings.source_flavour == "mariadb"
+    if embedded and (platform.system(), platform.machine()) != ("Linux", "x86_64"):
+        return Finding(
+            "machine",
+            "missing",
+            f"{found}: MariaDB's jar is for Linux x86_64; set FINLAKE_SOURCE_URL to a server",
+        )
+    return Finding("machine", "good", found)
+
+
+def _jars() -> Iterator[Finding]:
+    groups = {group for jar in read_lock() for group in jar.groups}
+    missing = missing_jars(groups)
+    mvn = shutil.which("mvn")
+    if missing:
+        size = sum(jar.size for jar in missing) / 1e6
+        text = f"{len(missing)} of {len(read_lock())} not in {cache_dir()} yet ({size:.0f} MB)"
+        yield Finding("jars", "note", f"{text}; finlake up fetches what it needs")
+    else:
+        yield Finding("jars", "good", f"all {len(read_lock())} in {cache_dir()}")
+    if mvn:
+        yield Finding("mvn", "good", mvn)
+    elif missing:
+        yield Finding("mvn", "missing", "needed to fetch jars; apt-get install maven")
+    else:
+        yield Finding("mvn", "note", "missing, and not needed while all jars are in the cache")
+
+
+def _component(what: str, check: Callable[[], str]) -> Finding:
+    try:
+        return Finding(what, "good", check())
+    except ComponentMissing as error:
+        return Finding(what, "missing", str(error))
+
+
+def _make() -> Finding:
+    found = shutil.which("make")
+    if found:
+        return Finding("make", "good", found)
+    return Finding("make", "note", "missing; only the make targets need it: apt-get install make")
+
+
+def _memory() -> Finding:
+    import psutil
+
+    memory = psutil.virtual_memory()
+    total, free = memory.total / _GIB, memory.available / _GIB
+    text = f"{free:.1f} of {total:.1f} GiB free"
+    if total < _MEMORY_GIB:
+        return Finding("memory", "missing", f"{text}; the whole stack needs {_MEMORY_GIB} GiB")
+    if free < _MEMORY_GIB:
+        return Finding("memory", "note", f"{text}; close programs, the stack needs {_MEMORY_GIB}")
+    return Finding("memory", "good", text)
+
+
+def _disk(settings: Settings) -> Iterator[Finding]:
+    for what, folder in (("home", settings.home), ("cache", cache_dir())):
+        existing = next(place for place in (folder, *folder.parents) if place.exists())
+        free = shutil.disk_usage(existing).free / _GIB
+        text = f"{folder}: {free:.1f} GiB free"
+        if not os.access(existing, os.W_OK):
+            yield Finding(what, "missing", f"{existing} is not writable; set FINLAKE_HOME")
+        elif free < _DISK_GIB:
+            yield Finding(what, "missing", f"{text}; make room for {_DISK_GIB} GiB")
+        else:
+            yield Finding(what, "good", text)
+
+
+def _ports(settings: Settings) -> Iterator[Finding]:
+    if control.supervisor_of(settings) is not None:
+        yield Finding("ports", "good", "the stack of this home is running")
+        return
+    given = plan.given(settings)
+    names = [*plan.wanted(settings), *plan.EXTRAS]
+    wishes = [wish for name in names for wish in plan.kind(settings, name).wishes(settings, given)]
+    taken = [wish for wish in wishes if wish.preferred and not is_free(wish.preferred)]
+    for wish in taken:
+        setting = f"FINLAKE_PORT_{wish.name.upper()}"
+        if wish.explicit:
+            yield Finding("ports", "missing", f"{setting}={wish.preferred} is taken; set another")
+        else:
+            yield Finding("ports", "note", f"{wish.preferred} is taken; the next free one is used")
+    if not taken:
+        ports = sorted(wish.preferred for wish in wishes if wish.preferred)
+        yield Finding("ports", "good", f"{', '.join(map(str, ports))} free, others are chosen")
