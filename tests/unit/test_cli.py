@@ -55,11 +55,11 @@ def test_help_shows_an_example_of_the_command(path, capsys):
 
 
 def test_unknown_option_is_wrong_use_in_one_line(path, capsys):
-    assert main([*path, "--no-such-option"]) == 2
+    assert main([*path, "--zzz"]) == 2
     out, err = capsys.readouterr()
     name = f"finlake {' '.join(path)}"
     assert out == ""
-    assert err == f"{name}: no such option '--no-such-option'; try {name} --help\n"
+    assert err == f"{name}: no such option '--zzz'; try {name} --help\n"
 
 
 def test_every_group_without_a_command_is_wrong_use_in_one_line(capsys):
