@@ -1,0 +1,124 @@
+"""``finlake verify``: whether source, silver and gold agree."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from batch_jobs.verify import Difference, Report
+
+__all__ = ["verify"]
+
+
+@click.command()
+@click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
+@click.option(
+    "--table",
+    "tables",
+    multiple=True,
+    metavar="T",
+    help="Only this table, of the source or of gold; may be given again.",
+)
+@click.option(
+    "--wait",
+    type=click.FloatRange(min=0),
+    default=30,
+    show_default=True,
+    metavar="SECONDS",
+    help="Give the stream so long to catch up.",
+)
+def verify(as_json: bool, tables: tuple[str, ...], wait: float) -> None:
+    """Prove that silver equals the source, gold equals silver, and no event is lost.
+
+    Every source table is compared row for row with silver, to the cent and the microsecond; every
+    gold table with a recomputation from silver; and the events in bronze with what became of them.
+    Ends with 1, naming the first keys that differ, when anything does.
+
+    \b
+    Example:
+      finlake verify
+      finlake verify --table transactions --table gold.agg_minute --wait 0 --json
+    """
+    from batch_jobs.verify import verify as run
+    from finlake.errors import FinlakeError
+    from infra.settings import load_settings
+
+    def said(line: str) -> None:
+        click.echo(f"finlake verify: {line}", err=True)
+
+    report = run(load_settings(), tables, wait, said)
+    if as_json:
+        _print_json(report)
+    else:
+        _print_table(report)
+    faults = list(report.faults())
+    if faults:
+        more = f"; and {len(faults) - 1} more" if len(faults) > 1 else ""
+        raise FinlakeError(
+            f"{faults[0]}{more}; while traffic runs that may be, else let `finlake stream --once` "
+            "apply what is still in Kafka and verify again"
+        )
+
+
+def _print_json(report: Report) -> None:
+    for source in report.tables:
+        _line(
+            table=source.table,
+            source_rows=source.source_rows,
+            silver_rows=source.silver_rows,
+            different=source.different,
+            first_keys=[d.key for d in source.first],
+        )
+    for gold in report.gold:
+        _line(table=gold.table, recomputed_rows=gold.recomputed_rows, different=gold.different)
+    events = report.conservation
+    _line(
+        equal=report.equal,
+        bronze_events=events.bronze_events,
+        applied=events.applied,
+        superseded=events.superseded,
+        quarantined=events.quarantined,
+    )
+
+
+def _line(**values: object) -> None:
+    click.echo(json.dumps(values))
+
+
+def _print_table(report: Report) -> None:
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+
+    console = Console()
+    shown = Table(box=box.SIMPLE, pad_edge=False)
+    shown.add_column("table", no_wrap=True)
+    for name in ("source", "silver", "recomputed", "different"):
+        shown.add_column(name, justify="right")
+    shown.add_column("first differences", overflow="fold")
+    for source in report.tables:
+        counts = (f"{source.source_rows:,}", f"{source.silver_rows:,}", "")
+        shown.add_row(source.table, *counts, f"{source.different:,}", _named(source.first))
+    for gold in report.gold:
+        counts = ("", "", f"{gold.recomputed_rows:,}")
+        shown.add_row(gold.table, *counts, f"{gold.different:,}", _named(gold.first))
+    console.print(shown)
+    events = report.conservation
+    console.print(
+        f"{events.bronze_events:,} events in bronze: {events.applied:,} applied, "
+        f"{events.superseded:,} superseded, {events.quarantined:,} set aside",
+        highlight=False,
+    )
+    for problem in events.problems:
+        console.print(problem, highlight=False, markup=False)
+    if report.equal:
+        console.print("equal", style="green")
+    else:
+        console.print("NOT equal", style="red")
+
+
+def _named(first: tuple[Difference, ...]) -> str:
+    return "\n".join(f"{d.key}: {d.how}" for d in first)
