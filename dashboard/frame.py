@@ -77,8 +77,7 @@ def _stamp() -> None:
     try:
         (found,) = rows(lake(), queries.newest_measurement())
     except FinlakeError:
-        st.html(markup.stamp(None, now(), paused=paused()))  # the page itself says what is wrong
-        return
+        return  # the page itself says what is wrong
     st.html(markup.stamp(found["newest"], now(), paused=paused()))
 
 

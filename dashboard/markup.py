@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
@@ -23,10 +24,12 @@ __all__ = [
     "hop_strip",
     "stamp",
     "stopped_tables",
+    "warning",
 ]
 
 HOPS = ("kafka", "bronze", "silver", "gold", "alert")
 _SEVERITIES = ("high", "medium", "low")
+_FRAMES = re.compile(r"\s+0: (?=<|\w+::).*?(?=\)[;.]|$)")
 _TONES = {
     "healthy": "good",
     "waiting": "warn",
@@ -60,11 +63,18 @@ def empty_state(title: str, text: str, steps: Sequence[tuple[str, str]] = ()) ->
 
 
 def error_state(message: str) -> str:
-    """A box for what cannot be shown: the error's one line."""
+    """A box for what cannot be shown: the error's one line, without an engine's stack frames."""
     first = message.strip().splitlines()[0] if message.strip() else "unknown error"
+    return warning(
+        "The lake cannot be read", _FRAMES.sub("", first), "The page tries again by itself."
+    )
+
+
+def warning(title: str, *paragraphs: str) -> str:
+    """A red box; `backticks` mark commands."""
+    body = "".join(f"<p>{_prose(text)}</p>" for text in paragraphs)
     return (
-        '<section class="fl-state fl-error" role="alert"><h3>The lake cannot be read</h3>'
-        f"<p>{_prose(first)}</p><p>The page tries again by itself.</p></section>"
+        f'<section class="fl-state fl-error" role="alert"><h3>{_text(title)}</h3>{body}</section>'
     )
 
 
@@ -93,7 +103,7 @@ def stamp(newest: datetime | None, now: datetime, *, paused: bool) -> str:
             f"<b>Paused</b> at {now:%H:%M:%S} UTC</p>"
         )
     if newest is None:
-        return '<p class="fl-stamp"><span class="fl-dot fl-off"></span>No data yet</p>'
+        return '<p class="fl-stamp"><span class="fl-dot fl-off"></span>Nothing measured yet</p>'
     age = (now - newest).total_seconds()
     words = f'<span title="{clock(newest)}">updated {ago(newest, now)}</span>'
     if age <= 30:

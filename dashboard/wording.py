@@ -23,7 +23,7 @@ def share(part: int, whole: int) -> str:
     if not whole:
         return "–"
     percent = 100 * part / whole
-    return f"{percent:.{2 if percent < 1 else 1}f} %"
+    return f"{percent:.{2 if 0 < percent < 1 else 1 if percent else 0}f} %"
 
 
 def change(now: float, before: float) -> str | None:

@@ -150,5 +150,8 @@ def _changes() -> None:
     )
     if lost:
         st.html(
-            markup.error_state(f"{count(lost)} changes are unaccounted for; run `finlake verify`")
+            markup.warning(
+                f"{count(lost)} changes are unaccounted for",
+                "They were neither applied, superseded nor quarantined; run `finlake verify`.",
+            )
         )

@@ -121,6 +121,7 @@ def open_page(chromium: Browser) -> Iterator[Callable[..., Page]]:
     with ExitStack() as stack:
 
         def opened(url: str, width: int = 1280, theme: str = "light") -> Page:
+            stack.close()  # one page at a time: each of them asks every two seconds
             context = chromium.new_context(
                 viewport={"width": width, "height": 900},
                 color_scheme="dark" if theme == "dark" else "light",
@@ -150,14 +151,17 @@ def screenshot(page: Page, name: str) -> None:
     """The whole page as a picture under build/screenshots."""
     SCREENSHOTS.mkdir(parents=True, exist_ok=True)
     width = page.viewport_size["width"] if page.viewport_size else 1280
-    height = page.evaluate(
-        "document.querySelector('[data-testid=stMainBlockContainer]').scrollHeight"
+    page.wait_for_function(  # every chart is drawn
+        """() => !document.querySelector('[data-testid=stSkeleton]')
+            && [...document.querySelectorAll('[data-testid=stVegaLiteChart]')]
+                .every(chart => chart.querySelector('canvas, svg'))"""
     )
-    page.set_viewport_size({"width": width, "height": min(int(height) + 60, 6000)})
-    page.wait_for_function(  # charts draw themselves anew after the change of size
-        "[...document.querySelectorAll('canvas, svg.marks')].every(c => c.clientWidth > 0)"
-    )
-    page.wait_for_timeout(400)
+    measure = "document.querySelector('[data-testid=stMainBlockContainer]').scrollHeight"
+    height = 0
+    while height != page.evaluate(measure):  # and the page has stopped growing
+        height = int(page.evaluate(measure))
+        page.set_viewport_size({"width": width, "height": min(height + 60, 6000)})
+        page.wait_for_timeout(700)
     page.screenshot(path=SCREENSHOTS / f"{name}.png")
     page.set_viewport_size({"width": width, "height": 900})
 

@@ -372,7 +372,7 @@ def test_unaccounted_changes_and_stopped_tables_are_told(
         expect(banner).to_contain_text("cards stopped")
         expect(banner).to_contain_text(reason)
         expect(banner.locator("code")).to_have_text("finlake connectors restart")
-    expect(page.get_by_text("3 changes are unaccounted for; run")).to_be_visible()
+    expect(page.get_by_text("3 changes are unaccounted for")).to_be_visible()
     expect(page.locator(".fl-components li")).to_contain_text("kafka")
     expect(page.locator(".fl-components li")).to_contain_text("Kafka 4.3.1")
     screenshot(page, "pipeline-trouble-1280")
@@ -385,22 +385,26 @@ def test_unaccounted_changes_and_stopped_tables_are_told(
 # ── nothing there, and nothing readable ───────────────────────────────────────────────────────────
 
 
-@pytest.mark.parametrize("width", [1280, 390])
-def test_an_empty_lake_says_what_to_do(tmp_path: Path, app: Start, open_page: Open, width: int):
+def test_an_empty_lake_says_what_to_do(app: Start, open_page: Open):
     address = app()
-    for path in ("", "customers", "cards", "merchants"):
+    for path, width in (
+        ("", 1280),
+        ("", 390),
+        ("customers", 390),
+        ("cards", 390),
+        ("merchants", 390),
+    ):
         page = open_page(f"{address}/{path}", width)
         expect(page.get_by_text("No transactions yet")).to_be_visible()
         for command in ("finlake up", "finlake generate", "finlake stream"):
             expect(page.locator(".fl-empty code").filter(has_text=command)).to_be_visible()
         expect_no_trouble(page)
         expect_fits(page)
-        if not path:
-            screenshot(page, f"empty-{width}")
-    page = open_page(f"{address}/pipeline", width)
-    expect(page.get_by_text("Nothing measured yet")).to_be_visible()
+        screenshot(page, f"empty-{path or 'live'}-{width}")
+    page = open_page(f"{address}/pipeline")
+    expect(page.locator(".fl-empty").get_by_text("Nothing measured yet")).to_be_visible()
     expect_no_trouble(page)
-    screenshot(page, f"empty-pipeline-{width}")
+    screenshot(page, "empty-pipeline-1280")
 
 
 def test_an_empty_page_fills_by_itself(tmp_path: Path, app: Start, open_page: Open):
@@ -411,25 +415,22 @@ def test_an_empty_page_fills_by_itself(tmp_path: Path, app: Start, open_page: Op
     expect(page.get_by_text("No transactions yet")).to_have_count(0)
 
 
-@pytest.mark.parametrize("width", [1280, 390])
-def test_an_unreadable_lake_is_one_line_and_comes_back(
-    tmp_path: Path, app: Start, open_page: Open, width: int
-):
+def test_an_unreadable_lake_is_one_line_and_comes_back(tmp_path: Path, app: Start, open_page: Open):
     world = build(tmp_path, datetime(2019, 10, 31, 12, tzinfo=UTC), number=60)
     log = tmp_path / "lake" / "gold" / "agg_minute" / "_delta_log"
     commits = {path: path.read_bytes() for path in log.iterdir() if path.is_file()}
     for path in commits:
         path.write_bytes(b"{ not a log }")
-    page = open_page(app(), width)
+    page = open_page(app(), 390)
     error = page.locator(".fl-error")
     expect(error).to_be_visible()
     expect(error).to_contain_text("The lake cannot be read")
     text = page.inner_text("body")
     assert "Traceback" not in text
-    assert 'File "' not in text
+    assert "0: " not in text  # nor an engine's own frames
     expect(page.get_by_test_id("stException")).to_have_count(0)
     expect_fits(page)
-    screenshot(page, f"broken-{width}")
+    screenshot(page, "broken-390")
     for path, content in commits.items():
         path.write_bytes(content)
         os.utime(path)
