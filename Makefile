@@ -18,7 +18,7 @@ PYTEST = $(if $(COVER),$(BIN)/coverage run -m pytest,$(BIN)/pytest) $(PYTEST_ARG
 
 .PHONY: demo
 demo: setup ## Everything on one machine, live, until Ctrl-C. LAKE=folder|minio DATA=folder of the Kaggle files RATE=changes/s
-	@$(BIN)/finlake demo $(if $(LAKE),--lake $(LAKE)) $(if $(DATA),--data $(DATA)) $(if $(RATE),--rate $(RATE))
+	@$(BIN)/finlake demo $(if $(LAKE),--lake $(LAKE)) $(if $(DATA),--data "$(DATA)") $(if $(RATE),--rate $(RATE))
 
 .PHONY: test
 test: ## Every check and test that needs no Docker, within 40 minutes on 2 cores
