@@ -12,6 +12,7 @@ from click.testing import CliRunner
 from finlake.cli import COMMANDS, root
 from infra.settings import Settings, load_settings
 from infra.stack.kafka import _BROKER, _WORKER
+from infra.stack.mysql import _CONFIG
 from tests.unit.compose_stack import (
     COMPOSE,
     DOCS,
@@ -288,43 +289,51 @@ def test_commands_exist(words):
 
 
 def properties(text):
-    lines = [line for line in text.splitlines() if line and not line.startswith("#")]
+    lines = [line for line in text.splitlines() if "=" in line and not line.startswith("#")]
     return dict(line.split("=", 1) for line in lines)
 
 
-@pytest.mark.parametrize(
-    ("name", "prefix", "embedded", "differs"),
-    [
-        # addresses, places, and what an embedded broker saves on
-        (
-            *("kafka", "KAFKA_", _BROKER),
-            r"listener|quorum|log\.dirs|threads|dedupe|^num\.part|^default\.rep|^min\.insync",
-        ),
-        (
-            *("connect", "CONNECT_", _WORKER),
-            r"bootstrap|listeners|host\.name|^(key|value)\.converter$|discovery",
-        ),
-    ],
-)
-def test_a_component_is_set_as_the_embedded_one(name, prefix, embedded, differs):
-    here = {
+def environment(name, prefix):
+    return {
         variable.removeprefix(prefix).lower().replace("_", "."): text
         for variable, text in SERVICES[name].environment.items()
     }
+
+
+def flags(name):
+    return dict(word.removeprefix("--").split("=") for word in SERVICES[name].command)
+
+
+@pytest.mark.parametrize(
+    ("here", "embedded", "differs"),
+    [
+        # addresses, places, and what an embedded component saves on
+        (
+            environment("kafka", "KAFKA_"),
+            _BROKER,
+            r"listener|quorum|log\.dirs|threads|dedupe|^num\.part|^default\.rep|^min\.insync",
+        ),
+        (
+            environment("connect", "CONNECT_"),
+            _WORKER,
+            r"bootstrap|listeners|host\.name|^(key|value)\.converter$|discovery",
+        ),
+        (
+            flags("source"),
+            _CONFIG,
+            r"dir$|^socket|-file|^bind|^port|^mysqlx|^max-(conn|binlog)|^innodb|^sync|^performance",
+        ),
+    ],
+    ids=["kafka", "connect", "source"],
+)
+def test_a_component_is_set_as_the_embedded_one(here, embedded, differs):
     there = {key: v for key, v in properties(embedded).items() if not re.search(differs, key)}
     assert len(there) > 10
     assert {key: here.get(key) for key in there} == there
 
 
-def test_the_source_logs_what_the_connector_needs():
-    flags = dict(word.removeprefix("--").split("=") for word in SERVICES["source"].command)
-    assert flags["log-bin"]
-    assert flags["server-id"] != "0"
-    assert (flags["binlog-format"], flags["binlog-row-image"]) == ("ROW", "FULL")
-    assert flags["binlog-row-metadata"] == "FULL"
-    assert (flags["gtid-mode"], flags["enforce-gtid-consistency"]) == ("ON", "ON")
-    assert flags["default-time-zone"] == "+00:00"
-    kept_hours = int(flags["binlog-expire-logs-seconds"]) / 3600
+def test_the_source_keeps_its_log_as_long_as_kafka_keeps_changes():
+    kept_hours = int(flags("source")["binlog-expire-logs-seconds"]) / 3600
     assert kept_hours >= Settings.model_fields["topic_retention_hours"].default
 
 
@@ -335,7 +344,7 @@ def test_volumes_are_declared_and_used():
     every = [source for service in SERVICES.values() for source, _ in service.mounts.values()]
     used = Counter(source for source in every if not source.startswith("."))
     assert set(used) == set(STACK.volumes)
-    assert {name for name, count in used.items() if count > 1} == {"airflow_logs"}
+    assert {name for name, count in used.items() if count > 1} == {"airflow_logs", "finlake_home"}
 
 
 @each_service
@@ -386,7 +395,7 @@ def test_root_file_systems_are_read_only_where_they_can_be():
     for name, service in SERVICES.items():
         if service.read_only:
             assert "/tmp" in service.tmpfs, name
-    for name in ("stream", "dashboard"):
+    for name in ("register", "stream", "dashboard"):
         home = SERVICES[name].environment["FINLAKE_HOME"]
         writable = [*SERVICES[name].mounts, *SERVICES[name].tmpfs]
         assert any(home.startswith(place) for place in writable), name

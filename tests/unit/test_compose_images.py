@@ -1,6 +1,7 @@
 """Images of the stack in containers: exact versions, Dockerfiles that keep the rules."""
 
 import importlib.util
+import json
 import os
 import re
 import shutil
@@ -150,25 +151,36 @@ def test_builds_see_no_data_and_no_secrets(path):
 
 
 @pytest.mark.parametrize("name", ["runtime", "dashboard"])
-def test_an_image_has_every_room_that_its_rooms_import(name):
-    """Commands are imported when they are called; the dashboard's image serves one."""
-    rooms = {path.parent.name for path in ROOT.glob("*/__init__.py")}
-    sources = copied(IMAGES / name / "Dockerfile")
-    files = [
+def test_an_image_has_every_module_that_its_modules_import(name):
+    """Commands aside: they are imported when they are called."""
+    places = [ROOT / source for source in copied(IMAGES / name / "Dockerfile")]
+    files = {
         file
-        for source in sources
-        for file in (
-            [ROOT / source] if (ROOT / source).is_file() else (ROOT / source).rglob("*.py")
-        )
-        if file.suffix == ".py" and "commands" not in file.parts
-    ]
-    needed = {
-        room
-        for file in files
-        for room in re.findall(r"^(?:from|import) (\w+)", file.read_text(), re.MULTILINE)
+        for place in places
+        for file in ([place] if place.is_file() else place.rglob("*.py"))
+        if file.suffix == ".py"
     }
-    assert len(files) > 20
-    assert needed & rooms <= {Path(source).parts[0] for source in sources}
+    rooms = {path.parent.name for path in ROOT.glob("*/__init__.py")}
+    asked = {
+        (module, file)
+        for file in files
+        if "commands" not in file.parts
+        for module in re.findall(r"^(?:from|import) ([\w.]+)", file.read_text(), re.MULTILINE)
+        if module.partition(".")[0] in rooms
+    }
+    assert len(asked) > 20
+    for module, file in asked:
+        place = ROOT / module.replace(".", "/")
+        assert {place.with_suffix(".py"), place / "__init__.py"} & files, f"{file}: {module}"
+
+
+def test_the_dashboard_answers_beyond_its_container():
+    (command,) = [t for step, t in instructions(dockerfile("dashboard")) if step == "CMD"]
+    words = json.loads(command)
+    assert words[words.index("--server.address") + 1] == "0.0.0.0"  # noqa: S104
+    port = int(words[words.index("--server.port") + 1])
+    assert port in SERVICES["dashboard"].host_ports.values()
+    assert (ROOT / words[words.index("run") + 1]).is_file()
 
 
 @each_dockerfile
