@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import logging
+import os
+import sys
 
 import click
+
+from finlake.errors import FinlakeError
 
 __all__ = ["commands", "stream"]
 
@@ -31,7 +35,18 @@ def stream(once: bool, resume: tuple[str, ...]) -> None:
         level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
     )
     logging.getLogger("py4j").setLevel(logging.WARNING)
-    run(load_settings(), once, resume)
+    code = 0
+    try:
+        run(load_settings(), once, resume)
+    except FinlakeError as error:
+        click.echo(f"finlake stream: {error}", err=True)
+        code = error.exit_code
+    # Threads of the Java gateway outlive the interpreter's end, and native libraries complain of
+    # it at length; everything is written and closed here, so leave without that end.
+    logging.shutdown()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
 
 
 commands = [stream]
