@@ -105,7 +105,7 @@ browser: $(READY) ## Tests of the dashboard in chromium
 .PHONY: coverage
 coverage: $(READY) ## Report what the tests reached (after `make test`, or COVER=1 with any of the above)
 	@$(BIN)/coverage combine --quiet
-	@$(BIN)/coverage html --quiet
+	@$(BIN)/coverage html --quiet --fail-under=0
 	@$(BIN)/coverage report
 
 .PHONY: bench
@@ -132,7 +132,7 @@ LOCK = $(UV) pip compile --quiet --universal --python-version 3.11 --generate-ha
 	@.ci/prerequisites check run
 	@[ -x $(BIN)/python ] || python3.11 -m venv .venv
 	@[ -x $(BIN)/uv ] || { \
-	  echo "making .venv (once; about 700 MB)"; \
+	  echo "making .venv (once; some hundred megabytes to fetch)"; \
 	  $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/bootstrap.txt; }
 	@$(UV) pip install $(QUIET) --python $(BIN)/python --require-hashes --no-build-isolation -r requirements/bootstrap.txt -r requirements/dev.txt
 	@touch $@
