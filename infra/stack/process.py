@@ -98,9 +98,11 @@ def read_pid_file(path: Path) -> Identity | None:
 
 
 def stop_group(leader: Identity, patience_s: float) -> None:
-    """End a process and all of its group: SIGTERM, then SIGKILL after ``patience_s``.
+    """End a process and its children: SIGTERM to it, then SIGKILL to all after ``patience_s``.
 
-    Returns when none of them is left. Processes that got the group's number later are left alone.
+    Children that outlive it get a SIGTERM as well; before that they may be what it needs to end in
+    good order. Returns when none is left. Processes that got the group's number later are left
+    alone.
     """
     deadline = time.monotonic() + patience_s
     number = signal.SIGTERM
@@ -108,9 +110,11 @@ def stop_group(leader: Identity, patience_s: float) -> None:
     while members := _group(leader):
         if number is signal.SIGTERM and time.monotonic() > deadline:
             number, told = signal.SIGKILL, set()
-        for member in members - told:
+        gently = number is signal.SIGTERM and leader in members
+        targets = {leader} if gently else members
+        for member in targets - told:
             _send(member, number)
-        told |= members
+        told |= targets
         time.sleep(0.05)
 
 

@@ -1,0 +1,77 @@
+"""An embedded stack for a test: a home of its own, ports of its own, stopped at the end.
+
+with running_stack(tmp_path / "home") as settings:
+    ...
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from infra.settings import Settings, load_settings
+
+__all__ = ["finlake", "running_stack", "status_of", "wait_for"]
+
+PROJECT = Path(__file__).parents[2]
+
+
+def finlake(home: Path, *words: str, **env: str) -> subprocess.CompletedProcess[str]:
+    """Run one finlake command for that home, as a user would."""
+    return subprocess.run(
+        [sys.executable, "-m", "finlake", *words],
+        env=_env(home, env),
+        cwd=home.parent,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def _env(home: Path, more: dict[str, str]) -> dict[str, str]:
+    """The environment without settings of its own; any free port, so that stacks can coexist."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("FINLAKE_")}
+    return {**kept, "PYTHONPATH": str(PROJECT), "FINLAKE_HOME": str(home), **more}
+
+
+@contextmanager
+def running_stack(
+    home: Path, *, extras: Iterable[str] = (), connector: bool = True, **env: str
+) -> Iterator[Settings]:
+    """Bring a stack up in ``home``, give its settings, and stop it whatever happens.
+
+    ``extras`` may hold stream and dashboard; ``env`` are further FINLAKE_* settings.
+    """
+    home.parent.mkdir(parents=True, exist_ok=True)
+    words = ["up", *(["--with", ",".join(extras)] if extras else [])]
+    if not connector:
+        words.append("--no-connector")
+    try:
+        done = finlake(home, *words, **env)
+        assert done.returncode == 0, done.stdout + done.stderr
+        yield load_settings(home=home)
+    finally:
+        finlake(home, "down", **env)
+
+
+def status_of(home: Path) -> dict[str, dict[str, Any]]:
+    """What ``finlake status --json`` says, by component."""
+    lines = finlake(home, "status", "--json").stdout.splitlines()
+    return {row["component"]: row for row in map(json.loads, lines)}
+
+
+def wait_for(what: Callable[[], Any], describe: str, patience_s: float = 120) -> Any:
+    """Ask until the answer is true, and give it; the patience only ends a hang."""
+    deadline = time.monotonic() + patience_s
+    while not (answer := what()):
+        assert time.monotonic() < deadline, f"gave up waiting: {describe}"
+        time.sleep(0.1)
+    return answer
