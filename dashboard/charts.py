@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 
 import altair as alt
 import pandas as pd
+from altair import Undefined
 
 from dashboard.figures import Measures
 
@@ -56,29 +57,34 @@ def volume_bars(
     return chart
 
 
-def _time(name: str, span: timedelta) -> alt.X:
+def _time(name: str, span: timedelta, domain: tuple[datetime, datetime] | None = None) -> alt.X:
     days = span.total_seconds() / 86_400
     form = "%H:%M" if days <= 1 else "%d %b" if days <= 200 else "%b %Y"
     return alt.X(
         f"{name}:T",
         title=None,
-        scale=alt.Scale(type="utc"),
+        scale=alt.Scale(
+            type="utc", domain=[d.isoformat() for d in domain] if domain else Undefined
+        ),
         axis=alt.Axis(grid=False, format=form, labelOverlap=True, tickCount=6, labelFlush=True),
     )
 
 
-def freshness_lines(
-    moments: Sequence[datetime], hops: Sequence[str], p95_ms: Sequence[float]
-) -> alt.Chart:
-    """95th percentile of the time since the source's commit, per hop, in seconds."""
+def freshness_lines(points: Sequence[tuple[datetime, str, float]], until: datetime) -> alt.Chart:
+    """Freshness per hop over the 15 minutes up to ``until``: (time, hop, milliseconds)."""
+    since = until - timedelta(minutes=15)
     data = pd.DataFrame(
-        {"at": list(moments), "hop": list(hops), "p95": [value / 1000 for value in p95_ms]}
+        {
+            "at": [moment for moment, _, _ in points],
+            "hop": [hop for _, hop, _ in points],
+            "p95": [milliseconds / 1000 for _, _, milliseconds in points],
+        }
     )
     chart: alt.Chart = (
         alt.Chart(data, height=240)
         .mark_line(interpolate="monotone", strokeWidth=2, point=alt.OverlayMarkDef(size=12))
         .encode(
-            x=_time("at", timedelta(hours=1)),
+            x=_time("at", until - since, (since, until)),
             y=alt.Y("p95:Q", title=None, axis=alt.Axis(format=".1~f", labelExpr=_SECONDS)),
             color=alt.Color(
                 "hop:N",

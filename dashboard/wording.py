@@ -71,8 +71,8 @@ def clock(moment: datetime) -> str:
 
 
 def masked(last4: str | None) -> str:
-    """A card by its last four digits alone."""
-    return f"•••• {last4 or '????'}"
+    """A card by its last four digits alone, in one piece."""
+    return f"••••\N{NO-BREAK SPACE}{last4 or '????'}"
 
 
 def place(city: str | None, state: str | None) -> str:

@@ -54,12 +54,11 @@ def _freshness() -> None:
     )
     st.html(markup.hop_strip(_per_hop(measured)))
     st.caption("95th percentile over the last 15 minutes")
-    line = rows(lake(), queries.freshness_timeline(newest - _CHART, _CHART_STEP))
+    since = newest - _CHART
+    line = rows(lake(), queries.freshness_timeline(since, _CHART_STEP))
     st.altair_chart(
         charts.freshness_lines(
-            [newest - _CHART + r["bucket"] * _CHART_STEP for r in line],
-            [r["hop"] for r in line],
-            [r["p95_ms"] for r in line],
+            [(since + r["bucket"] * _CHART_STEP, r["hop"], r["p95_ms"]) for r in line], newest
         ),
         alt="95th percentile of freshness per hop over the last 15 minutes",
         key="freshness",
