@@ -174,6 +174,14 @@ def froms(path: Path) -> list[str]:
     return [image for image, _ in found if image not in stages]
 
 
+def finlake_commands() -> list[str]:
+    """Commands of FinLake that services run, or that the document lets `register` run."""
+    lines = [" ".join(service.command) for service in SERVICES.values()]
+    ran = [re.findall(r"finlake ([a-z]+(?: [a-z]+)?)(?= &&|$)", line) for line in lines]
+    shown = re.findall(r"register finlake ([a-z]+)", DOCS.read_text())
+    return sorted({*shown, *(words for found in ran for words in found)})
+
+
 def shell(*words: str | Path, **options: Any) -> subprocess.CompletedProcess[str]:
     """Run a program and keep what it says."""
     return subprocess.run(words, capture_output=True, text=True, check=False, **options)

@@ -25,6 +25,7 @@ from tests.unit.compose_stack import (
     STACK,
     START,
     dockerfile,
+    finlake_commands,
     make_secrets,
     megabytes,
     shell,
@@ -264,14 +265,6 @@ def test_secrets_in_capitals_go_to_images_that_make_variables_of_them(name):
 
 
 # ── Commands ─────────────────────────────────────────────────────────────────────────────────────
-
-
-def finlake_commands():
-    """Commands of FinLake that services run and that the documents show."""
-    for service in SERVICES.values():
-        line = " ".join(service.command)
-        yield from re.findall(r"finlake ([a-z]+(?: [a-z]+)?)(?= &&|$)", line)
-    yield from re.findall(r"register finlake ([a-z]+)", DOCS.read_text())
 
 
 def test_commands_are_found():

