@@ -193,14 +193,13 @@ def money(cents: Array) -> pa.Array:
 
 
 def _table(name: str, columns: dict[str, Any]) -> pa.Table:
-    schema = contracts.get(f"source.{name}").arrow_schema()
-    arrays = {
-        name: (values if isinstance(values, pa.Array) else pa.array(values)).cast(
-            schema.field(name).type
-        )
-        for name, values in columns.items()
-    }
-    return pa.table(arrays)
+    whole = contracts.get(f"source.{name}").arrow_schema()
+    schema = pa.schema([whole.field(column) for column in columns])
+    arrays = [
+        values if isinstance(values, pa.Array) else pa.array(values) for values in columns.values()
+    ]
+    typed = [array.cast(kind) for array, kind in zip(arrays, schema.types, strict=True)]
+    return pa.Table.from_arrays(typed, schema=schema)
 
 
 def categories_table() -> pa.Table:

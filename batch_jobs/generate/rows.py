@@ -132,4 +132,5 @@ def to_table(rows: Rows, first_id: int, start_minute: int, merchants: Merchants)
         "mcc": _texts("mcc").take(pa.array(rows.category)),
         "errors": _texts("error").take(pa.array(rows.error)),
     }
-    return pa.table({name: columns[name].cast(schema.field(name).type) for name in schema.names})
+    typed = [columns[name].cast(schema.field(name).type) for name in schema.names]
+    return pa.Table.from_arrays(typed, schema=schema)

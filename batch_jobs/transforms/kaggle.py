@@ -187,7 +187,7 @@ def parse_columns(
     )
     if bad_rows:
         table = table.filter(pa.array([row not in bad_rows for row in range(total)]))
-    return Parsed(table, rejects)
+    return Parsed(table, sorted(rejects, key=lambda reject: reject.line))
 
 
 def parse_block(contract: Contract, block: bytes, first_line: int) -> Parsed:
