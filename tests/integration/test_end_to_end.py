@@ -1,0 +1,223 @@
+"""The whole chain on real components: source, Debezium, Kafka, Spark, Delta, for each combination.
+
+One stack per combination serves all tests of this module; what they do to it is in their order.
+"""
+
+from __future__ import annotations
+
+import json
+import warnings
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pymysql
+import pytest
+from confluent_kafka import Consumer, TopicPartition
+
+from infra.database.schema import connect
+from infra.lake.query import Query
+from infra.settings import Settings
+from lakehouse_schemas import contracts
+from tests.support.stack import finlake, running_stack, wait_for
+
+SAMPLE = Path(__file__).parents[3] / "shared" / "data" / "kaggle_sample"
+WORLDS = {
+    "mariadb-folder": {},
+    "mariadb-minio": {"FINLAKE_LAKE": "s3a://warehouse"},
+    "mysql-folder": {"FINLAKE_SOURCE_FLAVOUR": "mysql"},
+}
+NUMBER, CVV = "4999888877776661", "Q7#z"  # canaries that no other value looks like
+
+
+@dataclass(frozen=True)
+class World:
+    """A running stack with the settings that made it."""
+
+    settings: Settings
+    env: dict[str, str]
+
+    def run(self, *words: str) -> str:
+        """Run a finlake command that has to succeed; gives what it printed."""
+        done = finlake(self.settings.home, *words, **self.env)
+        assert done.returncode == 0, f"finlake {' '.join(words)}:\n{done.stdout}\n{done.stderr}"
+        return done.stdout
+
+
+@pytest.fixture(scope="module", params=WORLDS, ids=list(WORLDS))
+def world(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[World]:
+    env = WORLDS[request.param]
+    home = tmp_path_factory.mktemp(request.param) / "home"
+    if request.param == "mysql-folder":
+        done = finlake(home, "up", "--no-connector", **env)
+        finlake(home, "down", **env)
+        if done.returncode == 3:
+            reason = f"REAL MYSQL IS NOT TESTED: {done.stderr.strip().splitlines()[-1]}"
+            warnings.warn(reason, stacklevel=1)
+            pytest.skip(reason)
+    with running_stack(home, extras=("stream",), **env) as settings:
+        yield World(settings, env)
+
+
+def verified(world: World) -> dict[str, object]:
+    """The last line of ``finlake verify``, which has to say equal."""
+    lines = world.run("verify", "--json", "--wait", "180").splitlines()
+    last: dict[str, object] = json.loads(lines[-1])
+    assert last["equal"] is True, lines
+    return last
+
+
+def test_loaded_and_live_data_reach_gold_and_agree(world: World) -> None:
+    if SAMPLE.is_dir():
+        world.run("load", str(SAMPLE))
+    else:
+        world.run("generate", "--transactions", "3000", "--seed", "7")
+    world.run("traffic", "--rate", "200", "--seconds", "10", "--seed", "11")
+    last = verified(world)
+    assert int(str(last["bronze_events"])) > 3000, last
+    rows = Query(world.settings).query(
+        "SELECT count(*) AS rows, sum(amount) AS amount FROM gold.fact_transactions"
+    )
+    with connect(world.settings) as source, source.cursor() as cursor:
+        cursor.execute("SELECT count(*), sum(amount) FROM transactions")
+        assert tuple(rows.to_pylist()[0].values()) == cursor.fetchone()
+
+
+def test_an_order_of_changes_to_one_key_ends_as_in_the_source(world: World) -> None:
+    """Insert, update, delete and insert again, in one transaction and over several."""
+    row = "(999999999, UTC_TIMESTAMP(6), 1, 1, {amount}, 'Swipe Transaction', 1, 5411)"
+    columns = "(id, date, client_id, card_id, amount, use_chip, merchant_id, mcc)"
+    with connect(world.settings) as source, source.cursor() as cursor:
+        source.begin()
+        cursor.execute(f"INSERT INTO transactions {columns} VALUES {row.format(amount='1.00')}")
+        cursor.execute("UPDATE transactions SET amount = 2.00 WHERE id = 999999999")
+        cursor.execute("DELETE FROM transactions WHERE id = 999999999")
+        cursor.execute(f"INSERT INTO transactions {columns} VALUES {row.format(amount='3.33')}")
+        source.commit()
+        cursor.execute("UPDATE transactions SET id = 999999998 WHERE id = 999999999")
+        source.commit()
+    verified(world)
+    found = Query(world.settings).query(
+        "SELECT transaction_id, amount FROM gold.fact_transactions "
+        "WHERE transaction_id >= 999999998"
+    )
+    assert [(r["transaction_id"], str(r["amount"])) for r in found.to_pylist()] == [
+        (999999998, "3.33")
+    ]
+
+
+def test_a_repeated_snapshot_changes_nothing(world: World) -> None:
+    query = Query(world.settings)
+    read = "SELECT count(*) AS n FROM bronze.changes WHERE source_table = 'users' AND op = 'r'"
+    before = query.query(read).to_pylist()[0]["n"]
+    world.run("connectors", "snapshot", "users")
+    wait_for(lambda: query.query(read).to_pylist()[0]["n"] > before, "the users are read again")
+    verified(world)
+
+
+def test_no_card_number_and_no_cvv_leaves_the_source(world: World) -> None:
+    with connect(world.settings) as source, source.cursor() as cursor:
+        cursor.execute(
+            "UPDATE cards SET card_number = %s, cvv = %s, card_last4 = %s ORDER BY id LIMIT 1",
+            (NUMBER, CVV, NUMBER[-4:]),
+        )
+        assert cursor.rowcount == 1
+        source.commit()
+    verified(world)
+    places = [*_topics(world.settings), *_tables(world.settings), *_files(world.settings)]
+    assert any(NUMBER[-4:].encode() in text for _, text in places), "the canary did not pass at all"
+    for place, text in places:
+        assert NUMBER.encode() not in text, f"a card number is in {place}"
+        assert CVV.encode() not in text, f"a CVV is in {place}"
+
+
+def test_an_added_column_flows_on_and_a_dropped_one_stops_its_table_alone(world: World) -> None:
+    """Last of the module: it leaves mcc_codes stopped."""
+    with connect(world.settings) as source, source.cursor() as cursor:
+        cursor.execute("ALTER TABLE users ADD COLUMN nickname VARCHAR(20) NULL")
+        cursor.execute("UPDATE users SET nickname = 'Ada' ORDER BY id LIMIT 1")
+        source.commit()
+    verified(world)
+    query = Query(world.settings)
+    extra = query.query("SELECT _extra FROM silver.users WHERE _extra IS NOT NULL").to_pylist()
+    assert [json.loads(row["_extra"]) for row in extra] == [{"nickname": "Ada"}]
+    with connect(world.settings) as source, source.cursor() as cursor:
+        cursor.execute("ALTER TABLE mcc_codes RENAME COLUMN description TO name")
+        cursor.execute("UPDATE mcc_codes SET name = 'renamed' ORDER BY mcc LIMIT 1")
+        cursor.execute("UPDATE users SET nickname = 'Bea' ORDER BY id LIMIT 1")
+        source.commit()
+    state = (
+        "SELECT arg_max(state, since) AS state, arg_max(reason, since) AS reason "
+        "FROM gold.pipeline_status WHERE table_name = 'mcc_codes'"
+    )
+    wait_for(lambda: query.query(state).to_pylist()[0]["state"] == "stopped", "mcc_codes stops")
+    assert "description" in query.query(state).to_pylist()[0]["reason"]
+    bea = "SELECT count(*) AS n FROM silver.users WHERE _extra LIKE '%Bea%'"
+    wait_for(lambda: query.query(bea).to_pylist()[0]["n"] == 1, "users flow on")
+    held = "SELECT count(*) AS n FROM bronze.dead_letters WHERE source_table = 'mcc_codes'"
+    wait_for(lambda: query.query(held).to_pylist()[0]["n"] > 0, "the change is kept")
+
+
+def _topics(settings: Settings) -> Iterator[tuple[str, bytes]]:
+    """Every record of every topic, Connect's own among them."""
+    consumer = Consumer({"bootstrap.servers": settings.kafka_bootstrap, "group.id": "canary"})
+    parts = [
+        TopicPartition(name, part, 0)
+        for name, topic in consumer.list_topics(timeout=10).topics.items()
+        for part in topic.partitions
+    ]
+    ends = {}
+    for part in parts:
+        low, high = consumer.get_watermark_offsets(part, timeout=10)
+        part.offset = low
+        if high > low:
+            ends[part.topic, part.partition] = high
+    consumer.assign(parts)
+    while ends:
+        record = consumer.poll(10)
+        assert record is not None, f"cannot read {sorted(ends)}"
+        assert record.error() is None, record.error()
+        place = record.topic(), record.partition()
+        yield f"topic {place}", (record.key() or b"") + (record.value() or b"")
+        # Control records take offsets too, so the last readable one may lie before the end.
+        if place in ends and record.offset() + 1 >= ends[place]:
+            del ends[place]
+        elif place[0].startswith("__"):
+            ends.pop(place, None)
+    consumer.close()
+
+
+def _tables(settings: Settings) -> Iterator[tuple[str, bytes]]:
+    query = Query(settings)
+    for contract in contracts.all():
+        if contract.layer != "source":
+            for row in query.query(f"SELECT * FROM {contract.full_name}").to_pylist():
+                yield contract.full_name, str(row).encode()
+
+
+def _files(settings: Settings) -> Iterator[tuple[str, bytes]]:
+    """Logs, checkpoints and whatever else is in the home but the source's own files."""
+    source = ("mariadb", "mysql")
+    for path in settings.home.rglob("*"):
+        if path.is_file() and path.relative_to(settings.home).parts[0] not in source:
+            yield str(path), path.read_bytes()
+
+
+def test_the_source_user_of_the_connector_cannot_write_the_tables(world: World) -> None:
+    settings = world.settings
+    assert settings.source_cdc_password is not None
+    with connect(settings) as source:
+        address = {"host": source.host, "port": source.port}
+    with (
+        pymysql.connect(
+            **address,
+            user=settings.source_cdc_user,
+            password=settings.source_cdc_password.get_secret_value(),
+            database="finance",
+        ) as link,
+        link.cursor() as cursor,
+        pytest.raises(pymysql.err.OperationalError, match="denied"),
+    ):
+        cursor.execute("DELETE FROM transactions")
