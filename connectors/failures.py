@@ -106,9 +106,8 @@ _KNOWN: Final[tuple[tuple[str, str, str, str], ...]] = (
     ),
     (
         "columns",
-        r"(?:internal schema representation is probably out of sync"
-        r"|column count .* does not match|schema representation .* out of sync)",
-        "a table's columns differ from what the schema history says (DDL without the binlog?)",
+        r"Error processing row in (?P<what>\S+), internal schema size",
+        "table {what} has other columns than the schema history says (DDL past the binlog?)",
         _RECOVER,
     ),
     (

@@ -6,7 +6,7 @@ import json
 import time
 import uuid
 from collections.abc import Callable
-from typing import Any, Final, Literal
+from typing import Final, Literal
 
 from confluent_kafka import (
     OFFSET_END,
@@ -29,7 +29,15 @@ from finlake.errors import ComponentMissing, FinlakeError, UsageProblem
 from infra.settings import Settings
 from lakehouse_schemas import contracts
 
-__all__ = ["Channel", "snapshot", "start_snapshot", "stop_snapshot"]
+__all__ = [
+    "Channel",
+    "notifications",
+    "send",
+    "snapshot",
+    "start_snapshot",
+    "stop_snapshot",
+    "wait_scanned",
+]
 
 Channel = Literal["kafka", "table"]
 
@@ -56,24 +64,22 @@ def snapshot(
         ComponentMissing: Kafka or the source does not answer.
         FinlakeError: the connector did not finish in time.
     """
-    consumer = _notifications(settings)
+    consumer = notifications(settings)
     try:
         start_snapshot(settings, table, channel=channel)
-        return _wait_scanned(consumer, _qualified(settings, table), timeout_s, tell, check)
+        return wait_scanned(consumer, _qualified(settings, table), timeout_s, tell, check)
     finally:
         consumer.close()
 
 
 def start_snapshot(settings: Settings, table: str, *, channel: Channel = "kafka") -> str:
     """Order the re-snapshot of one table and return the order's id at once."""
-    data = {"type": "INCREMENTAL", "data-collections": [_pattern(settings, table)]}
-    return _send(settings, "execute-snapshot", data, channel)
+    return send(settings, "execute-snapshot", _qualified(settings, table), channel)
 
 
 def stop_snapshot(settings: Settings, table: str, *, channel: Channel = "kafka") -> str:
     """Order the end of a table's re-snapshot; what was read stays valid."""
-    data = {"type": "INCREMENTAL", "data-collections": [_pattern(settings, table)]}
-    return _send(settings, "stop-snapshot", data, channel)
+    return send(settings, "stop-snapshot", _qualified(settings, table), channel)
 
 
 def _qualified(settings: Settings, table: str) -> str:
@@ -83,11 +89,9 @@ def _qualified(settings: Settings, table: str) -> str:
     return f"{parse_source(settings).database}.{table}"
 
 
-def _pattern(settings: Settings, table: str) -> str:
-    return _qualified(settings, table).replace(".", r"\.")
-
-
-def _send(settings: Settings, kind: str, data: dict[str, Any], channel: Channel) -> str:
+def send(settings: Settings, kind: str, name: str, channel: Channel) -> str:
+    """Send an order about a table, ``database.table``; returns its id."""
+    data = {"type": "INCREMENTAL", "data-collections": [name.replace(".", r"\.")]}
     number = str(uuid.uuid4())
     if channel == "table":
         source = parse_source(settings)
@@ -113,7 +117,8 @@ def _send(settings: Settings, kind: str, data: dict[str, Any], channel: Channel)
     return number
 
 
-def _notifications(settings: Settings) -> Consumer:
+def notifications(settings: Settings) -> Consumer:
+    """A reader of the notifications that come from now on."""
     consumer = Consumer(
         {
             "bootstrap.servers": settings.kafka_bootstrap,
@@ -134,13 +139,14 @@ def _notifications(settings: Settings) -> Consumer:
     return consumer
 
 
-def _wait_scanned(
+def wait_scanned(
     consumer: Consumer,
     table: str,
     timeout_s: float,
     tell: Callable[[str], None],
     check: Callable[[], None],
 ) -> int:
+    """Wait for the end of a re-snapshot of ``database.table``; returns the rows read."""
     deadline = time.monotonic() + timeout_s
     while time.monotonic() < deadline:
         message = consumer.poll(1.0)
