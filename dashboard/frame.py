@@ -9,6 +9,7 @@ import streamlit as st
 
 from dashboard import markup, queries
 from dashboard.figures import Lake, rows
+from dashboard.thrift import Thrifty
 from finlake.errors import FinlakeError
 from infra.lake.query import Query
 from infra.settings import Settings, load_settings
@@ -28,7 +29,7 @@ def settings() -> Settings:
 @st.cache_resource
 def lake() -> Lake:
     """The one query interface, shared by all readers."""
-    return Query(settings())
+    return Thrifty(Query(settings()))
 
 
 def now() -> datetime:

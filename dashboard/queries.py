@@ -146,6 +146,11 @@ def timeline(period: Period, filters: Filters) -> Sql:
         bucket, values = _bucket("f.transaction_ts", period)
         where = _of_facts(filters, period.origin, period.end)
         measures, table = _OVER_FACTS, "gold.fact_transactions f"
+    elif period.step >= timedelta(days=1):  # years: their days are far fewer than their minutes
+        bucket, values = _bucket("CAST(date AS TIMESTAMP)", period)
+        where = _Where()
+        where.add("date >= ? AND date <= ?", period.origin.date(), period.end.date())
+        measures, table = _SUMS, "gold.agg_category_day"
     else:
         bucket, values = _bucket("minute", period)
         where = _Where()

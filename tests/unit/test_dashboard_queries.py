@@ -93,6 +93,24 @@ def recount(rows: list[Row]) -> figures.Measures:
     )
 
 
+def test_over_years_the_days_answer_for_the_minutes():
+    rows = [
+        transaction(n, datetime(2012, 1, 3, 5, 6, tzinfo=UTC) + timedelta(hours=19 * n), Random(n))
+        for n in range(2_000)
+    ]
+    oldest, newest = rows[0]["transaction_ts"], rows[-1]["transaction_ts"]
+    span = period("All", Anchor(newest, historical=True), oldest, newest)
+    assert span.step >= timedelta(days=1)
+    days = [
+        one | {"date": one["minute"].date(), "mcc": n % 7}
+        for n, one in enumerate(partials(rows, Random(1)))
+    ]
+    found = figures.transaction_figures(ArrowLake({"agg_category_day": days}), span, Filters())
+    assert found.total == recount(rows)
+    for moment, measures in found.points:
+        assert measures == recount(within(rows, moment, moment + span.step))
+
+
 def within(rows: list[Row], start: datetime, end: datetime) -> list[Row]:
     return [r for r in rows if start <= r["transaction_ts"] < end]
 
