@@ -8,6 +8,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import replace
@@ -89,7 +90,7 @@ def launch(settings: Settings) -> None:
         return
     _sweep_unless_starting(settings)
     with home.log("supervisor").open("ab") as log:
-        subprocess.Popen(
+        supervisor = subprocess.Popen(
             [sys.executable, "-m", "infra.stack.supervisor", str(home.root)],
             env={**os.environ, "PYTHONPATH": _python_path()},
             stdin=subprocess.DEVNULL,
@@ -97,6 +98,8 @@ def launch(settings: Settings) -> None:
             stderr=subprocess.STDOUT,
             start_new_session=True,
         )
+    # It outlives this program; should it not, nobody is to see it as a zombie.
+    threading.Thread(target=supervisor.wait, daemon=True).start()
 
 
 def _sweep_unless_starting(settings: Settings) -> None:
@@ -107,6 +110,8 @@ def _sweep_unless_starting(settings: Settings) -> None:
         except BlockingIOError:
             return
         sweep(settings)
+        # what the last supervisor knew must not be taken for what the next one says
+        Home(settings.home).state_file.unlink(missing_ok=True)
 
 
 def _python_path() -> str:
