@@ -16,28 +16,28 @@ from dataclasses import dataclass, field, fields
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from connectors.config import HEARTBEAT_TABLE, TOPIC_PREFIX
 from infra.lake.tables import Lake
 from infra.settings import Settings
 from lakehouse_schemas import Contract, contracts
 from stream_jobs.io.metrics import Metrics
 from stream_jobs.io.writer import Writer
+from stream_jobs.shapes import Patch
 from stream_jobs.state.cards import Cards
 from stream_jobs.state.current_rows import CurrentRows
 from stream_jobs.state.merchants import Merchants
 from stream_jobs.state.status import Status
+from stream_jobs.state.truncates import Truncates
 from stream_jobs.transforms import gold
 from stream_jobs.transforms.alerts import alert_patch
 from stream_jobs.transforms.calendar import days
 from stream_jobs.transforms.current import Step, latest_per_key, overtake, truncated
 from stream_jobs.transforms.envelope import Decoded, Decoder
 from stream_jobs.transforms.freshness import ages, batch_rows, freshness_rows, heartbeats
-from stream_jobs.transforms.patch import Patch, patch_between
+from stream_jobs.transforms.patch import patch_between
 from stream_jobs.transforms.rules import Rules
 
-__all__ = ["HEARTBEAT", "SCHEMA_TOPIC", "BatchProcessor"]
-
-HEARTBEAT = "finlake_heartbeat"
-SCHEMA_TOPIC = "cdc"
+__all__ = ["BatchProcessor"]
 
 _log = logging.getLogger(__name__)
 Write = tuple[Contract, pa.Table | Patch]  # rows are appended, a patch is merged
@@ -96,19 +96,20 @@ class BatchProcessor:
         self._cards = Cards(lake, _rules(settings))
         self._merchants = Merchants(lake)
         self._status = Status(lake)
+        self._truncates = Truncates(lake)
         self._writer = writer
         self._publish = publish
         self._metrics = metrics
         self._threads = ThreadPoolExecutor(4, thread_name_prefix="write")
 
     def process(self, records: pa.Table, batch_id: int) -> None:
-        """Apply one batch of Kafka records (:data:`~stream_jobs.transforms.envelope.RECORDS`).
+        """Apply one batch of Kafka records (:data:`~stream_jobs.shapes.RECORDS`).
 
         Doing the same batch again, wholly or after being cut short, changes nothing twice.
         """
         tally = _Tally(batch_id)
         by_table = _by_table(records)
-        self._status.observe(by_table.get(SCHEMA_TOPIC))
+        self._status.observe(by_table.get(TOPIC_PREFIX))  # the topic of schema changes
         decoded = {
             name: self._decode(decoder, by_table[name], batch_id)
             for name, decoder in self._decoders.items()
@@ -116,8 +117,8 @@ class BatchProcessor:
         }
         steps = {name: self._step(name, found.changes) for name, found in decoded.items()}
         streamed = {name: _streamed(found.changes) for name, found in decoded.items()}
-        if HEARTBEAT in by_table:
-            streamed[HEARTBEAT] = heartbeats(by_table[HEARTBEAT])
+        if HEARTBEAT_TABLE in by_table:
+            streamed[HEARTBEAT_TABLE] = heartbeats(by_table[HEARTBEAT_TABLE])
         tally.see("kafka", streamed)
 
         writes, alerts = self._gold(steps)
@@ -171,27 +172,35 @@ class BatchProcessor:
     def _step(self, name: str, changes: pa.Table) -> Step:
         silver, rows = self._silver[name], self._rows[name]
         key = silver.key
-        emptied = changes.filter(pc.equal(changes["op"], "t"))
-        if emptied.num_rows:
-            changes = self._with_truncate(name, changes, emptied)
-        latest = latest_per_key(changes, key)
+        is_truncate = pc.equal(changes["op"], "t")
+        truncates, rest = changes.filter(is_truncate), changes.filter(pc.invert(is_truncate))
+        for token in truncates["_order_token"].to_pylist():
+            self._truncates.see(name, token)
+        # What happened before the last truncate is overtaken by it, whenever it arrives.
+        since = rest.filter(pc.greater(rest["_order_token"], self._truncates.last(name)))
+        latest = latest_per_key(since, key)
         current = rows.of(latest.column(key[0]))
-        return overtake(latest, current, key, changes.num_rows, silver.column_names)
+        step = overtake(latest, current, key, rest.num_rows, silver.column_names)
+        return self._emptied(name, step, truncates) if truncates.num_rows else step
 
-    def _with_truncate(self, name: str, changes: pa.Table, emptied: pa.Table) -> pa.Table:
-        """The changes with a delete, at the last truncate, of every row that stood before it."""
-        last = emptied.take([emptied.num_rows - 1]).to_pylist()[0]
-        kept = changes.filter(pc.not_equal(changes["op"], "t"))
+    def _emptied(self, name: str, step: Step, truncates: pa.Table) -> Step:
+        """The step, with a delete of every row that stood before the last truncate."""
+        (key,) = self._silver[name].key
+        token = self._truncates.last(name)
+        is_last = pc.equal(truncates["_order_token"], token)
+        applied = pc.sum(is_last).as_py()
         live = self._rows[name].live()
-        before = pa.concat_tables([live, kept.select(live.column_names)])
-        key = self._silver[name].key
-        gone = truncated(
-            latest_per_key(before, key), last["_order_token"], last["_source_ts"], last["_batch_id"]
+        before = pc.less(live["_order_token"], token)
+        again = pc.is_in(live[key], value_set=_flat(step.new[key]))
+        old = live.filter(pc.and_(before, pc.invert(again)))
+        cause = truncates.take([truncates.num_rows - 1]).to_pylist()[0]
+        gone = truncated(old, token, cause["_source_ts"], cause["_batch_id"])
+        return Step(
+            pa.concat_tables([step.new.cast(gone.schema), gone]),
+            pa.concat_tables([step.old.cast(old.schema), old]),
+            step.applied + applied,
+            step.superseded + truncates.num_rows - applied,
         )
-        gone = gone.append_column("op", pa.array(["d"] * gone.num_rows, pa.string()))
-        stamp = kept.schema.field("kafka_ts").type
-        gone = gone.append_column("kafka_ts", pa.array([last["kafka_ts"]] * gone.num_rows, stamp))
-        return pa.concat_tables([kept, gone.cast(kept.schema)])
 
     def _gold(self, steps: dict[str, Step]) -> tuple[list[Write], pa.Table]:
         """What the steps change in gold, and the alerts that are new."""

@@ -76,7 +76,7 @@ def truncated(live: pa.Table, token: str, source_ts: object, batch_id: int) -> p
     count = live.num_rows
     changes = {
         "_order_token": pa.array([token] * count, pa.string()),
-        "_is_deleted": pa.array([True] * count),
+        "_is_deleted": pa.array([True] * count, pa.bool_()),
         "_source_ts": pa.array([source_ts] * count, pa.timestamp("us", tz="UTC")),
         "_batch_id": pa.array([batch_id] * count, pa.int64()),
     }

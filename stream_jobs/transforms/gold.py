@@ -44,8 +44,8 @@ _MEASURES = """
     CAST(sum(sign) FILTER (label IS NOT NULL) AS BIGINT) AS labelled_count,
     CAST(sum(sign) FILTER (label = 'Yes') AS BIGINT) AS fraud_count"""
 
-# md5 and not DuckDB's own hash, which may change with its version; the sign bit is dropped. Each text
-# has its length, so that neither `a|b` and `a`, `b` nor an empty text and none are one merchant.
+# md5 and not DuckDB's own hash, which may change with its version; the sign bit is dropped. Each
+# text has its length, so that neither `a|b` and `a`, `b` nor an empty text and none are the same.
 _SIZED = " || '|' || ".join(
     f"coalesce(length({name}) || ':' || {name}, 'n')"
     for name in ("merchant_city", "merchant_state", "zip")

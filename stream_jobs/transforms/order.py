@@ -23,5 +23,8 @@ def order_token(epoch: int, binlog_file: str, position: int, row: int, offset: i
     Raises:
         ValueError: when the file name ends in no number.
     """
-    number = int(binlog_file[binlog_file.rindex(".") + 1 :])
+    ending = binlog_file.rpartition(".")[2]
+    if not ending.isdecimal():
+        raise ValueError("the binlog file's name ends in no number")
+    number = int(ending)
     return f"{epoch:04d}-{number:08d}-{position:012d}-{row:06d}-{offset:012d}"
