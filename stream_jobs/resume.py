@@ -13,7 +13,7 @@ from infra.lake.tables import Lake
 from lakehouse_schemas import contracts
 from stream_jobs.batch import BatchProcessor
 from stream_jobs.io.writer import DeltaRsWriter
-from stream_jobs.transforms.envelope import RECORDS
+from stream_jobs.shapes import RECORDS
 
 __all__ = ["resume_table"]
 

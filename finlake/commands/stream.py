@@ -25,8 +25,9 @@ def stream(once: bool, resume: tuple[str, ...]) -> None:
     """Run the streaming job: Kafka to bronze, silver, gold and alerts, until it is stopped.
 
     \b
-    Example: finlake stream --once
-    Example: finlake stream --resume transactions
+    Example:
+      finlake stream --once
+      finlake stream --resume transactions
     """
     from infra.settings import load_settings
     from stream_jobs.job import run

@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 
+from connectors.config import HEARTBEAT_TABLE, TOPIC_PREFIX, table_topic
 from finlake.errors import ComponentMissing
+from infra.database.users import DATABASE
 from infra.lake.query import Query
 from infra.settings import Settings
 from lakehouse_schemas import contracts
-from stream_jobs.batch import HEARTBEAT, SCHEMA_TOPIC
-from stream_jobs.transforms.envelope import RECORDS
+from stream_jobs.shapes import RECORDS
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
@@ -24,7 +25,8 @@ __all__ = ["partitions", "read_stream", "starting_offsets", "topics"]
 def topics() -> list[str]:
     """The topics that the stream reads."""
     names = [c.name for c in contracts.source_tables()]
-    return [f"{SCHEMA_TOPIC}.finance.{name}" for name in (*names, HEARTBEAT)] + [SCHEMA_TOPIC]
+    tables = [table_topic(DATABASE, name) for name in (*names, HEARTBEAT_TABLE)]
+    return [*tables, TOPIC_PREFIX]  # the prefix alone is the topic of schema changes
 
 
 def partitions(settings: Settings) -> dict[str, int]:
@@ -71,7 +73,7 @@ def starting_offsets(settings: Settings) -> str:
 
 
 def read_stream(spark: SparkSession, settings: Settings) -> DataFrame:
-    """A streaming frame with the columns of :data:`stream_jobs.transforms.envelope.RECORDS`.
+    """A streaming frame with the columns of :data:`stream_jobs.shapes.RECORDS`.
 
     Data that Kafka has dropped before it was read stops the stream instead of being skipped.
     """

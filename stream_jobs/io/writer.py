@@ -17,7 +17,7 @@ from deltalake import CommitProperties, DeltaTable, Transaction, write_deltalake
 
 from infra.lake.tables import Lake
 from lakehouse_schemas import Contract
-from stream_jobs.transforms.patch import Patch
+from stream_jobs.shapes import Patch
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession

@@ -8,8 +8,8 @@ import pyarrow as pa
 
 from infra.lake.tables import Lake
 from lakehouse_schemas import contracts
+from stream_jobs.shapes import Patch
 from stream_jobs.transforms.gold import merchants, merchants_of
-from stream_jobs.transforms.patch import Patch
 
 __all__ = ["Merchants"]
 

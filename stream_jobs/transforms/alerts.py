@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from lakehouse_schemas import contracts
-from stream_jobs.transforms.patch import Patch
+from stream_jobs.shapes import Patch
 from stream_jobs.transforms.rules import SEVERITY
 from stream_jobs.transforms.sql import run
 

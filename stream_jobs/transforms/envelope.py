@@ -18,20 +18,7 @@ import pyarrow as pa
 from lakehouse_schemas import Column, Contract
 from stream_jobs.transforms.order import order_token
 
-__all__ = ["RECORDS", "Decoded", "Decoder"]
-
-# What the Kafka source hands over, one row per record.
-RECORDS = pa.schema(
-    [
-        ("topic", pa.string()),
-        ("partition", pa.int32()),
-        ("offset", pa.int64()),
-        ("kafka_ts", pa.timestamp("us", tz="UTC")),
-        ("epoch", pa.string()),
-        ("key", pa.binary()),
-        ("value", pa.binary()),
-    ]
-)
+__all__ = ["Decoded", "Decoder"]
 
 _INT32 = Annotated[int, msgspec.Meta(ge=-(2**31), le=2**31 - 1)]
 _INT64 = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
@@ -124,7 +111,7 @@ class Decoder:
         """Decode the records of this table; tombstones (empty values) are left out.
 
         Args:
-            records: rows of :data:`RECORDS`.
+            records: rows of :data:`stream_jobs.shapes.RECORDS`.
             batch_id: micro-batch, written to every row.
             held: why the table is stopped; then every record is set aside for later.
         """

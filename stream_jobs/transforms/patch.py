@@ -2,32 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from stream_jobs.shapes import Patch
 from stream_jobs.transforms.sql import run
 
-__all__ = ["Patch", "patch_between"]
-
-
-@dataclass(frozen=True)
-class Patch:
-    """Rows to add, rows to change and keys to take out of a table with a one-column key.
-
-    ``inserts`` and ``updates`` are whole rows; ``deletes`` holds the key column alone. The keys of
-    ``inserts`` are known not to be in the table, the others are known to be.
-    """
-
-    inserts: pa.Table
-    updates: pa.Table
-    deletes: pa.Table
-
-    @property
-    def num_rows(self) -> int:
-        """Rows that the patch touches."""
-        return int(self.inserts.num_rows + self.updates.num_rows + self.deletes.num_rows)
+__all__ = ["patch_between"]
 
 
 def patch_between(old: pa.Table, new: pa.Table, key: str) -> Patch:
