@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
+from dotenv import dotenv_values
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
@@ -170,9 +171,9 @@ def load_settings(**overrides: Any) -> Settings:
 
 
 def _refuse_unknown() -> None:
-    """A misspelt name in the environment would otherwise be passed over without a word."""
+    """A misspelt name would otherwise be passed over without a word."""
     known = [f"FINLAKE_{name.upper()}" for name in Settings.model_fields] + ["FINLAKE_DEBUG"]
-    for name in sorted(os.environ):
+    for name in sorted({*os.environ, *dotenv_values(".env")}):
         if name.startswith("FINLAKE_") and name.upper() not in known:
             near = difflib.get_close_matches(name, known, 1)
             hint = f"; did you mean {near[0]}?" if near else "; `finlake settings` lists them all"
@@ -183,9 +184,6 @@ def _home(overrides: dict[str, Any]) -> Path:
     if "home" in overrides:
         return Path(overrides["home"]).expanduser().absolute()
     from_env = os.environ.get("FINLAKE_HOME")
-    if from_env is None and Path(".env").is_file():
-        for line in Path(".env").read_text(encoding="utf-8").splitlines():
-            name, _, value = line.partition("=")
-            if name.strip() == "FINLAKE_HOME":
-                from_env = value.strip().strip("'\"")
+    if from_env is None:
+        from_env = dotenv_values(".env").get("FINLAKE_HOME")
     return Path(from_env or ".finlake").expanduser().absolute()
