@@ -81,8 +81,8 @@ def show(table: str, ddl: bool, as_json: bool) -> None:
         click.echo(f"{make.create_table_sql(contract)};")
     elif as_json:
         for column in contract.columns:
-            facts = msgspec.structs.asdict(column)
-            click.echo(msgspec.json.encode({"table": contract.full_name, **facts}))
+            facts = {"table": contract.full_name, **msgspec.structs.asdict(column)}
+            click.echo(msgspec.json.encode({**facts, "type": column.type}))
     else:
         _print_contract(contract)
 
@@ -166,6 +166,7 @@ def _print_contract(contract: Contract) -> None:
 def _contracts_at(ref: str) -> list[Contract]:
     """The contracts as a commit holds them."""
     from finlake.errors import UsageProblem
+    from lakehouse_schemas import ContractError
     from lakehouse_schemas.reading import parse_contract
 
     commit = _git(ref, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{ref}^{{commit}}")
@@ -174,10 +175,13 @@ def _contracts_at(ref: str) -> list[Contract]:
     found = [name for name in names if name.endswith(".yaml")]
     if not found:
         raise UsageProblem(f"--against: {ref} has no table contracts; name a later commit")
-    return [
-        parse_contract(_git(ref, "show", f"{commit}:./{name}"), f"{name} at {ref}")
-        for name in found
-    ]
+    try:
+        return [parse_contract(_git(ref, "show", f"{commit}:./{name}"), name) for name in found]
+    except ContractError as error:
+        fault = str(error).removesuffix("; correct the contract")
+        raise UsageProblem(
+            f"--against: {ref} holds contracts of another form ({fault}); name a later commit"
+        ) from error
 
 
 def _git(ref: str, *words: str) -> str:

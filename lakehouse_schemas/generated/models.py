@@ -3,7 +3,7 @@
 Rendered from the table contracts by `make generate`; do not edit.
 """
 
-from datetime import date
+import datetime as dt
 from decimal import Decimal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
@@ -18,7 +18,7 @@ class Row(BaseModel):
 class AggCategoryDay(Row):
     """Sums of transactions per day and merchant category, as additive parts."""
 
-    date: date = Field(description='Day of the transactions, UTC.')
+    date: dt.date = Field(description='Day of the transactions, UTC.')
     mcc: int = Field(description='Merchant category code (dim_mcc).')
     transaction_count: int = Field(description='Number of transactions.')
     amount_sum: Decimal = Field(max_digits=18, decimal_places=2, description='Sum of the amounts, US dollars.')
@@ -33,7 +33,7 @@ class AggCategoryDay(Row):
 class AggCustomerDay(Row):
     """Sums of transactions per day and customer, as additive parts."""
 
-    date: date = Field(description='Day of the transactions, UTC.')
+    date: dt.date = Field(description='Day of the transactions, UTC.')
     user_id: int = Field(description='Customer (dim_user).')
     transaction_count: int = Field(description='Number of transactions.')
     amount_sum: Decimal = Field(max_digits=18, decimal_places=2, description='Sum of the amounts, US dollars.')
@@ -48,7 +48,7 @@ class AggCustomerDay(Row):
 class AggMerchantDay(Row):
     """Sums of transactions per day and merchant, as additive parts."""
 
-    date: date = Field(description='Day of the transactions, UTC.')
+    date: dt.date = Field(description='Day of the transactions, UTC.')
     merchant_id: int = Field(description='Number of the merchant.')
     transaction_count: int = Field(description='Number of transactions.')
     amount_sum: Decimal = Field(max_digits=18, decimal_places=2, description='Sum of the amounts, US dollars.')
@@ -77,7 +77,7 @@ class AggMinute(Row):
 class AggStateDay(Row):
     """Sums of transactions per day and state, as additive parts."""
 
-    date: date = Field(description='Day of the transactions, UTC.')
+    date: dt.date = Field(description='Day of the transactions, UTC.')
     state: str = Field(description='US state as two letters, the name of the country abroad, or ONLINE.')
     transaction_count: int = Field(description='Number of transactions.')
     amount_sum: Decimal = Field(max_digits=18, decimal_places=2, description='Sum of the amounts, US dollars.')
@@ -112,7 +112,7 @@ class DimDate(Row):
     """Calendar days from 1990 to 2049."""
 
     date_key: int = Field(description='Day as yyyymmdd.')
-    date: date = Field(description='The day.')
+    date: dt.date = Field(description='The day.')
     year: int = Field(description='Year.')
     quarter: int = Field(description='Quarter of the year, 1 to 4.')
     month: int = Field(description='Month, 1 to 12.')
@@ -234,7 +234,7 @@ class PipelineStatus(Row):
     """Whether the changes of each source table flow."""
 
     table_name: str = Field(description='Source table.')
-    state: str = Field(description='running or stopped.')
+    state: str = Field(description='Whether its changes flow: running or stopped.')
     since: AwareDatetime = Field(description='Since when it is so, UTC.')
     reason: str | None = Field(default=None, description='Why the table has stopped; empty while it runs.')
     next_step: str | None = Field(default=None, description='What to do about it; empty while it runs.')

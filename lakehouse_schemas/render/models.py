@@ -15,7 +15,7 @@ _TYPES = {
     "boolean": "bool",
     "string": "str",
     "binary": "bytes",
-    "date": "date",
+    "date": "dt.date",  # a column may be named date
     "timestamp": "AwareDatetime",
 }
 _HEAD = '''"""Rows of the gold tables.
@@ -23,7 +23,7 @@ _HEAD = '''"""Rows of the gold tables.
 Rendered from the table contracts by `make generate`; do not edit.
 """
 
-from datetime import date
+import datetime as dt
 from decimal import Decimal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field

@@ -23,7 +23,8 @@ _MAX_TEXT = 64
 
 def rows(contract: Contract) -> st.SearchStrategy[dict[str, Any]]:
     """One valid row: column to value, in the contract's order."""
-    return st.fixed_dictionaries({c.name: values(c) for c in contract.columns})
+    found = st.fixed_dictionaries({c.name: values(c) for c in contract.columns})
+    return found.map(lambda row: {name: row[name] for name in contract.column_names})
 
 
 def tables(contract: Contract, min_rows: int = 0, max_rows: int = 8) -> st.SearchStrategy[pa.Table]:

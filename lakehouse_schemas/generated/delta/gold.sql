@@ -329,7 +329,7 @@ TBLPROPERTIES (
 
 CREATE TABLE IF NOT EXISTS gold.pipeline_status (
   `table_name` STRING COMMENT 'Source table.',
-  `state` STRING COMMENT 'running or stopped.',
+  `state` STRING COMMENT 'Whether its changes flow: running or stopped.',
   `since` TIMESTAMP COMMENT 'Since when it is so, UTC.',
   `reason` STRING COMMENT 'Why the table has stopped; empty while it runs.',
   `next_step` STRING COMMENT 'What to do about it; empty while it runs.'

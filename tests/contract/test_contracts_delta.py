@@ -1,0 +1,64 @@
+"""Contract rows through Arrow and Delta and back, in tables that every engine can read."""
+
+import json
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+from deltalake import DeltaTable, Schema, write_deltalake
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from infra.lake.tables import Lake
+from infra.settings import load_settings
+from lakehouse_schemas import contracts
+from lakehouse_schemas.render import delta, spark, strategies
+
+LAKE = [c for c in contracts.all() if c.layer != "source"]
+BY_NAME = pytest.mark.parametrize("contract", LAKE, ids=lambda c: c.full_name)
+
+
+@BY_NAME
+def test_rows_come_back_equal_from_a_table_that_dremio_reads(contract, tmp_path):
+    folder = str(tmp_path / contract.name)
+    DeltaTable.create(
+        folder,
+        Schema.from_json(spark.schema_json(contract)),
+        configuration=delta.TABLE_PROPERTIES,
+    )
+
+    @settings(max_examples=12, suppress_health_check=[*HealthCheck])
+    @given(strategies.tables(contract, min_rows=1))
+    def back_and_forth(rows):
+        rows.validate(full=True)
+        write_deltalake(folder, rows, mode="overwrite")
+        table = DeltaTable(folder)
+        assert table.protocol().min_reader_version <= 2
+        assert not table.protocol().reader_features
+        found = table.to_pyarrow_table()
+        assert found.schema.equals(nullable(rows.schema))
+        assert found.to_pylist() == rows.to_pylist()
+
+    back_and_forth()
+
+
+def nullable(schema):
+    return pa.schema([field.with_nullable(True) for field in schema])
+
+
+@BY_NAME
+def test_the_lake_makes_the_table_that_the_contract_describes(contract, home: Path):
+    table = Lake(load_settings()).ensure(contract)
+    assert json.loads(table.schema().to_json()) == json.loads(spark.schema_json(contract))
+    assert table.metadata().description == contract.description
+    assert table.protocol().min_reader_version == 1
+
+
+@given(st.data())
+def test_each_key_has_one_row_unless_the_table_is_additive(data):
+    contract = data.draw(st.sampled_from(LAKE))
+    rows = data.draw(strategies.tables(contract)).to_pylist()
+    if contract.key and contract.kind != "additive":
+        assert len({tuple(row[k] for k in contract.key) for row in rows}) == len(rows)
+    for row in rows:
+        assert list(row) == list(contract.column_names)
