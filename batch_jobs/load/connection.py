@@ -89,7 +89,7 @@ def one_writer(connection: Connection, name: str) -> Iterator[None]:
         FinlakeError: another run holds it; the lock ends with that run's connection.
     """
     with connection.cursor() as cursor:
-        cursor.execute("SELECT GET_LOCK(CONCAT(%s, '@', DATABASE()), 10)", (name,))
+        cursor.execute("SELECT GET_LOCK(CONCAT(%s, '@', DATABASE()), 5)", (name,))
         row = cursor.fetchone()
     if row is None or row[0] != 1:
         raise FinlakeError(f"another {name} writes to this source; wait until it has ended")
