@@ -13,7 +13,7 @@ from random import Random
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from tests.browser.conftest import minute_after, screenshot
+from tests.browser.conftest import SCREENSHOTS, minute_after, screenshot
 from tests.browser.gold import CATEGORIES, Row, World, alert, build, transaction
 
 Open = Callable[..., Page]
@@ -206,6 +206,18 @@ def test_filters_narrow_tiles_and_feed(history: World, history_app: str, open_pa
     expect_no_trouble(page)
 
 
+def test_filters_are_usable_on_a_phone(history_app: str, open_page: Open):
+    page = open_page(history_app, 390)
+    expect(page.locator(".fl-alerts")).to_be_visible()
+    page.get_by_role("button", name="Filters").click()
+    choice = page.get_by_test_id("stButtonGroup").get_by_text("high", exact=True)
+    expect(choice).to_be_visible()
+    page.screenshot(path=SCREENSHOTS / "filters-390.png")
+    choice.click()
+    expect(page.locator(".fl-alerts > li:not(.fl-high)")).to_have_count(0)
+    expect_fits(page)
+
+
 def test_new_rows_appear_without_a_reload_unless_paused(
     tmp_path: Path, app: Start, open_page: Open
 ):
@@ -292,7 +304,7 @@ def test_one_customer_up_close(width: int, history: World, history_app: str, ope
 def test_pages_show_no_more_of_a_card_than_four_digits(history_app: str, open_page: Open):
     for path in ("", "customers?who=825", "cards"):
         page = open_page(f"{history_app}/{path}")
-        expect(page.get_by_text(re.compile("•••• [0-9]{4}")).first).to_be_visible()
+        expect(page.get_by_text(re.compile(r"••••\s[0-9]{4}")).first).to_be_visible()
         assert not re.search(r"\d{12,}", page.inner_text("body"))
 
 
