@@ -125,11 +125,13 @@ class Cards:
             if card is None:
                 card = self._cards[number] = _Card(self._since)
             if first - self._rules.burst_us < card.since:
-                back[number] = first - max(self._rules.burst_us, self._rules.travel_us)
+                back[number] = first - self._rules.burst_us
         if not back:
             return
         cards = ", ".join(str(number) for number in back)
-        where = f"card_id IN ({cards}) AND date >= make_timestamptz({min(back.values())})"
+        # Travel looks further back than bursts do, but only for the last use in person.
+        furthest = min(back.values()) - self._rules.travel_us
+        where = f"card_id IN ({cards}) AND date >= make_timestamptz({furthest})"
         for number, since in back.items():
             card = self._cards[number]
             card.uses, card.last_physical, card.since = [], None, since
@@ -141,6 +143,8 @@ class Cards:
             card = self._cards.setdefault(number, _Card(self._since))
             if use.ts >= card.since:
                 card.uses.append(use)
+            elif use.physical:
+                card.last_physical = max(use, card.last_physical or use, key=lambda u: (u.ts, u.id))
         for number in set(numbers):
             self._cards[number].uses.sort(key=lambda u: (u.ts, u.id))
 
