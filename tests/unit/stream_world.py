@@ -26,8 +26,7 @@ from lakehouse_schemas import Contract, contracts
 from stream_jobs.batch import BatchProcessor
 from stream_jobs.io.metrics import Metrics
 from stream_jobs.io.writer import Writer
-from stream_jobs.shapes import RECORDS
-from stream_jobs.shapes import Patch
+from stream_jobs.shapes import RECORDS, Patch
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "debezium" / "source_tables.jsonl"
 KEYS = {c.name: c.key[0] for c in contracts.source_tables()}
