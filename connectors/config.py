@@ -269,6 +269,8 @@ def _connection(
         # else the year 50 becomes 2050
         "enable.time.adjuster": "false",
         "include.schema.changes": "true",
+        # how soon a lost connection is noticed: a source that was killed closes it without a word
+        "connect.keep.alive.interval.ms": "10000",
         "inconsistent.schema.handling.mode": "fail",
         "event.deserialization.failure.handling.mode": "fail",
         "snapshot.locking.mode": "minimal",
