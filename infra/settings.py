@@ -75,6 +75,10 @@ class Settings(BaseSettings):
     port_spark_ui: int = Field(4040, description="Spark's pages, or the next free port.")
     port_dashboard: int = Field(8501, description="Streamlit, or the next free port.")
     port_metrics: int = Field(9108, description="Prometheus metrics, or the next free port.")
+    advertised_host: str = Field(
+        "127.0.0.1",
+        description="Name of the stream's machine, for Spark's executors; loopback closes it.",
+    )
 
     token_key_id: str = Field("k1", description="Id of the key that makes card tokens.")
     token_key: SecretStr | None = Field(
@@ -125,6 +129,11 @@ class Settings(BaseSettings):
             home = Path(values.get("home") or ".finlake").expanduser().absolute()
             values["lake"] = f"file:{home / 'lake'}"
         return values
+
+    @property
+    def listen_host(self) -> str:
+        """Where the stream listens: on loopback, unless others must reach it by its name."""
+        return "127.0.0.1" if self.advertised_host in ("127.0.0.1", "localhost") else "0.0.0.0"  # noqa: S104
 
     @property
     def token_key_bytes(self) -> bytes:

@@ -86,9 +86,6 @@ class BatchProcessor:
             name: Decoder(silver, bronze, dead, self._sources[name].dropped)
             for name, silver in self._silver.items()
         }
-        for contract in contracts.all():
-            if contract.layer != "source":
-                lake.ensure(contract)
         # Batch 0 of a writer: the calendar never changes, so it is written once and for all.
         if lake.ensure(contracts.get("gold.dim_date")).version() == 0:
             writer.append(contracts.get("gold.dim_date"), days(), 0)

@@ -15,6 +15,7 @@ from finlake.errors import FinlakeError, UsageProblem
 from infra.lake.query import Query
 from infra.lake.tables import Lake
 from infra.settings import Settings
+from lakehouse_schemas import contracts
 from stream_jobs.batch import BatchProcessor
 from stream_jobs.io.alerts import AlertTopic
 from stream_jobs.io.housekeeping import Housekeeping
@@ -52,8 +53,10 @@ def run(settings: Settings, once: bool = False, resume: Sequence[str] = ()) -> N
     lake, location = Lake(settings), checkpoint(settings)
     partitions(settings)
     _check_checkpoint(settings, location)
+    for contract in contracts.all():
+        if contract.layer != "source":
+            lake.ensure(contract)
     metrics = Metrics()
-    _log.info("metrics on http://127.0.0.1:%d/metrics", metrics.serve(settings.port_metrics))
     spark = start_session(settings)
     _log.info("Spark's pages on %s", spark.sparkContext.uiWebUrl)
     stop = threading.Event()
@@ -78,6 +81,8 @@ def run(settings: Settings, once: bool = False, resume: Sequence[str] = ()) -> N
         writer = writer.trigger(processingTime=f"{settings.stream_trigger_ms} milliseconds")
     query = writer.start()
     _stop_on_signal(stop)
+    port = metrics.serve(settings.port_metrics, settings.listen_host)
+    _log.info("metrics on http://%s:%d/metrics", settings.advertised_host, port)
     _log.info("streaming from %s to %s", settings.kafka_bootstrap, settings.lake)
     try:
         _wait(query, stop)

@@ -72,8 +72,12 @@ class Query:
         except duckdb.Error as error:
             raise QueryError(f"DuckDB: {' '.join(str(error).split())[:400]}") from error
         except (DeltaError, OSError) as error:
-            reason = " ".join(str(error).split())[:300]
-            raise ComponentMissing(f"the lake could not be read ({reason}); try again") from error
+            # What follows the first line is the engine's own trace.
+            reason = str(error).strip().partition("\n")[0][:300]
+            names = ", ".join(contract.full_name for contract in _mentioned(sql))
+            raise ComponentMissing(
+                f"{names}: could not be read ({reason}); see `finlake status`, then try again"
+            ) from error
         finally:
             if timer:
                 timer.cancel()

@@ -78,7 +78,7 @@ class Stream(_App):
 
     @override
     def is_healthy(self) -> bool:
-        return answers_tcp(self.ports["spark_ui"])
+        return answers_tcp(self.ports["metrics"])  # which it serves once the query runs
 
 
 class Dashboard(_App):

@@ -37,11 +37,11 @@ class Metrics:
         )
         self._up = Gauge("finlake_stream_up", "1 while the stream runs", registry=self.registry)
 
-    def serve(self, port: int, tries: int = 20) -> int:
-        """Answer on loopback at the port or the next free one; returns the port."""
+    def serve(self, port: int, host: str = "127.0.0.1", tries: int = 20) -> int:
+        """Answer on that address at the port or the next free one; returns the port."""
         for candidate in range(port, port + tries) if port else (0,):
             try:
-                server, _ = start_http_server(candidate, addr="127.0.0.1", registry=self.registry)
+                server, _ = start_http_server(candidate, addr=host, registry=self.registry)
             except OSError as error:
                 if error.errno != errno.EADDRINUSE:
                     raise

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 from infra.settings import Settings
@@ -32,8 +33,8 @@ def start_session(settings: Settings) -> SparkSession:
     options = {
         "spark.jars": ",".join(str(jar) for jar in jars),
         "spark.driver.memory": settings.spark_driver_memory,
-        "spark.driver.host": "127.0.0.1",
-        "spark.driver.bindAddress": "127.0.0.1",
+        "spark.driver.host": settings.advertised_host,
+        "spark.driver.bindAddress": settings.listen_host,
         "spark.ui.port": str(settings.port_spark_ui),
         "spark.local.dir": str(home / "tmp"),
         "spark.sql.warehouse.dir": str(home / "warehouse"),
@@ -62,6 +63,8 @@ def start_session(settings: Settings) -> SparkSession:
             "spark.hadoop.fs.s3a.path.style.access": "true",
             "spark.hadoop.fs.s3a.connection.ssl.enabled": "false",
         }
+    if settings.listen_host == "127.0.0.1":
+        os.environ["SPARK_LOCAL_IP"] = "127.0.0.1"  # else Spark's pages listen on all interfaces
     builder = SparkSession.builder.appName("finlake").master(settings.spark_master)
     for name, value in options.items():
         builder = builder.config(name, value)

@@ -187,6 +187,14 @@ def test_every_setting_exists(name):
     assert {word for word in given if word.startswith("FINLAKE_")} <= known
 
 
+def test_the_stream_can_be_reached_by_executors_and_prometheus():
+    stream = SERVICES["stream"]
+    host = stream.environment["FINLAKE_ADVERTISED_HOST"]
+    assert host == stream.hostname == "stream"
+    assert Settings(advertised_host=host).listen_host == "0.0.0.0"  # noqa: S104
+    assert Settings().listen_host == "127.0.0.1"
+
+
 def test_services_agree_about_settings():
     shared = SERVICES["register"].environment
     own_home = {"FINLAKE_HOME"}  # the dashboard keeps nothing
