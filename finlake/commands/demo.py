@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import os
-import signal
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
 from finlake.commands.data import generate, load
-from finlake.commands.stack import tell
+from finlake.commands.stack import stop_on_signals, tell
 
 if TYPE_CHECKING:
     from infra.lake.query import Query
@@ -86,7 +84,7 @@ def demo(
             f"file:{home / 'lake'}" if lake == "folder" else "s3a://warehouse"
         )
     settings = load_settings()
-    with _stop_on_signals() as told:
+    with stop_on_signals() as told:
         try:
             settings = bring_up(settings, ["stream", "dashboard"], progress=on_stderr, tell=tell)
             _show_addresses(settings)
@@ -98,24 +96,6 @@ def demo(
             click.echo("stopping ...")
             down(settings)
     click.echo("stopped; all data stays. finlake demo goes on, make clean-data deletes it")
-
-
-@contextmanager
-def _stop_on_signals() -> Iterator[threading.Event]:
-    """Ctrl-C and SIGTERM end what is under way; while all is stopped they are ignored."""
-    told = threading.Event()
-
-    def stop(*_: Any) -> None:
-        if not told.is_set():
-            told.set()
-            raise KeyboardInterrupt
-
-    old = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield told
-    finally:
-        for number, handler in old.items():
-            signal.signal(number, handler)
 
 
 def _show_addresses(settings: Settings) -> None:

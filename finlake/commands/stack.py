@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import signal
+import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import click
@@ -10,7 +14,7 @@ import click
 if TYPE_CHECKING:
     from infra.stack.supervisor import Report
 
-__all__ = ["commands", "doctor", "down", "logs", "status", "tell", "up"]
+__all__ = ["commands", "doctor", "down", "logs", "status", "stop_on_signals", "tell", "up"]
 
 
 @click.command()
@@ -38,11 +42,35 @@ def up(extras: str, no_connector: bool, foreground: bool) -> None:
     bring_up(settings, names, connector=not no_connector, progress=on_stderr, tell=tell)
     click.echo(f"ready after {time.monotonic() - began:.0f} s; finlake status shows the addresses")
     if foreground:
-        try:
-            while True:
-                time.sleep(3600)
-        finally:
-            stop(settings)
+        with stop_on_signals():
+            try:
+                while True:
+                    time.sleep(3600)
+            except KeyboardInterrupt:
+                click.echo("stopping ...")
+            finally:
+                stop(settings)
+
+
+@contextmanager
+def stop_on_signals() -> Iterator[threading.Event]:
+    """Ctrl-C and SIGTERM end what is under way; a second one changes nothing any more.
+
+    The event is set by the first.
+    """
+    told = threading.Event()
+
+    def interrupt(*_: object) -> None:
+        if not told.is_set():
+            told.set()
+            raise KeyboardInterrupt
+
+    old = {number: signal.signal(number, interrupt) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield told
+    finally:
+        for number, handler in old.items():
+            signal.signal(number, handler)
 
 
 def tell(report: Report) -> None:

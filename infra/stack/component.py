@@ -13,7 +13,6 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
-from typing import ClassVar
 
 from finlake.errors import ComponentMissing
 from infra.settings import Settings
@@ -29,10 +28,10 @@ HOST = "127.0.0.1"
 class Component(ABC):
     """One program of the stack, with its data in ``<home>/<folder>``."""
 
-    name: ClassVar[str]
-    folder: ClassVar[str]
-    needs: ClassVar[tuple[str, ...]] = ()  # healthy before this one starts, where they run here too
-    patience_s: ClassVar[float] = 30  # from SIGTERM to SIGKILL
+    name: str
+    folder: str
+    needs: tuple[str, ...] = ()  # healthy before this one starts, where they run here too
+    patience_s: float = 30  # from SIGTERM to SIGKILL
 
     def __init__(self, settings: Settings, ports: Mapping[str, int]) -> None:
         self.settings = settings

@@ -12,7 +12,6 @@ import subprocess
 import tempfile
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 from xml.sax.saxutils import escape
 
@@ -50,13 +49,13 @@ class Jar:
         return f"{self.group}:{self.artifact}:{self.version}"
 
 
-@cache
-def read_lock(path: Path = LOCK_FILE) -> tuple[Jar, ...]:
+def read_lock(path: Path | None = None) -> tuple[Jar, ...]:
     """All jars of the lock file.
 
     Raises:
         FinlakeError: naming the file and line that cannot be read.
     """
+    path = path or LOCK_FILE
     jars = []
     for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
         if not line.strip() or line.startswith("#"):
@@ -80,38 +79,36 @@ def jar_paths(group: str, progress: Progress = quiet) -> list[Path]:
     Raises:
         ComponentMissing: naming the jar that cannot be had, or ``mvn`` when that is missing.
     """
-    return [path for _, path in fetch_jars([group], progress)]
+    return fetch_jars([group], progress)
 
 
-def fetch_jars(
-    groups: Iterable[str], progress: Progress = quiet, lock_file: Path = LOCK_FILE
-) -> list[tuple[Jar, Path]]:
-    """See that the jars of these groups are in the cache with the right checksum.
+def fetch_jars(groups: Iterable[str], progress: Progress = quiet) -> list[Path]:
+    """See that the jars of these groups are in the cache with the right checksum; their paths.
 
     Raises:
         ComponentMissing: naming the jar that cannot be had, or ``mvn`` when that is missing.
     """
-    jars = _of(groups, lock_file)
+    jars = _of(groups)
     folder = _folder()
     if _missing(jars, folder):
         with cache_lock("jars"):  # another process may have fetched them while this one waited
             missing = _missing(jars, folder)
             if missing:
                 _fetch(missing, folder, progress)
-    return [(jar, folder / jar.file_name) for jar in jars]
+    return [folder / jar.file_name for jar in jars]
 
 
-def missing_jars(groups: Iterable[str], lock_file: Path = LOCK_FILE) -> list[Jar]:
+def missing_jars(groups: Iterable[str]) -> list[Jar]:
     """The jars of these groups that would have to be fetched."""
-    return _missing(_of(groups, lock_file), _folder())
+    return _missing(_of(groups), _folder())
 
 
-def _of(groups: Iterable[str], lock_file: Path) -> list[Jar]:
+def _of(groups: Iterable[str]) -> list[Jar]:
     wanted = set(groups)
-    jars = [jar for jar in read_lock(lock_file) if wanted.intersection(jar.groups)]
+    jars = [jar for jar in read_lock() if wanted.intersection(jar.groups)]
     unknown = wanted.difference(*(jar.groups for jar in jars))
     if unknown:
-        raise FinlakeError(f"{lock_file}: lists no jars for {', '.join(sorted(unknown))}")
+        raise FinlakeError(f"{LOCK_FILE}: lists no jars for {', '.join(sorted(unknown))}")
     return jars
 
 

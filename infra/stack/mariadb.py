@@ -102,7 +102,7 @@ class MariaDB(Component):
     def fetch(self, progress: Progress) -> None:
         if self._base.is_dir():
             return
-        ((_, jar),) = fetch_jars(["mariadb"], progress)
+        (jar,) = fetch_jars(["mariadb"], progress)
         with cache_lock("mariadb"):
             if not self._base.is_dir():
                 with progress("unpacking MariaDB", 0):
