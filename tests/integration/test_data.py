@@ -31,6 +31,7 @@ from finlake.errors import ComponentMissing, FinlakeError, UsageProblem
 from infra.database.schema import apply_schema
 from infra.settings import Settings, load_settings, secret
 from infra.stack.mariadb import MariaDB
+from infra.stack.mysql import MySQL
 from infra.stack.progress import quiet
 from lakehouse_schemas import contracts
 
@@ -39,13 +40,13 @@ TABLES = ("mcc_codes", "users", "cards", "transactions", "fraud_labels")
 
 
 class Server:
-    """A MariaDB of the embedded stack, alone, that can be killed and started again."""
+    """A server of the embedded stack, alone, that can be killed and started again."""
 
-    def __init__(self, home: Path) -> None:
+    def __init__(self, home: Path, kind: type[MariaDB | MySQL] = MariaDB) -> None:
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             self.port = free.getsockname()[1]
-        self.component = MariaDB(load_settings(home=home), {"source": self.port})
+        self.component = kind(load_settings(home=home), {"source": self.port})
         self.component.fetch(quiet)
         self.process: subprocess.Popen[bytes] | None = None
         self.home = home
@@ -74,6 +75,12 @@ class Server:
     def url(self) -> str:
         return self.component.exports()["FINLAKE_SOURCE_URL"]
 
+    def empty(self) -> None:
+        """Make the database anew."""
+        with self.root() as cursor:
+            cursor.execute("DROP DATABASE IF EXISTS finance")
+            cursor.execute("CREATE DATABASE finance CHARACTER SET utf8mb4")
+
     @contextmanager
     def root(self) -> Iterator[pymysql.cursors.Cursor]:
         socket_path = self.component.data / "data" / "server.sock"
@@ -95,9 +102,7 @@ def server(tmp_path_factory) -> Iterator[Server]:
 @pytest.fixture
 def settings(server: Server, home: Path) -> Settings:
     """An empty source and a home of its own."""
-    with server.root() as cursor:
-        cursor.execute("DROP DATABASE IF EXISTS finance")
-        cursor.execute("CREATE DATABASE finance CHARACTER SET utf8mb4")
+    server.empty()
     return load_settings(home=home, source_url=server.url)
 
 
@@ -200,9 +205,7 @@ def test_a_killed_load_continues_without_loss_or_repetition(settings, server, tm
     assert reports["transactions"]["written"] <= 400_000 - rows
     assert counts(settings)["transactions"] == 400_000
     resumed = digest(settings)
-    with server.root() as cursor:
-        cursor.execute("DROP DATABASE finance")
-        cursor.execute("CREATE DATABASE finance CHARACTER SET utf8mb4")
+    server.empty()
     load(settings, folder)
     assert digest(settings) == resumed
 
@@ -318,9 +321,8 @@ def test_both_roads_store_every_character(settings, monkeypatch, local_files):
 def test_both_roads_store_the_same_transactions(settings, server, files, monkeypatch):
     load(settings, files)
     fast = content(settings)
+    server.empty()
     with server.root() as cursor:
-        cursor.execute("DROP DATABASE finance")
-        cursor.execute("CREATE DATABASE finance CHARACTER SET utf8mb4")
         cursor.execute("SET GLOBAL local_infile = 0")
     try:
         load(settings, files)
@@ -360,9 +362,7 @@ def test_a_generated_source_is_the_same_as_its_files_loaded(settings, server, fi
     generated = content(settings)
     assert {table: len(found) for table, found in generated.items()} == rows
     assert fill_source(settings, Plan(20_000, 3)) == rows
-    with server.root() as cursor:
-        cursor.execute("DROP DATABASE finance")
-        cursor.execute("CREATE DATABASE finance CHARACTER SET utf8mb4")
+    server.empty()
     load(settings, files)
     assert content(settings) == generated
 
@@ -535,3 +535,89 @@ def test_the_command_stops_whole_on_an_interrupt_and_prints_its_figures(settings
     assert process.returncode == 0
     figures = json.loads(output)
     assert figures["inserted"] - figures["deleted"] == counts(settings)["transactions"]
+
+
+# ── MySQL ────────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.fixture(scope="module")
+def mysql(tmp_path_factory) -> Iterator[Server]:
+    try:
+        made = Server(tmp_path_factory.mktemp("mysql"), MySQL)
+    except ComponentMissing as missing:
+        pytest.skip(f"NO REAL MYSQL: {missing}")
+    made.start()
+    yield made
+    made.stop()
+
+
+@pytest.mark.mysql
+@pytest.mark.parametrize("local_files", [True, False])
+def test_mysql_takes_the_same_rows_by_both_roads(mysql, settings, home, files, local_files):
+    load(settings, files)
+    expected = content(settings)
+    mysql.empty()
+    with mysql.root() as cursor:
+        cursor.execute("SET GLOBAL local_infile = %s", (local_files,))
+    other = load_settings(home=home, source_url=mysql.url)
+    load(other, files)
+    assert content(other) == expected
+    load(other, files, restart=True)
+    assert content(other) == expected
+
+
+@pytest.mark.mysql
+def test_mysql_takes_live_traffic(mysql, home):
+    mysql.empty()
+    settings = load_settings(home=home, source_url=mysql.url)
+    summary = run(settings, rate=500, seconds=3, seed=5, mix=Mix(50, 40, 10))
+    assert summary.rows["updated"] > 0
+    assert counts(settings)["transactions"] == summary.rows["inserted"] - summary.rows["deleted"]
+    assert ask(
+        settings, "SELECT SUM(amount) FROM transactions WHERE merchant_id = %s", TRANSFER_MERCHANT
+    ) == [(0,)]
+
+
+# ── The commands' words ──────────────────────────────────────────────────────────────────────────
+
+
+def finlake(settings: Settings, *words: str) -> subprocess.CompletedProcess[str]:
+    assert settings.source_url is not None
+    env = {
+        **os.environ,
+        "FINLAKE_SOURCE_URL": settings.source_url.get_secret_value(),
+        "FINLAKE_HOME": str(settings.home),
+    }
+    command = [sys.executable, "-m", "finlake", *words]
+    return subprocess.run(command, env=env, capture_output=True, text=True, check=False)
+
+
+def test_load_says_what_is_in_what_was_rejected_and_that_labels_are_missing(
+    settings, files, tmp_path
+):
+    folder = copy_of(files, tmp_path)
+    (folder / LABELS).unlink()
+    users = (folder / "users_data.csv").read_text().replace(",Female,", ",,", 1)
+    (folder / "users_data.csv").write_text(users)
+    done = finlake(settings, "load", str(folder))
+    assert done.returncode == 0, done.stderr
+    lines = {line.split()[0]: line for line in done.stdout.splitlines()}
+    assert "20,000 rows" in lines["transactions"]
+    assert f"1 rejected, see {settings.home / 'rejects'}" in lines["users"]
+    assert done.stderr.startswith("no labels loaded: ")
+    assert "in already" in finlake(settings, "load", str(folder)).stdout
+    none = finlake(settings, "load", str(folder), "--restart", "--max-rejects", "0")
+    assert none.returncode == 1
+    assert none.stderr.count("\n") == 1
+    assert "more than 0 rows are bad" in none.stderr
+
+
+def test_generate_says_how_many_rows_there_are(settings):
+    done = finlake(settings, "generate", "--transactions", "500", "--seed", "8")
+    assert done.returncode == 0, done.stderr
+    lines = done.stdout.splitlines()
+    assert lines[3].split() == ["transactions", "500", "rows"]
+    assert lines[-1].startswith("in the source after")
+    other = finlake(settings, "generate", "--transactions", "501", "--json")
+    assert other.returncode == 2
+    assert "holds other transactions" in other.stderr

@@ -11,6 +11,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
+from click.testing import CliRunner
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -23,6 +24,7 @@ from batch_jobs.generate.plan import FIRST_ID
 from batch_jobs.generate.reference import categories, cities
 from batch_jobs.generate.rows import NOWHERE, ONLINE
 from batch_jobs.load.files import FILES, open_set
+from finlake.commands.data import generate
 from finlake.errors import UsageProblem
 from lakehouse_schemas import contracts
 
@@ -353,3 +355,14 @@ def test_existing_files_are_never_overwritten(tmp_path):
 def test_plans_that_cannot_be_are_refused(arguments, problem):
     with pytest.raises(UsageProblem, match=problem):
         Plan(**{"transactions": 10, "seed": 1, **arguments})
+
+
+def test_the_command_writes_the_files_and_prints_one_object_a_table(tmp_path):
+    words = ["--transactions", "300", "--out", str(tmp_path / "out"), "--json"]
+    result = CliRunner().invoke(generate, words)
+    assert result.exit_code == 0, result.output
+    rows = {line["table"]: line["rows"] for line in map(json.loads, result.stdout.splitlines())}
+    assert rows["transactions"] == 300
+    assert list(rows) == ["mcc_codes", "users", "cards", "transactions", "fraud_labels"]
+    again = CliRunner().invoke(generate, words)
+    assert isinstance(again.exception, UsageProblem)
