@@ -142,7 +142,7 @@ def run(draw: st.DrawFn, stream: Stream, events: list[Event], after_batch: Any =
     assert topics.left == 0
 
 
-@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=80, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.data())
 def test_silver_is_the_source_and_gold_follows_whatever_happens(data):
     world, events = data.draw(histories())
@@ -160,7 +160,7 @@ def check_gold(stream: Stream, home: Path) -> None:
 
 
 @settings(
-    max_examples=12,
+    max_examples=8,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
     phases=[Phase.explicit, Phase.reuse, Phase.generate],
 )
