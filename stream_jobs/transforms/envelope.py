@@ -9,8 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from decimal import Decimal, InvalidOperation
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal, get_args
 
 import msgspec
 import pyarrow as pa
@@ -22,22 +21,30 @@ __all__ = ["Decoded", "Decoder"]
 
 _INT32 = Annotated[int, msgspec.Meta(ge=-(2**31), le=2**31 - 1)]
 _INT64 = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
+# Times of the years 1 to 9999: what is outside, engines read as infinite or not at all.
+_MICROS = Annotated[int, msgspec.Meta(ge=-62_135_596_800_000_000, le=253_402_300_799_999_999)]
+_MILLIS = Annotated[int, msgspec.Meta(ge=-62_135_596_800_000, le=253_402_300_799_999)]
+_Op = Literal["c", "u", "d", "r", "t"]
+_OPS = get_args(_Op)
 _WIRE: dict[str, Any] = {
     "int32": _INT32,
     "int64": _INT64,
     "string": str,
     "boolean": bool,
     "double": float,
-    "timestamp": _INT64,
+    "timestamp": _MICROS,
 }
+
+
+_UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 
 class _Source(msgspec.Struct):
     file: str
     pos: int
     row: int | None = None
-    ts_ms: int | None = None
-    ts_us: int | None = None
+    ts_ms: _MILLIS | None = None
+    ts_us: _MICROS | None = None
 
 
 @dataclass(frozen=True)
@@ -80,12 +87,13 @@ class Decoder:
         self._bronze_schema = _nullable(bronze.arrow_schema())
         self._dead_schema = _nullable(dead.arrow_schema())
         self._secrets = tuple(secrets)
-        self._secret_marks = tuple(f'"{name}"'.encode() for name in secrets)
+        # A name may be written with escapes, too.
+        self._secret_marks = (*(name.encode() for name in secrets), b"\\u00") if secrets else ()
         self._row_type: Any = _row_type(silver)
         envelope: Any = msgspec.defstruct(
             "Envelope",
             [
-                ("op", str),
+                ("op", _Op),
                 ("source", _Source),
                 ("after", self._row_type | None, None),
                 ("before", msgspec.Raw, msgspec.Raw(b"null")),
@@ -129,7 +137,7 @@ class Decoder:
             if value is None:
                 continue
             kept.append(index)
-            if self._secrets and any(mark in value for mark in self._secret_marks):
+            if any(mark in value for mark in self._secret_marks):
                 value = self._without_secrets(value)  # noqa: PLW2901
             values.append(value)
             op, source_ts, token, extra = "?", None, None, None
@@ -140,7 +148,7 @@ class Decoder:
                     row = event.after
                     if op == "d":
                         row = self._decode_row(event.before)
-                except msgspec.DecodeError:
+                except (msgspec.DecodeError, RecursionError):
                     op, source, row, extra = self._look_closer(value)
                 source_ts = _source_ts(source)
                 try:
@@ -178,10 +186,12 @@ class Decoder:
         """What is different about a record that the compiled decoder refused."""
         try:
             event = msgspec.json.decode(value)
-        except (msgspec.DecodeError, UnicodeDecodeError):
+        except _UNREADABLE:
             raise _Reject("not_json", f"{self.table}: the value is not JSON") from None
         if not isinstance(event, dict) or not {"op", "source"} <= event.keys():
             raise _Reject("not_an_envelope", f"{self.table}: op or source is missing") from None
+        if event["op"] not in _OPS:
+            raise _Reject("not_an_envelope", f"{self.table}: op is none of Debezium's") from None
         try:
             source = msgspec.convert(event["source"], _Source)
         except msgspec.ValidationError as error:
@@ -189,7 +199,7 @@ class Decoder:
         image = event.get("before") if event["op"] == "d" else event.get("after")
         if event["op"] == "t":
             return "t", source, None, None
-        if not isinstance(image, dict):
+        if not isinstance(image, dict) or not self._known & image.keys():
             raise _Reject("not_an_envelope", f"{self.table}: op {event['op']} carries no row")
         missing = sorted(self._known - image.keys())
         if missing:
@@ -297,16 +307,20 @@ class Decoder:
     def _without_secrets(self, value: bytes) -> bytes:
         try:
             event = msgspec.json.decode(value)
-        except (msgspec.DecodeError, UnicodeDecodeError):
+            return msgspec.json.encode(self._cleaned(event))
+        except _UNREADABLE:
             return b""  # cannot be read, so cannot be cleaned: keep nothing of it
-        if not isinstance(event, dict):
-            return b""
-        for image in ("before", "after"):
-            row = event.get(image)
-            if isinstance(row, dict):
-                for name in self._secrets:
-                    row.pop(name, None)
-        return msgspec.json.encode(event)
+
+    def _cleaned(self, node: Any) -> Any:
+        """The value without the secret columns, however deep they are or wrapped as text."""
+        if isinstance(node, dict):
+            kept = {name: one for name, one in node.items() if name not in self._secrets}
+            return {name: self._cleaned(one) for name, one in kept.items()}
+        if isinstance(node, list):
+            return [self._cleaned(one) for one in node]
+        if isinstance(node, str) and any(name in node for name in self._secrets):
+            return ""
+        return node
 
 
 def _row_type(silver: Contract) -> Any:
@@ -320,16 +334,11 @@ def _row_type(silver: Contract) -> Any:
 
 
 def _fits(value: str | None, column: Column) -> bool:
-    if value is None or column.decimal is None:
-        return True
-    precision, scale = column.decimal
     try:
-        number = Decimal(value)
-    except InvalidOperation:
+        pa.array([value], pa.string()).cast(column.arrow_type)
+    except pa.ArrowInvalid:
         return False
-    if not number.is_finite() or number != round(number, scale):
-        return False
-    return abs(number) < Decimal(10) ** (precision - scale)
+    return True
 
 
 def _source_ts(source: _Source) -> int | None:

@@ -21,10 +21,13 @@ def order_token(epoch: int, binlog_file: str, position: int, row: int, offset: i
         offset: Kafka offset of the record.
 
     Raises:
-        ValueError: when the file name ends in no number.
+        ValueError: when the file name ends in no number, or a part has more digits than its place.
     """
     ending = binlog_file.rpartition(".")[2]
     if not ending.isdecimal():
         raise ValueError("the binlog file's name ends in no number")
     number = int(ending)
+    parts = ((epoch, 4), (number, 8), (position, 12), (row, 6), (offset, 12))
+    if any(not 0 <= part < 10**digits for part, digits in parts):
+        raise ValueError("the position is out of range")
     return f"{epoch:04d}-{number:08d}-{position:012d}-{row:06d}-{offset:012d}"

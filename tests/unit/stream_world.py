@@ -293,7 +293,7 @@ class Lake:
         return self.tables.get(contract.full_name)
 
     def rows(self, full_name: str) -> pa.Table:
-        return self.tables[full_name].rows
+        return self.ensure(contracts.get(full_name)).rows
 
 
 class MemoryWriter:
