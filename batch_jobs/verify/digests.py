@@ -1,6 +1,6 @@
 """One text per row, the same in the source's SQL and in that of the lake.
 
-A row's digest is the first 64 bits of the MD5 of that text; a bucket's is the sum over its rows, so
+A row's digest is the first 64 bits of the SHA-256 of that text (MySQL 9 has no MD5); a bucket's is the sum over its rows, so
 that neither order nor a row that is there twice is lost in it. Texts carry their length and an
 empty one is not ``NULL``; money is its exact decimal, a time its microseconds since 1970.
 """
@@ -27,7 +27,7 @@ def source_texts(columns: Sequence[Column]) -> list[str]:
 def source_digest(columns: Sequence[Column]) -> str:
     """MySQL expression of a row's digest, an unsigned 64-bit number."""
     text = f"CONCAT_WS('|', {', '.join(source_texts(columns))})"
-    return f"CAST(CONV(LEFT(MD5({text}), 16), 16, 10) AS UNSIGNED)"
+    return f"CAST(CONV(LEFT(SHA2({text}, 256), 16), 16, 10) AS UNSIGNED)"
 
 
 def lake_texts(columns: Sequence[Column]) -> list[str]:
@@ -38,7 +38,7 @@ def lake_texts(columns: Sequence[Column]) -> list[str]:
 def lake_digest(columns: Sequence[Column]) -> str:
     """DuckDB expression of the same digest."""
     text = " || '|' || ".join(lake_texts(columns))
-    return f"CAST('0x' || left(md5({text}), 16) AS UBIGINT)"
+    return f"CAST('0x' || left(sha256({text}), 16) AS UBIGINT)"
 
 
 def _source_text(column: Column) -> str:
