@@ -169,7 +169,7 @@ def _contracts_at(ref: str) -> list[Contract]:
     from lakehouse_schemas import ContractError
     from lakehouse_schemas.reading import parse_contract
 
-    commit = _git(ref, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{ref}^{{commit}}")
+    commit = _git(ref, "rev-parse", "--verify", "--quiet", f"{ref}^{{commit}}")
     commit = commit.strip()
     names = _git(ref, "ls-tree", "-r", "--name-only", commit, ".").splitlines()
     found = [name for name in names if name.endswith(".yaml")]

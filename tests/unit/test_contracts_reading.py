@@ -165,6 +165,18 @@ def test_a_wrong_source_contract_is_one_clear_line(path, value, fault):
         assert fault in fault_of(text)
 
 
+def test_no_table_of_the_lake_has_a_secret_column():
+    text = change(GOLD, "columns/3/classification", "secret")
+    masked = change(yaml.safe_load(text), "columns/3/customProperties", mask(mask="drop"))
+    assert fault_of(masked).startswith("column amount_sum: a secret column stays in the source")
+
+
+def test_a_secret_column_of_the_source_has_the_mask_that_keeps_it_there():
+    text = change(SOURCE, "columns/6/classification", "secret")
+    masked = change(yaml.safe_load(text), "columns/6/customProperties", mask(mask="hash"))
+    assert fault_of(masked).startswith("column address: a secret column stays in the source")
+
+
 def test_a_keyed_table_without_a_key_is_refused():
     changed = copy.deepcopy(SOURCE)
     for name in ("primaryKey", "primaryKeyPosition"):
