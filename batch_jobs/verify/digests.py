@@ -1,8 +1,9 @@
 """One text per row, the same in the source's SQL and in that of the lake.
 
-A row's digest is the first 64 bits of the SHA-256 of that text (MySQL 9 has no MD5); a bucket's is the sum over its rows, so
-that neither order nor a row that is there twice is lost in it. Texts carry their length and an
-empty one is not ``NULL``; money is its exact decimal, a time its microseconds since 1970.
+A row's digest is the first 64 bits of the SHA-256 of that text (MySQL 9 has no MD5); a bucket's is
+the sum over its rows, so that neither order nor a row that is there twice is lost in it. Texts
+carry their length and an empty one is not ``NULL``; money is its exact decimal, a time its
+microseconds since 1970.
 """
 
 from __future__ import annotations
