@@ -105,6 +105,7 @@ def restart(settings: Settings, *, only_failed: bool = True) -> ConnectorStatus:
 
 def snapshot(settings: Settings, table: str, tell: Tell = click.echo) -> int:
     """Read one table again while the stream goes on; returns the rows read. See ``signals``."""
+    signals.qualified(settings, table)  # a wrong name is told before anything is asked
     state = status(settings).connector
     if not state.running:
         raise FinlakeError(

@@ -220,6 +220,8 @@ def connector_config(
         "producer.override.linger.ms": "5",
         "producer.override.batch.size": "262144",
         "producer.override.compression.type": "lz4",
+        # one row, or the DDL of many tables, may be larger than the default of 1 MB
+        "producer.override.max.request.size": "8388608",
         "table.include.list": ",".join(_quoted(source.database, name) for name in names),
     }
     excluded = [_quoted(source.database, c.name, column) for c in tables for column in c.dropped]

@@ -122,7 +122,7 @@ _KNOWN: Final[tuple[tuple[str, str, str, str], ...]] = (
         "too-large",
         r"RecordTooLargeException|message is \d+ bytes when serialized which is larger",
         "a change is larger than Kafka takes in one message",
-        "raise max.message.bytes of the topic and max.request.size, then"
+        "raise Kafka's message.max.bytes to 8388608 (what the connector sends at most), then"
         " `finlake connectors restart`",
     ),
     (

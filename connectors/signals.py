@@ -32,6 +32,7 @@ from lakehouse_schemas import contracts
 __all__ = [
     "Channel",
     "notifications",
+    "qualified",
     "send",
     "snapshot",
     "start_snapshot",
@@ -67,22 +68,27 @@ def snapshot(
     consumer = notifications(settings)
     try:
         start_snapshot(settings, table, channel=channel)
-        return wait_scanned(consumer, _qualified(settings, table), timeout_s, tell, check)
+        return wait_scanned(consumer, qualified(settings, table), timeout_s, tell, check)
     finally:
         consumer.close()
 
 
 def start_snapshot(settings: Settings, table: str, *, channel: Channel = "kafka") -> str:
     """Order the re-snapshot of one table and return the order's id at once."""
-    return send(settings, "execute-snapshot", _qualified(settings, table), channel)
+    return send(settings, "execute-snapshot", qualified(settings, table), channel)
 
 
 def stop_snapshot(settings: Settings, table: str, *, channel: Channel = "kafka") -> str:
     """Order the end of a table's re-snapshot; what was read stays valid."""
-    return send(settings, "stop-snapshot", _qualified(settings, table), channel)
+    return send(settings, "stop-snapshot", qualified(settings, table), channel)
 
 
-def _qualified(settings: Settings, table: str) -> str:
+def qualified(settings: Settings, table: str) -> str:
+    """``database.table`` of a source table.
+
+    Raises:
+        UsageProblem: there is no such source table.
+    """
     names = [contract.name for contract in contracts.source_tables()]
     if table not in names:
         raise UsageProblem(f"table {table}: is no source table; there are {', '.join(names)}")

@@ -39,6 +39,7 @@ __all__ = ["ALERTS_TOPIC", "Topic", "TopicState", "create", "describe", "expecte
 ALERTS_TOPIC: Final = "finance.alerts"
 
 _TIMEOUT_S: Final = 20.0
+_ANSWER_S: Final = 10.0
 _FOR_EVER: Final = "-1"
 _NO_LEADER: Final = {
     KafkaError.NOT_LEADER_FOR_PARTITION,
@@ -193,7 +194,7 @@ def _describe(
     admin: AdminClient, settings: Settings, topics: tuple[Topic, ...]
 ) -> list[TopicState]:
     try:
-        found = admin.list_topics(timeout=_TIMEOUT_S).topics
+        found = admin.list_topics(timeout=_ANSWER_S).topics
     except KafkaException:
         raise ComponentMissing(
             f"Kafka does not answer at {settings.kafka_bootstrap};"
