@@ -56,10 +56,6 @@ def settings(as_json: bool) -> None:
             shown = "" if line["value"] is None else line["value"]
             click.echo(f"{variable}={shown}")
             click.echo(f"    {origin}; {field.description}")
-    for variable, (_, origin) in given.items():
-        if origin == "environment":
-            continue  # refused where settings are read, with the likeliest name
-        click.echo(f"finlake settings: {variable} ({origin}) is no setting", err=True)
     if problem:
         raise problem
 

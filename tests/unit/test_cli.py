@@ -248,10 +248,10 @@ def test_settings_say_where_a_value_comes_from(home, capsys, monkeypatch):
     assert found["FINLAKE_HOME"] == (str(home), "environment")
 
 
-def test_settings_name_what_is_no_setting(home, capsys):
+def test_a_misspelt_setting_in_dotenv_ends_with_2(home, capsys):
     (home.parent / ".env").write_text("FINLAKE_LAEK=x\n")
-    assert main(["settings"]) == 0
-    assert capsys.readouterr().err == "finlake settings: FINLAKE_LAEK (.env) is no setting\n"
+    assert main(["settings"]) == 2
+    assert "did you mean FINLAKE_LAKE" in capsys.readouterr().err
 
 
 def test_a_misspelt_setting_in_the_environment_ends_with_2(home, capsys, monkeypatch):
