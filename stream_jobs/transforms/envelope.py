@@ -314,13 +314,13 @@ class Decoder:
     def _cleaned(self, node: Any) -> Any:
         """The value without the secret columns, however deep they are or wrapped as text."""
         if isinstance(node, dict):
-            kept = {name: one for name, one in node.items() if name not in self._secrets}
-            return {name: self._cleaned(one) for name, one in kept.items()}
+            return {k: self._cleaned(one) for k, one in node.items() if not self._is_secret(k)}
         if isinstance(node, list):
             return [self._cleaned(one) for one in node]
-        if isinstance(node, str) and any(name in node for name in self._secrets):
-            return ""
-        return node
+        return "" if isinstance(node, str) and self._is_secret(node) else node
+
+    def _is_secret(self, text: str) -> bool:
+        return any(name in text for name in self._secrets)
 
 
 def _row_type(silver: Contract) -> Any:

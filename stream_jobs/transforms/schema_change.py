@@ -27,17 +27,33 @@ _INTEGER_BITS = {
 _TEXT = ("CHAR", "VARCHAR", "TINYTEXT", "TEXT", "MEDIUMTEXT", "LONGTEXT", "ENUM", "SET")
 
 
+class _Table(msgspec.Struct):
+    columns: list[dict[str, Any]]
+
+
+class _Change(msgspec.Struct):
+    type: str
+    id: str
+    table: _Table | None = None
+
+
+class _Event(msgspec.Struct):
+    tableChanges: list[_Change] | None = None  # noqa: N815 (Debezium's name)
+
+
+_decode = msgspec.json.Decoder(_Event).decode
+
+
 def changed_tables(values: Sequence[bytes | None]) -> Iterator[tuple[str, list[dict[str, Any]]]]:
     """Table names and their columns from the records of the schema change topic, in order."""
     for value in values:
         try:
-            event = msgspec.json.decode(value or b"{}")
-        except msgspec.DecodeError:
+            event = _decode(value or b"{}")
+        except (msgspec.DecodeError, RecursionError):
             continue  # nothing to learn from it; the data events still say what is missing
-        for change in event.get("tableChanges") or ():
-            if change.get("type") in ("CREATE", "ALTER") and change.get("table"):
-                name = str(change["id"]).rsplit(".", 1)[-1].strip('"`')
-                yield name, change["table"].get("columns") or []
+        for change in event.tableChanges or ():
+            if change.type in ("CREATE", "ALTER") and change.table is not None:
+                yield change.id.rsplit(".", 1)[-1].strip('"`'), change.table.columns
 
 
 def problem(source: Contract, columns: Sequence[dict[str, Any]]) -> str:
