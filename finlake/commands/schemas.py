@@ -23,7 +23,7 @@ def schemas() -> None:
     """
 
 
-@schemas.command()
+@schemas.command(short_help="Render everything that comes from the contracts.")
 def generate() -> None:
     """Render DDL, models, views, checks and the data dictionary; names the files that changed.
 
@@ -39,7 +39,7 @@ def generate() -> None:
     click.echo(f"{len(changed)} file{'' if len(changed) == 1 else 's'} changed")
 
 
-@schemas.command()
+@schemas.command(short_help="Check the contracts and the rendered files.")
 def check() -> None:
     """Check every contract, and that the rendered files are what they would be now.
 
@@ -59,7 +59,7 @@ def check() -> None:
     click.echo(f"{len(contracts.all())} contracts are good and what is rendered agrees with them")
 
 
-@schemas.command()
+@schemas.command(short_help="Show the contract of a table.")
 @click.argument("table")
 @click.option("--ddl", is_flag=True, help="The CREATE TABLE instead: MySQL's for source, Delta's.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object a line, one a column.")
@@ -87,7 +87,7 @@ def show(table: str, ddl: bool, as_json: bool) -> None:
         _print_contract(contract)
 
 
-@schemas.command()
+@schemas.command(short_help="Show what changed, and whether it breaks someone.")
 @click.option("--against", required=True, metavar="GITREF", help="Commit, branch or tag before.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object a line.")
 def diff(against: str, as_json: bool) -> None:

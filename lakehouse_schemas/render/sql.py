@@ -24,7 +24,7 @@ def literal(value: str | float | Decimal | date, engine: Engine) -> str:
         quote = "\\'" if engine == "spark" else "''"
         return "'" + value.replace("'", quote) + "'"
     if isinstance(value, datetime):
-        text = value.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S.%f")
+        text = value.astimezone(UTC).replace(tzinfo=None).isoformat(" ", "microseconds")
         if engine == "duckdb":
             return f"TIMESTAMPTZ '{text}+00'"
         return f"TIMESTAMP '{text} UTC'"

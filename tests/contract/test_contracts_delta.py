@@ -62,3 +62,16 @@ def test_each_key_has_one_row_unless_the_table_is_additive(data):
         assert len({tuple(row[k] for k in contract.key) for row in rows}) == len(rows)
     for row in rows:
         assert list(row) == list(contract.column_names)
+
+
+@given(st.data())
+def test_rows_of_the_source_fit_their_columns(data):
+    contract = data.draw(st.sampled_from(contracts.layer("source")))
+    rows = data.draw(strategies.tables(contract, min_rows=1))
+    assert rows.schema == contract.arrow_schema()
+    for column in contract.columns:
+        found = [value for value in rows.column(column.name).to_pylist() if value is not None]
+        if column.length:
+            assert max(map(len, found), default=0) <= column.length
+        if column.type == "timestamp":
+            assert all(value.year >= 1000 for value in found)

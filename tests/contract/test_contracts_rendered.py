@@ -6,7 +6,7 @@ import os
 import re
 import subprocess
 import sys
-from datetime import timedelta
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,7 @@ import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from lakehouse_schemas import Column, Expectation, contracts
+from lakehouse_schemas import Column, ContractError, Expectation, contracts
 from lakehouse_schemas.generate import PROJECT, differences, files, main, write
 from lakehouse_schemas.model import ROLES
 from lakehouse_schemas.render import (
@@ -100,6 +100,9 @@ def test_the_module_checks_and_refuses_other_words(capsys, monkeypatch):
     assert main(["--check"]) == 0
     assert main(["--chekc"]) == 2
     assert capsys.readouterr().err == "usage: python -m lakehouse_schemas.generate [--check]\n"
+    monkeypatch.setattr("lakehouse_schemas.generate.write", lambda: ["a.sql"])
+    assert main([]) == 0
+    assert capsys.readouterr() == ("a.sql\n", "")
     monkeypatch.setattr("lakehouse_schemas.generate.differences", lambda: ["a.sql: is missing"])
     assert main(["--check"]) == 1
     assert capsys.readouterr().err == "a.sql: is missing\nrun `make generate`\n"
@@ -165,6 +168,31 @@ def test_delta_ddl():
 )
 def test_texts_are_quoted_as_the_engine_wants_them(engine, text):
     assert sql.literal("it's a \\ ", engine) == text
+
+
+def test_a_wrong_contract_ends_the_module_with_its_line(capsys, monkeypatch):
+    def wrong():
+        raise ContractError("gold/a.yaml: is wrong")
+
+    monkeypatch.setattr("lakehouse_schemas.generate.write", wrong)
+    assert main([]) == 1
+    assert capsys.readouterr() == ("", "gold/a.yaml: is wrong\n")
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (date(2024, 2, 29), "DATE '2024-02-29'"),
+        (datetime(1, 1, 1, tzinfo=UTC), "TIMESTAMPTZ '0001-01-01 00:00:00.000000+00'"),
+        (Decimal("-0.50"), "-0.50"),
+        (7, "7"),
+    ],
+)
+def test_duckdb_reads_a_literal_as_its_value(value, text):
+    assert sql.literal(value, "duckdb") == text
+    connection = duckdb.connect()
+    connection.execute("SET TimeZone = 'UTC'")
+    assert connection.execute(f"SELECT {text}").fetchall() == [(value,)]
 
 
 @given(st.text())

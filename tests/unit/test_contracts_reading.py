@@ -1,6 +1,8 @@
 """Wrong contract files: one line each, that names the file and the fault."""
 
 import copy
+from datetime import UTC, date, datetime
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -8,9 +10,10 @@ import pytest
 import yaml
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from finlake.errors import FinlakeError
-from lakehouse_schemas import ContractError
+from lakehouse_schemas import Column, ContractError, contracts
 from lakehouse_schemas.contracts import TABLES
 from lakehouse_schemas.reading import parse_contract, read_contract
 
@@ -175,6 +178,24 @@ def test_a_secret_column_of_the_source_has_the_mask_that_keeps_it_there():
     text = change(SOURCE, "columns/6/classification", "secret")
     masked = change(yaml.safe_load(text), "columns/6/customProperties", mask(mask="hash"))
     assert fault_of(masked).startswith("column address: a secret column stays in the source")
+
+
+def test_a_contract_made_in_code_is_checked_too():
+    wrong = Column(name="a", physical_type="enum", description="A.")
+    good = contracts.get("gold.dim_mcc")
+    with pytest.raises(ValueError, match="column a: physicalType enum is unknown"):
+        replace(good, columns=(*good.columns, wrong))
+
+
+def test_bounds_are_values_of_the_columns_type():
+    bounds = quality("between", {"min": "1990-01-01", "max": "2049-12-31"})
+    found = parse_contract(change(GOLD, "columns/0/quality", bounds), "here").columns[0]
+    assert found.expectations[0].low == date(1990, 1, 1)
+    bounds = quality("between", {"min": -0.5})
+    found = parse_contract(change(GOLD, "columns/3/quality", bounds), "here").columns[3]
+    assert found.expectations[0].low == Decimal("-0.5")
+    at = contracts.get("silver.transactions").column("date").expectations[0]
+    assert at.high == datetime(2049, 12, 31, 23, 59, 59, 999_999, tzinfo=UTC)
 
 
 def test_a_keyed_table_without_a_key_is_refused():
