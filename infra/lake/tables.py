@@ -12,18 +12,11 @@ from deltalake.exceptions import TableNotFoundError
 from finlake.errors import ComponentMissing
 from infra.settings import Settings
 from lakehouse_schemas import Contract
+from lakehouse_schemas.render.delta import TABLE_PROPERTIES
 
 __all__ = ["LAKE_LAYERS", "Lake"]
 
 LAKE_LAYERS = ("bronze", "silver", "gold")
-
-# Table properties: a checkpoint is worth its cost every hundred commits; old log entries go after
-# a day since a table gets a commit or two a second.
-_PROPERTIES = {
-    "delta.checkpointInterval": "100",
-    "delta.logRetentionDuration": "interval 1 days",
-    "delta.deletedFileRetentionDuration": "interval 1 days",
-}
 
 
 class Lake:
@@ -93,7 +86,7 @@ class Lake:
                 mode="ignore",
                 name=contract.full_name,
                 description=contract.description,
-                configuration=_PROPERTIES,
+                configuration=dict(TABLE_PROPERTIES),
                 storage_options=self.storage_options,
             )
         except OSError as error:

@@ -219,6 +219,8 @@ class Decoder:
                     ) from None
             text = str(error)
             kind = "out_of_range" if ">=" in text or "<=" in text else "bad_type"
+            if text.startswith("Invalid enum value"):  # which the text goes on to show
+                kind, text = "rule", f"a value that is not allowed{text[text.rindex(' - at') :]}"
             raise _Reject(kind, f"{self.table}: {text}") from None
         return event["op"], source, row, extra
 
@@ -329,6 +331,9 @@ def _row_type(silver: Contract) -> Any:
         if column.name.startswith("_"):
             continue
         wire = str if column.decimal else _WIRE[column.type]
+        for rule in column.expectations:
+            if rule.severity == "quarantine" and rule.rule == "one_of":
+                wire = Literal[rule.values]
         fields.append((column.name, wire if column.required else wire | None))
     return msgspec.defstruct(f"{silver.name}_row", fields, forbid_unknown_fields=True)
 
