@@ -28,6 +28,7 @@ __all__ = ["down", "launch", "prepare", "status", "supervisor_of", "tail", "wait
 
 _STARTS_BEFORE_GIVING_UP = 3
 _PATIENCE_S = 300
+_SUPERVISOR_PATIENCE_S = 30
 _DOWN_PATIENCE_S = 150  # more than the components' own together
 
 
@@ -53,6 +54,8 @@ def prepare(
     running = status(settings) if supervisor_of(settings) else []
     if running:
         _same_lake(home, settings)
+    else:
+        _sweep_unless_starting(settings)  # before it is seen which ports are free
     names = plan.wanted(settings, extras)
     names += [report.component for report in running if report.component not in names]
     given = plan.given(settings)
@@ -131,6 +134,7 @@ def wait_until_healthy(
         ComponentMissing: one of them does not come up, with the last line of its log.
     """
     deadline = time.monotonic() + patience_s
+    last_seen = time.monotonic()
     told: dict[str, str] = {}
     wanted = set(names)
     while True:
@@ -144,6 +148,10 @@ def wait_until_healthy(
         ]
         if not missing:
             return
+        if supervisor_of(settings) is not None:
+            last_seen = time.monotonic()
+        elif time.monotonic() - last_seen > _SUPERVISOR_PATIENCE_S:
+            raise ComponentMissing(_why(settings, "supervisor", None))
         late = time.monotonic() > deadline
         for name in sorted(missing):
             if late or _is_hopeless(reports.get(name)):
@@ -161,7 +169,7 @@ def _is_hopeless(report: Report | None) -> bool:
 
 
 def _why(settings: Settings, name: str, report: Report | None) -> str:
-    said = report.message if report and report.message else "does not become healthy"
+    said = report.message if report and report.message else "does not come up"
     last = tail(Home(settings.home).log(name), 1)
     log = f"; its last words: {last[0][:200]}" if last else ""
     return f"{name}: {said}{log}; see `finlake logs {name}`"

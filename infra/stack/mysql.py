@@ -42,7 +42,9 @@ port={port}
 mysqlx=OFF
 skip-name-resolve
 {user}
-secure-file-priv=
+secure-file-priv=NULL
+# a word of warning about the syntax of the heartbeat, every second
+log-error-suppression-list=MY-010045
 local-infile=ON
 character-set-server=utf8mb4
 default-time-zone=+00:00

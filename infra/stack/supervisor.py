@@ -17,7 +17,7 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -231,7 +231,7 @@ def cut_log(path: Path, most_bytes: int = _LOG_BYTES, kept: int = _LOGS_KEPT) ->
     os.truncate(path, 0)
 
 
-def serve(home: Home, stop_on: Iterable[signal.Signals] = (signal.SIGTERM, signal.SIGINT)) -> int:
+def serve(home: Home) -> int:
     """Run the components of a home until a signal comes; SIGHUP reads anew which are wanted."""
     lock = home.supervisor_lock.open("w")
     try:
@@ -240,24 +240,33 @@ def serve(home: Home, stop_on: Iterable[signal.Signals] = (signal.SIGTERM, signa
         sys.stderr.write(f"another supervisor runs for {home.root}\n")
         return 1
     told, reload = threading.Event(), threading.Event()
-    for number in stop_on:
+    for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: told.set())
     signal.signal(signal.SIGHUP, lambda *_: reload.set())
     identity = Identity.of(os.getpid())
     assert identity is not None  # noqa: S101 (this very process)
     write_pid_file(home.pid_file("supervisor"), identity)
     supervisor = Supervisor(home)
-    reload.set()
     try:
+        supervisor.start(_wanted(home))
         while not told.wait(0.2):
             if reload.is_set():
                 reload.clear()
-                supervisor.start(_wanted(home))
+                _start_more(supervisor, home)
             supervisor.cut_logs()
     finally:
         supervisor.stop()
         home.pid_file("supervisor").unlink(missing_ok=True)
     return 0
+
+
+def _start_more(supervisor: Supervisor, home: Home) -> None:
+    """A setting that became wrong is no reason to stop what runs."""
+    try:
+        supervisor.start(_wanted(home))
+    except (FinlakeError, OSError, ValueError) as error:
+        sys.stdout.write(f"nothing more is started: {error}\n")
+        sys.stdout.flush()
 
 
 def _wanted(home: Home) -> dict[str, Component]:

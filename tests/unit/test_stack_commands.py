@@ -160,8 +160,17 @@ def test_waiting_does_not_give_up_on_what_ran_before(stack):
 
 def test_waiting_has_an_end(stack):
     stack(Report("kafka", "starting", "a", "b", 5, 1))
-    with pytest.raises(ComponentMissing, match="kafka: does not become healthy"):
+    with pytest.raises(ComponentMissing, match="kafka: does not come up"):
         control.wait_until_healthy(load_settings(), ["kafka"], patience_s=0)
+
+
+def test_waiting_ends_when_the_supervisor_is_gone(home, monkeypatch):
+    found = Home(home)
+    found.make()
+    found.log("supervisor").write_text("ImportError: no such thing\n")
+    monkeypatch.setattr(control, "_SUPERVISOR_PATIENCE_S", 0.2)
+    with pytest.raises(ComponentMissing, match=r"supervisor: .*ImportError: no such thing"):
+        control.wait_until_healthy(load_settings(), ["kafka"])
 
 
 # ── the doctor ───────────────────────────────────────────────────────────────────────────────────
