@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 from infra.lake.query import Query
@@ -25,23 +26,29 @@ def test_kill_9_of_the_driver_during_traffic(tmp_path: Path) -> None:
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
         )
-        batches = "SELECT count(DISTINCT batch_id) AS n FROM gold.pipeline_batches"
-        killed = set()
+        killed: set[int] = set()
         for _ in range(3):
-            before = query.query(batches).to_pylist()[0]["n"]
-            wait_for(lambda n=before: query.query(batches).to_pylist()[0]["n"] > n + 3, "batches")
+            wait_for(partial(_has_batches, query, _batches(query) + 3), "batches")
             pid = status_of(home)["stream"]["pid"]
             os.kill(pid, signal.SIGKILL)
             killed.add(pid)
-            wait_for(
-                lambda gone=pid: (
-                    status_of(home)["stream"]["pid"] not in (None, gone)
-                    and status_of(home)["stream"]["state"] == "healthy"
-                ),
-                "the stream is started again",
-            )
+            wait_for(partial(_runs_anew, home, pid), "the stream is started again")
         assert len(killed) == 3
         assert traffic.wait(120) == 0
         done = finlake(home, "verify", "--json", "--wait", "180")
         assert done.returncode == 0, done.stdout + done.stderr
         assert json.loads(done.stdout.splitlines()[-1])["equal"] is True
+
+
+def _batches(query: Query) -> int:
+    statement = "SELECT count(DISTINCT batch_id) AS n FROM gold.pipeline_batches"
+    return int(query.query(statement).to_pylist()[0]["n"])
+
+
+def _has_batches(query: Query, number: int) -> bool:
+    return _batches(query) > number
+
+
+def _runs_anew(home: Path, killed: int) -> bool:
+    stream = status_of(home)["stream"]
+    return stream["state"] == "healthy" and stream["pid"] not in (None, killed)

@@ -22,7 +22,7 @@ from lakehouse_schemas import contracts
 from tests.support.stack import finlake, running_stack, wait_for
 
 SAMPLE = Path(__file__).parents[3] / "shared" / "data" / "kaggle_sample"
-WORLDS = {
+WORLDS: dict[str, dict[str, str]] = {
     "mariadb-folder": {},
     "mariadb-minio": {"FINLAKE_LAKE": "s3a://warehouse"},
     "mysql-folder": {"FINLAKE_SOURCE_FLAVOUR": "mysql"},
@@ -57,7 +57,7 @@ def world(
             reason = f"REAL MYSQL IS NOT TESTED: {done.stderr.strip().splitlines()[-1]}"
             warnings.warn(reason, stacklevel=1)
             pytest.skip(reason)
-    with running_stack(home, extras=("stream",), **env) as settings:
+    with running_stack(home, extras=("stream",), connector=True, **env) as settings:
         yield World(settings, env)
 
 
