@@ -208,5 +208,7 @@ def _start(
         if not changed:
             connect.restart(name)
         connect.wait_running(name)
-    epochs.write(settings, Memory(decision.epoch, who, ran=True))
+    # a connector that has just begun has no offset that could be lost
+    ran = ran or connect.offset(name) is not None
+    epochs.write(settings, Memory(decision.epoch, who, ran=ran))
     tell(f"connector {name}: runs, epoch {decision.epoch}")

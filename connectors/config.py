@@ -15,6 +15,7 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 from finlake.errors import UsageProblem
 from infra.settings import Settings
 from lakehouse_schemas.model import Contract
+from lakehouse_schemas.render.debezium import column_exclude_list, table_include_list
 
 __all__ = [
     "HEARTBEAT_TABLE",
@@ -222,17 +223,12 @@ def connector_config(
         "producer.override.compression.type": "lz4",
         # one row, or the DDL of many tables, may be larger than the default of 1 MB
         "producer.override.max.request.size": "8388608",
-        "table.include.list": ",".join(_quoted(source.database, name) for name in names),
+        "table.include.list": table_include_list(source.database, tables),
     }
-    excluded = [_quoted(source.database, c.name, column) for c in tables for column in c.dropped]
+    excluded = column_exclude_list(source.database, tables)
     if excluded:
-        config["column.exclude.list"] = ",".join(excluded)
+        config["column.exclude.list"] = excluded
     return dict(sorted(config.items()))
-
-
-def _quoted(*parts: str) -> str:
-    """A regular expression that matches the dotted name and nothing else."""
-    return r"\.".join(parts)
 
 
 def _connection(

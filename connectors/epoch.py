@@ -22,7 +22,7 @@ EPOCH_KEY: Final = "transforms.epoch.value.literal"
 
 @dataclass(frozen=True)
 class Memory:
-    """What is remembered: the epoch, whose it is, and whether a connector ran in it."""
+    """What is remembered: the epoch, whose it is, and whether its connector had an offset."""
 
     epoch: int
     identity: str
