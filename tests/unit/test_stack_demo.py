@@ -3,6 +3,7 @@
 import os
 import signal
 import threading
+from typing import Any
 
 import click
 import pyarrow as pa
@@ -142,7 +143,8 @@ def test_no_change_is_told_as_such():
                 return pa.table({name: pa.nulls(1) for name in ("a", "b", "c")})
             return super().query(sql)
 
-    assert command._freshness(Idle()).endswith("no change in the last 15 s")
+    idle: Any = Idle()
+    assert command._freshness(idle).endswith("no change in the last 15 s")
 
 
 # ── bring_up ─────────────────────────────────────────────────────────────────────────────────────

@@ -106,11 +106,12 @@ def test_what_needs_another_waits_until_that_is_healthy(settings, supervisor, ho
     wait_for(lambda: report(supervisor, "b").pid)
     (settings.home / "b").touch()
     wait_for(lambda: report(supervisor, "b").state == "healthy")
-    written = json.loads(home.state_file.read_text())
-    assert [(row["component"], row["state"]) for row in written] == [
-        ("b", "healthy"),
-        ("a", "healthy"),
-    ]
+    wait_for(
+        lambda: (
+            [(row["component"], row["state"]) for row in json.loads(home.state_file.read_text())]
+            == [("b", "healthy"), ("a", "healthy")]
+        )
+    )
 
 
 def test_what_is_needed_stops_last(settings, home):
