@@ -109,8 +109,8 @@ coverage: $(READY) ## Report what the tests reached (after `make test`, or COVER
 	@$(BIN)/coverage report
 
 .PHONY: bench
-bench: setup ## Measure; one JSON object a line. WHAT=freshness|throughput|alerts|…
-	@$(BIN)/finlake bench $(WHAT) --json
+bench: setup ## Measure what runs (finlake up --with stream): WHAT=freshness|throughput
+	@$(BIN)/finlake bench $(or $(WHAT),freshness)
 
 ##@ Help
 

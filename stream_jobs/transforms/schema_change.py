@@ -91,7 +91,7 @@ def _holds(column: Column, found: dict[str, Any]) -> bool:
             return False
         return bool(found_scale <= scale and length - found_scale <= precision - scale)
     if column.type == "timestamp":
-        return kind in ("DATETIME", "TIMESTAMP")
+        return kind == "DATETIME"  # a TIMESTAMP travels as text
     if column.type == "string":
         return kind in _TEXT
     return True
