@@ -92,7 +92,7 @@ def test_a_renamed_column_is_guessed(columns):
         ("amount", {"length": 14, "scale": 2}, False),
         ("amount", {"length": 12, "scale": 3}, False),
         ("amount", {"typeName": "DOUBLE"}, False),
-        ("date", {"typeName": "TIMESTAMP", "length": 3}, True),
+        ("date", {"typeName": "TIMESTAMP", "length": 3}, False),
         ("date", {"typeName": "DATE"}, False),
         ("merchant_city", {"length": 4000}, True),
         ("merchant_city", {"typeName": "LONGTEXT"}, True),
