@@ -124,10 +124,10 @@ def status(as_json: bool) -> None:
                 f" {report.version}{note}"
             )
     bad = [report.component for report in reports if report.state != "healthy"]
-    if bad or not reports:
-        raise ComponentMissing(
-            f"{', '.join(bad) or 'the stack'} not running; start with finlake up"
-        )
+    if all(report.state == "stopped" for report in reports):
+        raise ComponentMissing("the stack does not run; start it with `finlake up`")
+    if bad:
+        raise ComponentMissing(f"{', '.join(bad)} not healthy; see `finlake logs {bad[0]}`")
 
 
 @click.command()

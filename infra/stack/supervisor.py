@@ -116,7 +116,7 @@ class Runner(threading.Thread):
 
     def _run_once(self) -> str:
         """Start it and watch it until it ends or is told to; says how it ended."""
-        self._say("starting", starts=self.report.starts + 1)
+        self._say("starting", starts=self.report.starts + 1, message="")
         self.component.prepare()
         process = spawn(
             self.component.command(),

@@ -49,12 +49,14 @@ def test_status_as_json_has_one_object_a_line(stack, capsys):
     assert [row["component"] for row in rows] == ["kafka", "connect"]
     assert set(rows[0]) == {"component", "state", "address", "version", "pid", "message"}
     assert rows[1]["message"] == "ended by SIGKILL"
-    assert err == "finlake status: connect not running; start with finlake up\n"
+    assert err == "finlake status: connect not healthy; see `finlake logs connect`\n"
 
 
 def test_status_without_a_stack(home, capsys):
     assert main(["status"]) == 3
-    assert capsys.readouterr().err.count("\n") == 1
+    assert capsys.readouterr().err == (
+        "finlake status: the stack does not run; start it with `finlake up`\n"
+    )
 
 
 def test_down_without_a_stack_is_no_error(home, capsys):
