@@ -20,7 +20,7 @@ from lakehouse_schemas import Contract
 from stream_jobs.shapes import Patch
 
 if TYPE_CHECKING:
-    from pyspark.sql import SparkSession
+    from pyspark.sql import DataFrame, SparkSession
 
 __all__ = ["DeltaRsWriter", "SizedWriter", "SparkWriter", "Writer"]
 
@@ -161,7 +161,7 @@ class SparkWriter:
         """Add the rows, unless the table has this batch."""
         if rows.num_rows:
             (
-                self._spark.createDataFrame(rows)
+                self._frame(rows)
                 .write.format("delta")
                 .mode("append")
                 .option("txnAppId", self._app_id)
@@ -181,7 +181,7 @@ class SparkWriter:
         merge = (
             SparkDeltaTable.forPath(self._spark, self._lake.spark_uri(contract))
             .alias("t")
-            .merge(self._spark.createDataFrame(_source(patch)).alias("s"), condition)
+            .merge(self._frame(_source(patch)).alias("s"), condition)
             .whenMatchedDelete(f"s.{_ACTION} = 'd'")
             .whenMatchedUpdate(f"s.{_ACTION} = 'u'", values)  # type: ignore[arg-type]
             .whenNotMatchedInsert(f"s.{_ACTION} = 'i'", values)  # type: ignore[arg-type]
@@ -196,6 +196,10 @@ class SparkWriter:
             finally:
                 conf.unset("spark.databricks.delta.write.txnAppId")
                 conf.unset("spark.databricks.delta.write.txnVersion")
+
+    def _frame(self, rows: pa.Table) -> DataFrame:
+        # In one piece: Spark 4.2 silently drops what comes after an empty chunk of an Arrow table.
+        return self._spark.createDataFrame(rows.combine_chunks())
 
 
 class SizedWriter:
