@@ -234,10 +234,10 @@ def records(rows: Sequence[tuple[Event, int]]) -> pa.Table:
     return pa.Table.from_arrays(arrays, schema=RECORDS)
 
 
-def golden() -> list[tuple[Event, int]]:
+def golden(path: Path = GOLDEN) -> list[tuple[Event, int]]:
     """Real events, captured from a running connector, with their offsets."""
     found = []
-    for line in GOLDEN.read_text().splitlines():
+    for line in path.read_text(encoding="utf-8").splitlines():
         one = json.loads(line)
         key, value = (None if one[n] is None else one[n].encode() for n in ("key", "value"))
         table = one["topic"].rsplit(".", 1)[-1]
