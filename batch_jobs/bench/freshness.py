@@ -1,38 +1,151 @@
-"""How long a committed change takes until a reader sees it in gold.
+"""From the source's commit to the moment at which a reader has the change in gold.
 
-Traffic commits at a set rate and notes the wall time right after each COMMIT has returned. A reader
-polls ``gold.fact_transactions`` as a dashboard would, reads what each new version of the table
-brought, and notes when a transaction appeared, changed or went. The two are paired per transaction.
+Two kinds of changes are timed: every insert of the traffic, known by its number; and markers, rows
+of the bench itself that are inserted, updated and deleted. The reader follows the tables' logs and
+reads what is new, as a dashboard would that polls all the time; a change counts as visible when the
+reader has read it, not when it was written.
 """
 
 from __future__ import annotations
 
 import threading
 import time
-from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from dataclasses import dataclass, field
 
-import numpy as np
-import pyarrow as pa
 import pyarrow.compute as pc
-from deltalake import DeltaTable
 
 from batch_jobs import traffic
-from batch_jobs.bench.figures import Figure, percentiles
-from batch_jobs.bench.watch import MemoryWatch
+from batch_jobs.bench.figures import Figure, Figures
+from batch_jobs.bench.follow import Commit, Follower
+from batch_jobs.bench.markers import AMOUNTS, Markers
+from batch_jobs.bench.processes import Watch, stack_pids
+from batch_jobs.load.connection import connect
 from finlake.errors import ComponentMissing
 from infra.lake.query import Query
 from infra.lake.tables import Lake
 from infra.settings import Settings
+from infra.stack.control import status
 from lakehouse_schemas import contracts
 
-__all__ = ["freshness"]
+__all__ = ["WARM_UP_S", "Reader", "Sightings", "freshness"]
 
-_POLL_S = 0.02
-_SETTLE_S = 10.0  # after the traffic, for what is still under way
-_SEEN = ["transaction_id", "amount", "merchant_id", "errors", "is_fraud"]
+WARM_UP_S = 5.0  # traffic before the first change that counts
+_MARKERS_EVERY_S = 0.25
+_HOLD_S = 3.0
+_POLL_S = 0.005
+_PATIENCE_S = 30.0  # for the last changes after the traffic has stopped
 
-Times = dict[int, list[float]]
+_HOPS = """
+SELECT table_name, hop, sum(events) AS events, sum(p50_ms * events) / sum(events) AS p50,
+    max(p95_ms) AS p95, max(max_ms) AS most
+FROM gold.pipeline_freshness
+WHERE measured_at BETWEEN make_timestamptz(?) AND make_timestamptz(?)
+    AND table_name IN ('transactions', 'finlake_heartbeat') AND events > 0
+GROUP BY ALL ORDER BY ALL"""
+
+
+@dataclass
+class Sightings:
+    """When changes were committed and when they were seen, seconds since 1970."""
+
+    committed: dict[tuple[int, str], float] = field(default_factory=dict)
+    seen: dict[tuple[int, str], float] = field(default_factory=dict)
+    in_aggregates: dict[tuple[int, str], float] = field(default_factory=dict)
+
+    def unseen(self, since: float) -> set[int]:
+        """Transactions with changes, committed from that time on, that nobody has seen yet."""
+        return {
+            change[0]
+            for change, at in self.committed.items()
+            if at >= since and change not in self.seen
+        }
+
+    def ages_ms(self, seen: dict[tuple[int, str], float], what: str, since: float) -> list[float]:
+        """Milliseconds from commit to sight of changes of one kind, committed from then on."""
+        return [
+            (seen[change] - at) * 1000
+            for change, at in self.committed.items()
+            if change[1] == what and at >= since and change in seen
+        ]
+
+
+class Reader:
+    """Watches ``fact_transactions`` and ``agg_minute`` for changes.
+
+    Args:
+        lake: the lake.
+        sightings: where it notes what it has seen.
+        newest: highest number of a transaction at the start; those above it are inserts.
+        now: the clock.
+    """
+
+    def __init__(
+        self, lake: Lake, sightings: Sightings, newest: int, now: Callable[[], float] = time.time
+    ) -> None:
+        self._fact = Follower(lake, contracts.get("gold.fact_transactions"))
+        self._minute = Follower(lake, contracts.get("gold.agg_minute"))
+        self._found = sightings
+        self._newest = newest
+        self._now = now
+        self._place: dict[int, str] = {}  # markers that are live, and the file that has them
+        self._amount: dict[int, int] = {}
+        self._batches: dict[tuple[str, int], list[tuple[int, str]]] = {}
+        self._minutes: dict[tuple[str, int], float] = {}
+
+    def look(self) -> bool:
+        """Read what is new; whether there was anything."""
+        fact, minute = self._fact.poll(), self._minute.poll()
+        if fact is not None:
+            self._read_facts(fact)
+        if minute is not None:
+            self._read_minutes(minute)
+        return fact is not None or minute is not None
+
+    def _read_facts(self, commit: Commit) -> None:
+        number = pc.field("transaction_id")
+        where = (number < 0) | (number > self._newest)
+        there: dict[int, tuple[str, int]] = {}
+        fresh: list[tuple[int, str]] = []
+        for path in commit.added:
+            rows = self._fact.read(path, ["transaction_id", "amount"], where)
+            cents = pc.multiply(rows["amount"], 100).to_pylist()
+            for key, amount in zip(rows["transaction_id"].to_pylist(), cents, strict=True):
+                if key < 0:
+                    there[key] = (path, int(amount))
+                elif (key, "insert") not in self._found.seen:
+                    fresh.append((key, "insert"))
+        gone = {key for key, path in self._place.items() if path in commit.removed} - there.keys()
+        for key, (path, amount) in there.items():
+            if self._amount.get(key) != amount:
+                change = next(name for name, money in AMOUNTS.items() if money == amount)
+                fresh.append((key, change))
+            self._place[key], self._amount[key] = path, amount
+        for key in gone:
+            fresh.append((key, "delete"))
+            del self._place[key]
+        self._note(commit, fresh)
+
+    def _note(self, commit: Commit, fresh: list[tuple[int, str]]) -> None:
+        now = self._now()
+        for change in fresh:
+            self._found.seen.setdefault(change, now)
+        if commit.batch is not None:
+            if commit.batch in self._minutes:
+                self._found.in_aggregates.update(dict.fromkeys(fresh, self._minutes[commit.batch]))
+            else:
+                self._batches[commit.batch] = fresh
+
+    def _read_minutes(self, commit: Commit) -> None:
+        if commit.batch is None:
+            return
+        for path in commit.added:
+            self._minute.read(path, ["minute", "transaction_count", "amount_sum"])
+        now = self._now()
+        self._minutes[commit.batch] = now
+        fresh = self._batches.pop(commit.batch, [])
+        self._found.in_aggregates.update(dict.fromkeys(fresh, now))
 
 
 def freshness(
@@ -40,139 +153,109 @@ def freshness(
     rate: float,
     seconds: float,
     seed: int = 1,
-    tell: Callable[[str], None] = lambda _text: None,
-) -> list[Figure]:
-    """Commit traffic for so many seconds and measure commit to visible in gold.
-
-    The running stream is warmed up before by ten seconds of the same traffic.
+    said: Callable[[str], None] = lambda _: None,
+) -> Iterator[Figure]:
+    """Measure at one rate of changes a second, for so long after a warm-up.
 
     Raises:
-        ComponentMissing: when the source or the lake is not there.
+        ComponentMissing: when the stack or the stream does not run.
+        UsageProblem: when the source is empty.
     """
-    params: dict[str, object] = {"rate": rate, "seconds": seconds, "lake": settings.lake[:4]}
-    tell(f"warming up at {rate:g} changes/s")
-    traffic.run(settings, rate=rate, seconds=10, seed=seed)
-    committed: Times = defaultdict(list)
+    components = {one.component: one.version for one in status(settings)}
+    pids = stack_pids(settings)
+    if "stream" not in pids:
+        raise ComponentMissing(
+            "the stream does not run in this stack; start it with `finlake up --with stream`"
+        )
+    params: dict[str, float | int | str] = {
+        "rate": rate,
+        "seconds": seconds,
+        "warm_up_s": WARM_UP_S,
+        "seed": seed,
+        "source": settings.source_flavour,
+        "lake": settings.lake.partition(":")[0],
+    }
+    figures = Figures("freshness", params, components)
+    highest = _newest(settings)
+    found = Sightings()
+    reader = Reader(Lake(settings), found, highest)
 
     def on_commit(ids: tuple[int, ...], at: float) -> None:
+        nonlocal highest
         for number in ids:
-            committed[number].append(at)
+            if number > highest:  # the traffic counts upwards, and a number is inserted once
+                found.committed[number, "insert"] = at
+        highest = max(highest, *ids) if ids else highest
 
-    reader = _Reader(settings)
-    done: list[traffic.Summary] = []
+    def on_change(number: int, change: str, at: float) -> None:
+        found.committed[number, change] = at
 
-    def commit() -> None:
-        done.append(
-            traffic.run(settings, rate=rate, seconds=seconds, seed=seed + 1, on_commit=on_commit)
-        )
-
-    writing = threading.Thread(target=commit)
-    tell(f"measuring for {seconds:g} s")
+    done = threading.Event()
+    watching = threading.Thread(target=_watch, args=(reader, done), name="reader", daemon=True)
+    markers = Markers(settings, _MARKERS_EVERY_S, _HOLD_S, on_change)
+    said(f"{rate:g} changes/s for {seconds:g} s after {WARM_UP_S:g} s of warm-up")
+    watching.start()
     began = time.time()
-    with MemoryWatch(settings) as memory:
-        writing.start()
-        while writing.is_alive():
-            reader.poll()
-            time.sleep(_POLL_S)
-        until = time.time() + _SETTLE_S
-        while time.time() < until:
-            reader.poll()
-            time.sleep(_POLL_S)
-    if not done:
-        raise ComponentMissing("the traffic ended early; see the message above, then bench again")
-    ages = paired(committed, reader.seen)
-    lost = len(committed) - len({n for n in committed if reader.seen.get(n)})
-    return [
-        Figure("freshness", "rate_achieved", round(done[0].rate, 1), "changes/s", params),
-        *percentiles("freshness", "commit_to_gold", ages, params),
-        Figure("freshness", "never_seen", lost, "1", params),
-        *_hops(settings, began, params),
-        *memory.figures("freshness", params),
+    since = began + WARM_UP_S
+    with Watch(pids) as watch:
+        markers.start()
+        try:
+            summary = traffic.run(
+                settings, rate=rate, seconds=seconds + WARM_UP_S, seed=seed, on_commit=on_commit
+            )
+        finally:
+            markers.stop()
+        never = _still_there(settings, found.unseen(began))
+        end = time.monotonic() + _PATIENCE_S
+        while never & found.unseen(began) and time.monotonic() < end:
+            time.sleep(0.05)
+    ended = time.time()
+    done.set()
+    watching.join()
+    yield figures.of("changes_per_second", summary.rate, "changes/s")
+    for change in ("insert", "update", "delete"):
+        ages = found.ages_ms(found.seen, change, since)
+        yield from figures.spread(f"commit_to_fact.{change}", ages, "ms")
+    every = [
+        age
+        for change in ("insert", "update", "delete")
+        for age in found.ages_ms(found.in_aggregates, change, since)
     ]
+    yield from figures.spread("commit_to_aggregate", every, "ms")
+    yield figures.of("never_seen", len(never & found.unseen(began)), "transactions")
+    yield from _hops(settings, figures, since, ended)
+    yield from watch.figures(figures)
 
 
-def paired(committed: Times, seen: Times) -> list[float]:
-    """Ages in milliseconds: commits and sightings of a transaction, in order.
-
-    Where several commits became visible at once, the last commit goes with the last sighting.
-    """
-    ages = []
-    for number, commits in committed.items():
-        sightings = [at for at in seen.get(number, ()) if at >= commits[0]]
-        if len(sightings) == len(commits):
-            ages += [(s - c) * 1000 for c, s in zip(commits, sightings, strict=True)]
-        elif sightings and sightings[-1] >= commits[-1]:
-            ages.append((sightings[-1] - commits[-1]) * 1000)
-    return ages
+def _newest(settings: Settings) -> int:
+    with closing(connect(settings)) as connection, connection.cursor() as cursor:
+        cursor.execute("SELECT COALESCE(MAX(id), 0) FROM transactions")
+        row = cursor.fetchone()
+    return int(row[0]) if row else 0
 
 
-class _Reader:
-    """Notes when transactions appear in, change in or go from ``fact_transactions``."""
-
-    def __init__(self, settings: Settings) -> None:
-        table = Lake(settings).open(contracts.get("gold.fact_transactions"))
-        if table is None:
-            raise ComponentMissing(f"{settings.lake} has no gold tables; start `finlake stream`")
-        self._table: DeltaTable = table
-        self.seen: Times = defaultdict(list)
-        self._files = self._read_all(set())
-        self._state: dict[int, int] = {}
-        for rows in self._files.values():
-            self._state.update(rows)
-
-    def poll(self) -> None:
-        before = self._table.version()
-        self._table.update_incremental()
-        if self._table.version() == before:
-            return
-        now = time.time()
-        known = self._files
-        self._files = self._read_all(set(known))
-        gone: dict[int, int] = {}
-        for path in known.keys() - self._files.keys():
-            gone.update(known[path])
-        come: dict[int, int] = {}
-        for path in self._files.keys() - known.keys():
-            come.update(self._files[path])
-        for number, row in come.items():
-            if self._state.get(number) != row:
-                self._state[number] = row
-                self.seen[number].append(now)
-        for number in gone.keys() - come.keys():
-            self._state.pop(number, None)
-            self.seen[number].append(now)
-
-    def _read_all(self, known: set[str]) -> dict[str, dict[int, int]]:
-        """The table's files, each with its transactions and a digest of their rows."""
-        files: dict[str, dict[int, int]] = {}
-        for fragment in self._table.to_pyarrow_dataset().get_fragments():
-            if fragment.path in known:
-                files[fragment.path] = self._files[fragment.path]
-            else:
-                files[fragment.path] = _digests(fragment.to_table(columns=_SEEN))
-        return files
+def _still_there(settings: Settings, numbers: set[int]) -> set[int]:
+    """Those of the numbers that the source has; others were gone before anybody could see them."""
+    if not numbers:
+        return set()
+    listed = ", ".join(map(str, numbers))
+    with closing(connect(settings)) as connection, connection.cursor() as cursor:
+        cursor.execute(f"SELECT id FROM transactions WHERE id IN ({listed})")
+        there = {int(row[0]) for row in cursor.fetchall()}
+    return there | {number for number in numbers if number < 0}  # a marker's delete counts, too
 
 
-def _digests(rows: pa.Table) -> dict[int, int]:
-    cents = pc.multiply(rows["amount"], pa.scalar(100, pa.int32())).cast(pa.int64()).to_numpy()
-    fraud = pc.fill_null(rows["is_fraud"].cast(pa.int8()), 2).to_numpy()
-    errors = pc.fill_null(pc.binary_length(rows["errors"]), 0).to_numpy()
-    digest = ((cents * 1_000_003 + rows["merchant_id"].to_numpy()) * 31 + errors) * 3 + fraud
-    numbers = rows["transaction_id"].to_numpy()
-    return dict(zip(numbers.tolist(), np.asarray(digest).tolist(), strict=True))
+def _watch(reader: Reader, done: threading.Event) -> None:
+    while not done.is_set():
+        if not reader.look():
+            done.wait(_POLL_S)
 
 
-def _hops(settings: Settings, since: float, params: dict[str, object]) -> list[Figure]:
-    """Per hop as the stream itself measured it, by the heartbeat, which is exact on any source."""
-    rows = Query(settings).query(
-        """SELECT hop, median(p50_ms) AS p50, quantile_cont(max_ms, 0.99) AS p99
-        FROM gold.pipeline_freshness
-        WHERE table_name = 'finlake_heartbeat' AND measured_at >= make_timestamptz(?)
-        GROUP BY hop ORDER BY p50""",
-        [int(since * 1e6)],
-    )
-    return [
-        Figure("freshness", f"{row['hop']}_{name}", round(row[name], 1), "ms", params)
-        for row in rows.to_pylist()
-        for name in ("p50", "p99")
-    ]
+def _hops(settings: Settings, figures: Figures, since: float, until: float) -> Iterator[Figure]:
+    """What the stream itself measured; of transactions from MariaDB up to a second too old."""
+    span = (int(since * 1e6), int(until * 1e6))
+    for row in Query(settings).query(_HOPS, span).to_pylist():
+        name = f"hop.{row['table_name']}.{row['hop']}"
+        yield figures.of(f"{name}.p50", row["p50"], "ms")
+        yield figures.of(f"{name}.p95_of_worst_batch", row["p95"], "ms")
+        yield figures.of(f"{name}.max", row["most"], "ms")

@@ -1,105 +1,159 @@
 """How many changes a second the whole chain takes in, from the source to silver and gold.
 
-A backlog is committed while the stream is stopped; then ``finlake stream --once`` is timed. Changes
-wait in Kafka by then, so this is the speed of catching up.
+A backlog is committed while the stream is stopped, and Kafka is waited for until it has all of it;
+then ``finlake stream --once`` is timed. So there are two rates: what the source and Debezium gave,
+and what the stream took.
 """
 
 from __future__ import annotations
 
 import os
-import resource
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from confluent_kafka import Consumer, KafkaException, TopicPartition
+
 from batch_jobs import traffic
-from batch_jobs.bench.figures import Figure
-from finlake.errors import FinlakeError, UsageProblem
+from batch_jobs.bench.figures import Figure, Figures
+from batch_jobs.bench.processes import Watch, stack_pids
+from connectors.config import table_topic
+from finlake.errors import ComponentMissing, FinlakeError, UsageProblem
 from infra.lake.query import Query
 from infra.settings import Settings
 from infra.stack.control import status
+from lakehouse_schemas import contracts
 
 __all__ = ["throughput"]
 
 _MOST_RATE = 20_000.0
-_SETTLE_S = 5.0  # Debezium is done when nothing new has come for so long
+_STILL_S = 3.0  # Debezium is done when nothing new has come for so long
+
+_DONE = """
+SELECT sum(events), epoch(max(started_at + to_microseconds(CAST(duration_ms * 1000 AS BIGINT)))
+    - min(started_at))
+FROM gold.pipeline_batches WHERE started_at >= make_timestamptz(?) AND events > 0"""
 
 
 def throughput(
-    settings: Settings, changes: int, tell: Callable[[str], None] = lambda _text: None
-) -> list[Figure]:
+    settings: Settings, changes: int, seed: int = 1, said: Callable[[str], None] = lambda _: None
+) -> Iterator[Figure]:
     """Commit a backlog of about so many changes, then time the stream applying it.
 
     Raises:
         UsageProblem: when the stream runs.
-        FinlakeError: when it fails.
+        ComponentMissing: when Kafka or the source is not there.
+        FinlakeError: when the stream fails.
     """
-    if any(r.component == "stream" and r.pid for r in status(settings)):
+    components = {one.component: one.version for one in status(settings)}
+    pids = stack_pids(settings)
+    if "stream" in pids:
         raise UsageProblem("the stream runs; `finlake down`, then `finlake up` without it")
+    said("applying what is in Kafka already")
     _stream(settings)
-    tell(f"committing a backlog of {changes} changes")
-    summary = traffic.run(settings, rate=_MOST_RATE, seconds=changes / _MOST_RATE, seed=1)
-    while summary.changes < changes:
-        more = (changes - summary.changes) / _MOST_RATE
-        again = traffic.run(settings, rate=_MOST_RATE, seconds=max(more, 1), seed=summary.changes)
-        summary.rows.update(again.rows)
-    time.sleep(_SETTLE_S)
-    params: dict[str, object] = {"changes": summary.changes, "lake": settings.lake[:4]}
-    tell("streaming it")
-    before = _bytes(settings)
-    used = resource.getrusage(resource.RUSAGE_CHILDREN)
-    seconds = _stream(settings)
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    cpu = after.ru_utime + after.ru_stime - used.ru_utime - used.ru_stime
-    busy = _busy_seconds(settings)
-    figures = [
-        Figure("throughput", "command_seconds", round(seconds, 2), "s", params),
-        Figure("throughput", "batches_seconds", round(busy, 2), "s", params),
-        Figure("throughput", "rate", round(summary.changes / busy), "changes/s", params),
-        Figure("throughput", "cpu_per_million", round(cpu / summary.changes * 1e6), "s", params),
-    ]
-    if before is not None:
-        written = ((_bytes(settings) or 0) - before) / summary.changes
-        figures.append(Figure("throughput", "written", round(written), "bytes/change", params))
-    return figures
+    said(f"committing a backlog of {changes:,} changes")
+    before, began = _ends(settings), time.monotonic()
+    with Watch(pids) as captured:
+        committed = _commit(settings, changes, seed)
+        committed_s = time.monotonic() - began
+        records, captured_s = _wait_for_kafka(settings, before, began)
+    said(f"streaming {records:,} records")
+    size, start = _bytes(settings), int(time.time() * 1e6)
+    process = _start(settings)
+    with Watch({**pids, "stream": process.pid}) as streamed:
+        _end(process)
+    events, busy_s = (column.to_pylist()[0] for column in Query(settings).query(_DONE, [start]))
+    if not events:
+        raise FinlakeError("the stream found no changes; see `finlake connectors status`")
+    params: dict[str, float | int | str] = {
+        "changes": int(committed),
+        "seed": seed,
+        "source": settings.source_flavour,
+        "lake": settings.lake.partition(":")[0],
+    }
+    figures = Figures("throughput", params, components)
+    million = float(events) / 1e6
+    yield figures.of("commit.rate", committed / committed_s, "changes/s")
+    yield figures.of("capture.rate", records / captured_s, "records/s")
+    for name in sorted(pids):
+        yield figures.of(f"capture.cpu.{name}", captured.spent(name)[0] / million, "s/million")
+    yield figures.of("stream.rate", float(events) / busy_s, "changes/s")
+    yield figures.of("stream.seconds", busy_s, "s")
+    cpu, written = streamed.spent("stream")
+    yield figures.of("stream.cpu", cpu / million, "s/million")
+    yield figures.of("stream.disk_written", written / 2**20 / million, "MiB/million")
+    if size is not None:
+        grown = (_bytes(settings) or 0) - size
+        yield figures.of("lake.grown", grown / 2**20 / million, "MiB/million")
+    yield from streamed.figures(figures)
 
 
-def _stream(settings: Settings) -> float:
-    began = time.monotonic()
-    done = subprocess.run(
+def _commit(settings: Settings, changes: int, seed: int) -> int:
+    """Commit traffic as fast as the source takes it until there are so many changes."""
+    committed = 0
+    while committed < changes:
+        seconds = max((changes - committed) / _MOST_RATE, 1.0)
+        summary = traffic.run(settings, rate=_MOST_RATE, seconds=seconds, seed=seed + committed)
+        committed += summary.changes
+    return committed
+
+
+def _ends(settings: Settings) -> int:
+    """Records that the topics of the source tables have ever had."""
+    topics = [table_topic("finance", c.name) for c in contracts.source_tables()]
+    consumer = Consumer({"bootstrap.servers": settings.kafka_bootstrap, "group.id": "bench"})
+    try:
+        known = consumer.list_topics(timeout=10).topics
+        return sum(
+            consumer.get_watermark_offsets(TopicPartition(topic, partition), timeout=10)[1]
+            for topic in topics
+            if topic in known
+            for partition in known[topic].partitions
+        )
+    except KafkaException as error:
+        raise ComponentMissing(
+            f"Kafka at {settings.kafka_bootstrap} does not answer ({error.args[0].str()}); "
+            "start it with `finlake up`"
+        ) from None
+    finally:
+        consumer.close()
+
+
+def _wait_for_kafka(settings: Settings, before: int, began: float) -> tuple[int, float]:
+    """New records and the seconds until the last of them had come."""
+    last, at = _ends(settings), time.monotonic()
+    while time.monotonic() - at < _STILL_S:
+        time.sleep(0.2)
+        now = _ends(settings)
+        if now != last:
+            last, at = now, time.monotonic()
+    return last - before, at - began
+
+
+def _stream(settings: Settings) -> None:
+    _end(_start(settings))
+
+
+def _start(settings: Settings) -> subprocess.Popen[str]:
+    root = str(Path(__file__).parents[2])
+    path = os.pathsep.join(filter(None, [root, os.environ.get("PYTHONPATH", "")]))
+    return subprocess.Popen(
         [sys.executable, "-m", "finlake", "stream", "--once"],
         stdin=subprocess.DEVNULL,
-        capture_output=True,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
         text=True,
-        check=False,
-        env={**_environment(), "FINLAKE_HOME": str(settings.home)},
+        env={**os.environ, "PYTHONPATH": path, "FINLAKE_HOME": str(settings.home)},
     )
-    if done.returncode:
-        raise FinlakeError(f"finlake stream --once: {done.stderr.strip().splitlines()[-1]}")
-    return time.monotonic() - began
 
 
-def _environment() -> dict[str, str]:
-    root = Path(__file__).parents[2]
-    return {**os.environ, "PYTHONPATH": str(root)}
-
-
-def _busy_seconds(settings: Settings) -> float:
-    """From the start of the newest run's first batch to the end of its last."""
-    rows = Query(settings).query(
-        """WITH batches AS (
-            SELECT started_at, started_at + to_microseconds(CAST(duration_ms * 1000 AS BIGINT))
-                AS ended_at, events
-            FROM gold.pipeline_batches
-            WHERE batch_id > (SELECT max(batch_id) FROM gold.pipeline_batches) - 1000),
-        gaps AS (SELECT *, started_at - lag(ended_at) OVER (ORDER BY started_at) AS gap
-            FROM batches)
-        SELECT epoch(max(ended_at)) - epoch(min(started_at)) AS seconds FROM batches
-        WHERE started_at >= (SELECT max(started_at) FROM gaps WHERE gap > INTERVAL 4 SECONDS)"""
-    )
-    return float(rows.to_pylist()[0]["seconds"])
+def _end(process: subprocess.Popen[str]) -> None:
+    _, said = process.communicate()
+    if process.returncode:
+        last = said.strip().splitlines()[-1:] or ["it said nothing"]
+        raise FinlakeError(f"finlake stream --once failed: {last[0][:300]}")
 
 
 def _bytes(settings: Settings) -> int | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 import click
@@ -10,6 +11,21 @@ if TYPE_CHECKING:
     from batch_jobs.bench import Figure
 
 __all__ = ["bench"]
+
+
+class _Rates(click.ParamType[tuple[float, ...]]):
+    name = "rates"
+
+    def convert(
+        self, value: object, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[float, ...]:
+        try:
+            rates = tuple(float(part) for part in str(value).split(","))
+        except ValueError:
+            rates = ()
+        if not rates or min(rates) < 1:
+            self.fail(f"{value!r} is no list of rates such as 100,1000", param, ctx)
+        return rates
 
 
 @click.group()
@@ -24,25 +40,27 @@ def bench() -> None:
 
 @bench.command()
 @click.option(
-    "--rate", "rates", type=click.FloatRange(min=1), multiple=True, default=(500.0,),
-    show_default=True, help="Changes a second; may be given several times.",
+    "--rate", "rates", type=_Rates(), default="500", show_default=True, metavar="R[,R...]",
+    help="Changes a second, one run for each.",
 )  # fmt: skip
 @click.option(
     "--seconds", type=click.FloatRange(min=1), default=60, show_default=True, help="Length of each."
 )
+@click.option("--seed", type=int, default=1, show_default=True, help="Seed of the traffic.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object a line.")
-def freshness(rates: tuple[float, ...], seconds: float, as_json: bool) -> None:
+def freshness(rates: tuple[float, ...], seconds: float, seed: int, as_json: bool) -> None:
     """From COMMIT in the source to visible in gold, under live traffic; the stream has to run.
 
     \b
     Example:
-      finlake bench freshness --rate 100 --rate 1000 --seconds 180 --json
+      finlake bench freshness --rate 100,1000 --seconds 180 --json
     """
     from batch_jobs.bench import freshness as measure
     from infra.settings import load_settings
 
-    for rate in rates:
-        _print(measure(load_settings(), rate, seconds, tell=_tell), as_json)
+    settings = load_settings()
+    for number, rate in enumerate(rates):
+        _print(measure(settings, rate, seconds, seed + number, _said), as_json)
 
 
 @bench.command()
@@ -50,8 +68,9 @@ def freshness(rates: tuple[float, ...], seconds: float, as_json: bool) -> None:
     "--changes", type=click.IntRange(min=1000), default=200_000, show_default=True,
     help="Size of the backlog.",
 )  # fmt: skip
+@click.option("--seed", type=int, default=1, show_default=True, help="Seed of the traffic.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object a line.")
-def throughput(changes: int, as_json: bool) -> None:
+def throughput(changes: int, seed: int, as_json: bool) -> None:
     """Changes a second that the stream catches up with; it must not run meanwhile.
 
     \b
@@ -61,19 +80,30 @@ def throughput(changes: int, as_json: bool) -> None:
     from batch_jobs.bench import throughput as measure
     from infra.settings import load_settings
 
-    _print(measure(load_settings(), changes, tell=_tell), as_json)
+    _print(measure(load_settings(), changes, seed, _said), as_json)
 
 
-def _tell(text: str) -> None:
-    click.echo(text, err=True)
+def _said(text: str) -> None:
+    click.echo(f"finlake bench: {text}", err=True)
 
 
-def _print(figures: list[Figure], as_json: bool) -> None:
-    import msgspec
+def _print(figures: Iterable[Figure], as_json: bool) -> None:
+    import json
 
-    for figure in figures:
-        if as_json:
-            click.echo(msgspec.json.encode(figure.as_dict()))
-        else:
-            params = ", ".join(f"{k} {v}" for k, v in figure.params.items())
-            click.echo(f"{figure.metric:<24} {figure.value:>12,} {figure.unit:<10} {params}")
+    if as_json:
+        for figure in figures:
+            click.echo(json.dumps(figure.as_dict()))
+        return
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+
+    shown = list(figures)
+    params = ", ".join(f"{name} {value}" for name, value in shown[0].params.items())
+    title = f"{shown[0].bench}: {params}\n{shown[0].machine}, commit {shown[0].commit}"
+    table = Table("metric", box=box.SIMPLE, title=title, title_justify="left")
+    table.add_column("value", justify="right")
+    table.add_column("unit")
+    for figure in shown:
+        table.add_row(figure.metric, f"{figure.value:,.1f}", figure.unit)
+    Console().print(table)
