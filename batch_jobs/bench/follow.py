@@ -37,18 +37,26 @@ class Follower:
     """
 
     def __init__(self, lake: Lake, contract: Contract) -> None:
-        options = lake.storage_options
-        handler = DeltaStorageHandler(lake.uri(contract), options)
-        self._files = fs.PyFileSystem(handler)
+        self._lake = lake
+        self._contract = contract
         table = lake.open(contract)
         self._next = 0 if table is None else table.version() + 1
+        self._files = None if table is None else self._open()
+
+    def _open(self) -> fs.FileSystem:
+        uri, options = self._lake.uri(self._contract), self._lake.storage_options
+        return fs.PyFileSystem(DeltaStorageHandler(uri, options))
 
     def poll(self) -> Commit | None:
         """The next commit, or ``None`` while there is none."""
+        if self._files is None:
+            if self._lake.open(self._contract) is None:
+                return None
+            self._files = self._open()
         try:
             with self._files.open_input_file(f"_delta_log/{self._next:020d}.json") as file:
                 text = file.read()
-        except (FileNotFoundError, OSError):
+        except OSError:
             return None
         added, removed, batch = [], [], None
         for line in text.splitlines():
@@ -67,5 +75,6 @@ class Follower:
         self, path: str, columns: Sequence[str], where: pc.Expression | None = None
     ) -> pa.Table:
         """Columns of one added file."""
-        with self._files.open_input_file(path) as file:
+        files = self._files or self._open()
+        with files.open_input_file(path) as file:
             return pq.read_table(file, columns=list(columns), filters=where)

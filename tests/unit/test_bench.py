@@ -1,0 +1,451 @@
+"""The benchmarks' own parts: what they time, what they read, what they print."""
+
+import importlib
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import batch_jobs.bench
+from batch_jobs.bench import figures, markers, processes
+from batch_jobs.bench.figures import Figure, Figures, percentiles
+from batch_jobs.bench.follow import Follower
+from batch_jobs.bench.freshness import Reader, Sightings
+from batch_jobs.bench.markers import AMOUNTS, Markers
+from batch_jobs.bench.processes import Watch
+from finlake.cli import main
+from finlake.errors import ComponentMissing, FinlakeError, UsageProblem
+from infra.lake.tables import Lake
+from infra.settings import load_settings
+from infra.stack.supervisor import Report
+from lakehouse_schemas import contracts
+from stream_jobs.io.writer import DeltaRsWriter
+from tests.unit.stream_world import Stream, Topics, World, row
+
+# ── Figures ──────────────────────────────────────────────────────────────────────────────────────
+
+
+@given(st.lists(st.floats(0, 1e9), min_size=1))
+def test_percentiles_are_in_order_and_among_the_values(values):
+    found = percentiles(values)
+    assert list(found) == ["p50", "p95", "p99", "max"]
+    ordered = list(found.values())
+    assert ordered == sorted(ordered)
+    assert ordered[-1] == max(values)
+    assert ordered[0] >= min(values)
+
+
+def test_nothing_measured_has_a_count_and_no_percentiles():
+    (only,) = Figures("b", {}).spread("m", [], "ms")
+    assert (only.metric, only.value) == ("m.count", 0)
+
+
+def test_a_figure_says_what_it_was_measured_on(monkeypatch):
+    figure = Figures("freshness", {"rate": 5}, {"kafka": "4.3.1"}).of("m", 1.23456, "ms").as_dict()
+    assert list(figure) == [
+        "bench",
+        "metric",
+        "value",
+        "unit",
+        "params",
+        "machine",
+        "versions",
+        "commit",
+    ]
+    assert figure["value"] == 1.2346
+    versions: Any = figure["versions"]
+    assert versions["kafka"] == "4.3.1"
+    assert versions.keys() >= {"python", "deltalake", "pyspark"}
+    assert "cores" in str(figure["machine"])
+
+
+def test_without_git_there_is_no_commit(monkeypatch):
+    def nothing(*arguments: object, **options: object) -> None:
+        raise FileNotFoundError
+
+    figures.commit.cache_clear()
+    monkeypatch.setattr(subprocess, "run", nothing)
+    assert figures.commit() == ""
+    figures.commit.cache_clear()
+
+
+# ── Reading gold ─────────────────────────────────────────────────────────────────────────────────
+
+
+class Chain:
+    """A source, a stream and a reader, moved by hand, on Delta tables."""
+
+    def __init__(self, home: Any) -> None:
+        self.settings = load_settings(home=home)
+        self.lake = Lake(self.settings)
+        self.world = World()
+        self.stream = Stream(self.lake, lambda: DeltaRsWriter(self.lake, "app"), self.settings)
+        self.topics = Topics([])
+        self.sent = 0
+        self.clock = 100.0
+        self.found = Sightings()
+
+    def reader(self, newest: int = 0) -> Reader:
+        return Reader(self.lake, self.found, newest, lambda: self.clock)
+
+    def batch(self) -> None:
+        """Apply what the source has done since."""
+        self.topics.send(self.world.sent[self.sent :])
+        self.sent = len(self.world.sent)
+        self.stream.process(self.topics.take())
+        self.clock += 1
+
+
+@pytest.fixture
+def chain(home) -> Iterator[Chain]:
+    chain = Chain(home)
+    yield chain
+    chain.stream.stop()
+
+
+def put(chain: Chain, number: int, cents: int) -> None:
+    chain.world.put("transactions", row("transactions", id=number, amount=f"{cents / 100:.2f}"))
+
+
+def test_a_follower_gives_each_commit_once_with_its_files_and_batch(chain):
+    fact = contracts.get("gold.fact_transactions")
+    before = Follower(chain.lake, fact)
+    assert before.poll() is None
+    put(chain, 1, 500)
+    chain.batch()
+    put(chain, 1, 600)
+    chain.batch()
+    made, first, second = (before.poll() for _ in range(3))
+    assert before.poll() is None
+    assert made is not None
+    assert first is not None
+    assert second is not None
+    assert (made.version, made.added, made.batch) == (0, (), None)
+    assert (first.batch, second.batch) == (("app", 0), ("app", 1))
+    assert second.removed == first.added
+    (path,) = second.added
+    assert before.read(path, ["transaction_id"])["transaction_id"].to_pylist() == [1]
+    assert Follower(chain.lake, fact).poll() is None
+
+
+def test_the_reader_sees_inserts_updates_and_deletes_when_they_are_there(chain):
+    put(chain, 1, 500)
+    chain.batch()
+    reader = chain.reader(newest=1)
+    put(chain, 7, 500)
+    put(chain, -1, AMOUNTS["insert"])
+    put(chain, -2, AMOUNTS["insert"])
+    chain.batch()
+    look(reader)
+    at_first = chain.clock
+    assert chain.found.seen == dict.fromkeys(
+        [(7, "insert"), (-1, "insert"), (-2, "insert")], at_first
+    )
+    put(chain, -1, AMOUNTS["update"])
+    put(chain, 1, 900)  # rewrites the file in which the other marker is
+    chain.batch()
+    look(reader)
+    assert chain.found.seen[-1, "update"] == at_first + 1
+    chain.world.delete("transactions", -1)
+    chain.batch()
+    look(reader)
+    assert chain.found.seen[-1, "delete"] == at_first + 2
+    assert chain.found.seen[-2, "insert"] == at_first
+    assert (-2, "delete") not in chain.found.seen
+    assert chain.found.in_aggregates == chain.found.seen
+
+
+def look(reader: Reader) -> None:
+    while reader.look():
+        pass
+
+
+def test_joining_files_is_no_change(chain):
+    reader = chain.reader()
+    for number in (-1, -2, -3):
+        put(chain, number, AMOUNTS["insert"])
+        chain.batch()
+    look(reader)
+    seen = dict(chain.found.seen)
+    table = chain.lake.open(contracts.get("gold.fact_transactions"))
+    assert table is not None
+    table.optimize.compact()
+    chain.clock += 5
+    look(reader)
+    assert chain.found.seen == seen
+    chain.stream.restart()
+    chain.world.delete("transactions", -2)
+    chain.batch()
+    look(reader)
+    assert chain.found.seen.keys() - seen.keys() == {(-2, "delete")}
+
+
+def test_changes_that_become_visible_together_are_all_seen(chain):
+    reader = chain.reader()
+    put(chain, -1, AMOUNTS["insert"])
+    put(chain, -1, AMOUNTS["update"])
+    chain.batch()
+    look(reader)
+    assert chain.found.seen.keys() == {(-1, "update")}
+
+
+def test_ages_are_of_one_kind_and_of_changes_after_the_warm_up():
+    found = Sightings(
+        committed={
+            (1, "insert"): 10.0,
+            (2, "insert"): 20.0,
+            (-1, "delete"): 20.0,
+            (3, "insert"): 21.0,
+        },
+        seen={(1, "insert"): 11.0, (2, "insert"): 20.5, (-1, "delete"): 22.0},
+    )
+    assert found.ages_ms(found.seen, "insert", 0) == [1000, 500]
+    assert found.ages_ms(found.seen, "insert", 15) == [500]
+    assert found.ages_ms(found.seen, "delete", 15) == [2000]
+    assert found.unseen(0) == {3}
+    assert found.unseen(21.5) == set()
+
+
+# ── Markers ──────────────────────────────────────────────────────────────────────────────────────
+
+
+class Database:
+    """Takes a marker's statements."""
+
+    def __init__(self, cards: list[tuple[int, int]]) -> None:
+        self.cards = cards
+        self.log: list[tuple[str, tuple[Any, ...]]] = []
+        self.commits = 0
+
+    def cursor(self) -> "Database":
+        return self
+
+    def __enter__(self) -> "Database":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+    def execute(self, sql: str, values: tuple[Any, ...] = ()) -> None:
+        self.log.append((sql.split(maxsplit=1)[0], values))
+
+    def fetchone(self) -> tuple[int, int] | None:
+        return self.cards[0] if self.cards else None
+
+    def commit(self) -> None:
+        self.commits += 1
+
+    def close(self) -> None:
+        pass
+
+
+def test_every_marker_is_inserted_updated_and_deleted_in_turn(monkeypatch, home):
+    database = Database([(825, 4524)])
+    monkeypatch.setattr(markers, "connect", lambda settings: database)
+    heard: list[tuple[int, str]] = []
+    work = Markers(load_settings(home=home), 0.001, 0.001, lambda n, c, _: heard.append((n, c)))
+    work.start()
+    while len(heard) < 30:
+        time.sleep(0.001)
+    work.stop()
+    for number in {number for number, _ in heard}:
+        assert number < 0
+        assert [c for n, c in heard if n == number] == ["insert", "update", "delete"]
+    done = [word for word, _ in database.log if word in ("INSERT", "UPDATE", "DELETE")]
+    assert done[0] == "DELETE"  # what an earlier run has left
+    assert [word.lower() for word in done[1:]] == [change for _, change in heard]
+    assert database.commits == len(done)
+
+
+def test_a_source_without_cards_has_no_markers(monkeypatch, home):
+    monkeypatch.setattr(markers, "connect", lambda settings: Database([]))
+    with pytest.raises(UsageProblem, match="finlake generate"):
+        Markers(load_settings(home=home), 1, 1, lambda *_: None).start()
+
+
+def test_a_source_that_goes_away_ends_the_markers_with_its_reason(monkeypatch, home):
+    there = [Database([(1, 1)])]
+
+    def connect(settings: object) -> Database:
+        if not there:
+            raise ComponentMissing("the source is gone")
+        return there.pop()
+
+    monkeypatch.setattr(markers, "connect", connect)
+    work = Markers(load_settings(home=home), 1, 1, lambda *_: None)
+    work.start()
+    with pytest.raises(FinlakeError, match="the source is gone"):
+        work.stop()
+
+
+# ── Processes ────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_memory_and_time_of_a_process_and_its_children_are_counted(monkeypatch):
+    monkeypatch.setattr(processes, "_EVERY_S", 0.02)
+    grow = "x = bytearray(64 << 20); sum(range(3_000_000)); print('ready', flush=True); input()"
+    child = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {grow!r}])"
+    process = subprocess.Popen(
+        [sys.executable, "-c", child], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    assert process.stdin is not None
+    assert process.stdout is not None
+    with Watch({"job": process.pid, "gone": 2**22 - 1}) as watch:
+        assert process.stdout.readline() == "ready\n"
+        time.sleep(0.2)
+    process.communicate("\n")
+    found = {one.metric: one.value for one in watch.figures(Figures("b", {}))}
+    assert found["peak_rss.job"] > 64
+    assert found["peak_rss.total"] == found["peak_rss.job"]
+    assert found["cpu.job"] > 0
+    assert watch.spent("job")[0] == pytest.approx(found["cpu.job"], abs=1e-3)
+
+
+# ── The commands ─────────────────────────────────────────────────────────────────────────────────
+
+
+def runs_now(monkeypatch: pytest.MonkeyPatch, bench: str, component: str) -> None:
+    """Let that component be all that runs."""
+    report = Report(component, "healthy", "a", "1.0", pid=1)
+    for name in (bench, "processes"):
+        module = importlib.import_module(f"batch_jobs.bench.{name}")
+        monkeypatch.setattr(module, "status", lambda settings: [report])
+
+
+def test_freshness_needs_a_running_stream(monkeypatch, home):
+    runs_now(monkeypatch, "freshness", "kafka")
+    assert main(["bench", "freshness", "--seconds", "1"]) == 3
+
+
+def test_throughput_needs_a_stopped_stream(monkeypatch, home):
+    runs_now(monkeypatch, "throughput", "stream")
+    assert main(["bench", "throughput"]) == 2
+
+
+@pytest.mark.parametrize("rates", ["", "x", "0", "100,", "-5", "100;200"])
+def test_rates_are_numbers_with_commas(home, capsys, rates):
+    assert main(["bench", "freshness", "--rate", rates]) == 2
+    assert "100,1000" in capsys.readouterr().err
+
+
+@pytest.fixture
+def runs(monkeypatch, home):
+    """Runs of a measurement that is made up."""
+    calls: list[tuple[object, ...]] = []
+
+    def measure(settings: object, *arguments: Any) -> Iterator[Figure]:
+        *known, said = arguments
+        calls.append(tuple(known))
+        said("measuring")
+        yield Figures("made_up", {"rate": known[0]}).of("commit_to_fact.p50", 1234.5, "ms")
+
+    monkeypatch.setattr(batch_jobs.bench, "freshness", measure)
+    monkeypatch.setattr(batch_jobs.bench, "throughput", measure)
+    return calls
+
+
+def test_each_rate_is_a_run_and_each_figure_a_line(runs, capsys):
+    assert main(["bench", "freshness", "--rate", "100,1000", "--seconds", "3", "--json"]) == 0
+    out, err = capsys.readouterr()
+    lines = [json.loads(line) for line in out.splitlines()]
+    assert [line["params"]["rate"] for line in lines] == [100, 1000]
+    assert runs == [(100.0, 3.0, 1), (1000.0, 3.0, 2)]
+    assert err == "finlake bench: measuring\n" * 2
+
+
+def test_people_get_a_table_with_what_it_was_measured_on(runs, capsys):
+    assert main(["bench", "throughput", "--changes", "5000"]) == 0
+    out = capsys.readouterr().out
+    for text in ("made_up: rate 5000", "cores", "commit_to_fact.p50", "1,234.5", "ms"):
+        assert text in out
+    assert runs == [(5000, 1)]
+
+
+# ── A whole run, with a source and a stack that are made up ──────────────────────────────────────
+
+
+class NoMarkers:
+    def __init__(self, *_: object) -> None:
+        pass
+
+    def start(self) -> None:
+        pass
+
+    stop = start
+
+
+def test_a_run_of_freshness_times_what_the_traffic_inserts(chain, monkeypatch):
+    module = importlib.import_module("batch_jobs.bench.freshness")
+    runs_now(monkeypatch, "freshness", "stream")
+    monkeypatch.setattr(module, "WARM_UP_S", 0.0)
+    monkeypatch.setattr(module, "_PATIENCE_S", 0.5)
+    monkeypatch.setattr(module, "Markers", NoMarkers)
+    monkeypatch.setattr(module, "_newest", lambda settings: 1)
+    monkeypatch.setattr(module, "_still_there", lambda settings, numbers: numbers - {9})
+    put(chain, 1, 500)
+    chain.batch()
+
+    def traffic(settings: object, *, on_commit: Any, **_: object) -> Any:
+        for ids in ((2, 3), (3, 4)):
+            for number in ids:
+                put(chain, number, 700 + number)
+            on_commit(ids, time.time())
+            chain.batch()
+        on_commit((8,), time.time())  # never arrives
+        on_commit((9,), time.time())  # was deleted before anybody could see it
+        return SimpleNamespace(rate=12.5)
+
+    monkeypatch.setattr(module.traffic, "run", traffic)
+    found = {one.metric: one for one in module.freshness(chain.settings, 10, 1)}
+    assert found["changes_per_second"].value == 12.5
+    assert found["commit_to_fact.insert.count"].value == 3
+    assert 0 <= found["commit_to_fact.insert.p50"].value < 60_000
+    assert found["commit_to_aggregate.count"].value == 3
+    assert found["commit_to_fact.delete.count"].value == 0
+    assert found["never_seen"].value == 1
+    assert found["hop.transactions.gold.max"].unit == "ms"
+    assert found["never_seen"].params["rate"] == 10
+
+
+def test_a_run_of_throughput_counts_what_the_stream_applied(chain, monkeypatch):
+    module = importlib.import_module("batch_jobs.bench.throughput")
+    runs_now(monkeypatch, "throughput", "kafka")
+    monkeypatch.setattr(module, "_STILL_S", 0.05)
+    ends = iter([100, 100, 140, 150])
+    monkeypatch.setattr(module, "_ends", lambda settings: next(ends, 150))
+    rates = []
+
+    def traffic(settings: object, *, rate: float, seconds: float, seed: int) -> Any:
+        rates.append((rate, seconds))
+        return SimpleNamespace(changes=30_000)
+
+    monkeypatch.setattr(module.traffic, "run", traffic)
+
+    def stream(settings: object) -> Any:
+        for number in range(1, 6):
+            put(chain, number, 500)
+        chain.batch()
+        return subprocess.Popen([sys.executable, "-c", ""], stderr=subprocess.PIPE, text=True)
+
+    monkeypatch.setattr(module, "_start", stream)
+    found = {one.metric: one.value for one in module.throughput(chain.settings, 50_000)}
+    assert rates == [(20_000.0, 2.5), (20_000.0, 1.0)]
+    assert found["capture.rate"] > 0
+    assert found["stream.rate"] == pytest.approx(5 / found["stream.seconds"], rel=0.01)
+    assert found["lake.grown"] > 0
+    assert "capture.cpu.kafka" in found
+
+
+def test_a_stream_that_fails_ends_the_measurement_with_its_last_words():
+    module = importlib.import_module("batch_jobs.bench.throughput")
+    words = "import sys; print('first', file=sys.stderr); print('no Kafka', file=sys.stderr); sys.exit(3)"
+    process = subprocess.Popen([sys.executable, "-c", words], stderr=subprocess.PIPE, text=True)
+    with pytest.raises(FinlakeError, match="finlake stream --once failed: no Kafka"):
+        module._end(process)
