@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 
 import pyarrow as pa
-import pyarrow.dataset as ds
+import pyarrow.compute as pc
 import xxhash
 
 from finlake.errors import UsageProblem
@@ -32,9 +32,10 @@ def resume_table(lake: Lake, processor: BatchProcessor, table: str) -> None:
     if table not in {c.name for c in contracts.source_tables()}:
         raise UsageProblem(f"there is no source table {table}; `finlake stream --help`")
     letters = lake.ensure(contracts.get("bronze.dead_letters"))
-    where = ds.field("source_table") == table
-    records = letters.to_pyarrow_dataset().to_table(columns=RECORDS.names, filter=where)
-    records = records.cast(RECORDS).sort_by([("topic", "ascending"), ("offset", "ascending")])
+    kept = letters.to_pyarrow_dataset().to_table(columns=["source_table", *RECORDS.names])
+    records = kept.filter(pc.equal(kept["source_table"].cast(pa.string()), table))
+    records = records.drop_columns("source_table").cast(RECORDS)
+    records = records.sort_by([("topic", "ascending"), ("offset", "ascending")])
     places = records.select(["topic", "partition", "offset"]).to_pylist()
     app_id = f"resume-{table}-{xxhash.xxh64_hexdigest(str(places).encode())}"
     found = processor.resume(table, records, DeltaRsWriter(lake, app_id))

@@ -13,6 +13,7 @@ import duckdb
 import pyarrow as pa
 import pyarrow.dataset as ds
 
+from infra.lake.query import NO_PUSHDOWN
 from infra.lake.tables import Lake
 from lakehouse_schemas import contracts
 
@@ -73,6 +74,7 @@ def open_engine(home: Path, tables: Mapping[str, pa.Table | ds.Dataset]) -> Iter
     try:
         connection.execute("SET TimeZone = 'UTC'")
         connection.execute("SET preserve_insertion_order = false")
+        connection.execute(NO_PUSHDOWN)
         engine = Engine(connection)
         for name, table in tables.items():
             engine.show(name, table)

@@ -20,7 +20,11 @@ from infra.lake.tables import LAKE_LAYERS, Lake
 from infra.settings import Settings
 from lakehouse_schemas import Contract, contracts
 
-__all__ = ["Query", "QueryError"]
+__all__ = ["NO_PUSHDOWN", "Query", "QueryError"]
+
+# Files that delta-rs has merged or joined say that their texts are of Arrow's view type, for which
+# pyarrow cannot evaluate a filter: DuckDB filters by itself, over the columns it asks for.
+NO_PUSHDOWN = "SET disabled_optimizers = 'filter_pushdown,join_filter_pushdown'"
 
 _MENTION = re.compile(rf"\b({'|'.join(LAKE_LAYERS)})\.(\w+)", re.IGNORECASE)
 
@@ -43,6 +47,7 @@ class Query:
         self._datasets: dict[str, tuple[int, Any]] = {}
         # People's statements may read the lake and nothing else of this machine.
         self._connection = duckdb.connect(config={"threads": 2, "enable_external_access": False})
+        self._connection.execute(NO_PUSHDOWN)
         for layer in LAKE_LAYERS:
             self._connection.execute(f"CREATE SCHEMA {layer}")
 
