@@ -48,7 +48,7 @@ def test_texts_can_be_compared_in_a_table_that_was_merged(home: Path) -> None:
     ["DROP TABLE x", "SELECT 1; SELECT 2", "SELECT * FROM read_csv('/etc/passwd')", "SELEC 1"],
 )
 def test_what_is_no_question_to_the_lake_is_refused_in_one_line(home: Path, statement: str) -> None:
-    with pytest.raises(QueryError, match="^DuckDB: ") as found:
+    with pytest.raises(QueryError, match=r"^DuckDB: ") as found:
         Query(load_settings(home=home)).query(statement)
     assert "\n" not in str(found.value)
 
