@@ -55,12 +55,23 @@ class Sightings:
     in_aggregates: dict[tuple[int, str], float] = field(default_factory=dict)
 
     def unseen(self, since: float) -> set[int]:
-        """Transactions with changes, committed from that time on, that nobody has seen yet."""
+        """Transactions whose last change, committed from that time on, nobody has seen yet.
+
+        A change that a later one of the same transaction has overtaken may never be visible.
+        """
+        newest: dict[int, float] = {}
+        for change in self.seen:
+            at = self.committed.get(change, 0.0)
+            newest[change[0]] = max(at, newest.get(change[0], 0.0))
         return {
             change[0]
             for change, at in self.committed.items()
-            if at >= since and change not in self.seen
+            if at >= since and change not in self.seen and at > newest.get(change[0], 0.0)
         }
+
+    def appeared(self) -> set[int]:
+        """Transactions of which any change was seen."""
+        return {number for number, _ in self.seen}
 
     def ages_ms(self, seen: dict[tuple[int, str], float], what: str, since: float) -> list[float]:
         """Milliseconds from commit to sight of changes of one kind, committed from then on."""
@@ -205,7 +216,10 @@ def freshness(
             )
         finally:
             markers.stop()
-        never = _still_there(settings, found.unseen(began))
+        left = found.unseen(began)
+        # What was deleted before anybody could see it is not waited for.
+        there = _still_there(settings, {number for number in left if number > 0})
+        never = there | {number for number in left & found.appeared() if number < 0}
         end = time.monotonic() + _PATIENCE_S
         while never & found.unseen(began) and time.monotonic() < end:
             time.sleep(0.05)
@@ -235,14 +249,13 @@ def _newest(settings: Settings) -> int:
 
 
 def _still_there(settings: Settings, numbers: set[int]) -> set[int]:
-    """Those of the numbers that the source has; others were gone before anybody could see them."""
+    """Those of the transactions that the source has."""
     if not numbers:
         return set()
     listed = ", ".join(map(str, numbers))
     with closing(connect(settings)) as connection, connection.cursor() as cursor:
         cursor.execute(f"SELECT id FROM transactions WHERE id IN ({listed})")
-        there = {int(row[0]) for row in cursor.fetchall()}
-    return there | {number for number in numbers if number < 0}  # a marker's delete counts, too
+        return {int(row[0]) for row in cursor.fetchall()}
 
 
 def _watch(reader: Reader, done: threading.Event) -> None:

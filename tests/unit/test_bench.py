@@ -211,6 +211,17 @@ def test_ages_are_of_one_kind_and_of_changes_after_the_warm_up():
     assert found.ages_ms(found.seen, "delete", 15) == [2000]
     assert found.unseen(0) == {3}
     assert found.unseen(21.5) == set()
+    assert found.appeared() == {1, 2, -1}
+
+
+def test_a_change_that_a_later_one_has_overtaken_is_not_missed():
+    found = Sightings(
+        committed={(-1, "insert"): 10.0, (-1, "update"): 13.0, (-1, "delete"): 16.0},
+        seen={(-1, "update"): 14.0},
+    )
+    assert found.unseen(0) == {-1}
+    found.seen[-1, "delete"] = 17.0
+    assert found.unseen(0) == set()
 
 
 # ── Markers ──────────────────────────────────────────────────────────────────────────────────────
@@ -445,7 +456,7 @@ def test_a_run_of_throughput_counts_what_the_stream_applied(chain, monkeypatch):
 
 def test_a_stream_that_fails_ends_the_measurement_with_its_last_words():
     module = importlib.import_module("batch_jobs.bench.throughput")
-    words = "import sys; print('first', file=sys.stderr); print('no Kafka', file=sys.stderr); sys.exit(3)"
+    words = "import sys; sys.stderr.write('first\\nno Kafka\\n'); sys.exit(3)"
     process = subprocess.Popen([sys.executable, "-c", words], stderr=subprocess.PIPE, text=True)
     with pytest.raises(FinlakeError, match="finlake stream --once failed: no Kafka"):
         module._end(process)
