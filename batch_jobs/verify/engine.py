@@ -19,7 +19,14 @@ from lakehouse_schemas import contracts
 
 __all__ = ["MEMORY", "Engine", "dataset", "open_engine"]
 
-MEMORY = "1GB"  # what is above it goes to files in the home
+MEMORY = "512MB"  # what is above it goes to files in the home
+
+
+class _Frugal(ds.FileSystemDataset):  # type: ignore[misc]
+    """A dataset that reads little ahead: else as much again is held as the engine itself may."""
+
+    def scanner(self, **options: Any) -> ds.Scanner:
+        return super().scanner(batch_readahead=2, fragment_readahead=1, **options)
 
 
 class Engine:
@@ -60,7 +67,10 @@ def dataset(lake: Lake, full_name: str) -> pa.Table | ds.Dataset:
     table = lake.open(contract)
     if table is None:
         return contract.arrow_schema().empty_table()
-    return table.to_pyarrow_dataset()
+    found = table.to_pyarrow_dataset()
+    if not isinstance(found, ds.FileSystemDataset):
+        return found
+    return _Frugal(list(found.get_fragments()), found.schema, found.format, found.filesystem)
 
 
 @contextmanager
