@@ -94,7 +94,8 @@ class _Comparison:
 
     def _buckets(self, low: int, high: int, width: int) -> list[tuple[int, int, int]]:
         found = self._engine.rows(
-            f"""SELECT ("{self._key}" - {low}) // {width} AS bucket, count(*), sum({self._digest})
+            f"""SELECT (CAST("{self._key}" AS HUGEINT) - {low}) // {width} AS bucket, count(*),
+                sum({self._digest})
             FROM {self._live} AND "{self._key}" >= {low} AND "{self._key}" < {high}
             GROUP BY bucket"""
         )

@@ -67,7 +67,7 @@ class MySQLSource:
         """Digests of the keys from ``low`` up to ``high``, in buckets of ``width`` keys."""
         key = _key(table)
         found = self._ask(
-            f"SELECT ({key} - {low}) DIV {width} AS bucket, COUNT(*),"
+            f"SELECT (CAST({key} AS DECIMAL(20)) - {low}) DIV {width} AS bucket, COUNT(*),"
             f" SUM({source_digest(compared(table))})"
             f" FROM `{table.name}` WHERE {key} >= {low} AND {key} < {high} GROUP BY bucket",
             table,
