@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left, insort
+from bisect import insort
 from collections import defaultdict
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import pyarrow as pa
 
 from infra.lake.tables import Lake
 from lakehouse_schemas import contracts
-from stream_jobs.transforms.places import is_abroad
-from stream_jobs.transforms.rules import Rules, Use, evaluate, uses_of
+from stream_jobs.transforms.card import EVER, Card, Found
+from stream_jobs.transforms.rules import Rules, Use, uses_of
 from stream_jobs.transforms.sql import run
 
 __all__ = ["AlertChange", "Cards"]
-
-_EVER = -(2**63)
-_TRIM_ABOVE = 64  # uses of a card before it is worth forgetting some
 
 _USES = """
 SELECT card_id, CAST(date AS TIMESTAMP) AS ts, id, amount, use_chip, merchant_state, errors
@@ -39,16 +36,8 @@ _USES_SCHEMA = pa.schema(
 class AlertChange:
     """Alerts, as (transaction, rule) to reason, before and after a batch, of what it touches."""
 
-    old: dict[tuple[int, str], str]
-    new: dict[tuple[int, str], str]
-
-
-@dataclass
-class _Card:
-    since: int  # uses from here on are all there
-    uses: list[Use] = field(default_factory=list)
-    last_physical: Use | None = None  # before `since`
-    abroad: list[tuple[int, int]] = field(default_factory=list)  # of all time
+    old: Found
+    new: Found
 
 
 class Cards:
@@ -61,8 +50,8 @@ class Cards:
     def __init__(self, lake: Lake, rules: Rules) -> None:
         self._rules = rules
         self._table = lake.ensure(contracts.get("silver.transactions"))
-        self._cards: dict[int, _Card] = {}
-        self._since = _EVER
+        self._cards: dict[int, Card] = {}
+        self._since = EVER
         self._load()
 
     def move(self, moved: pa.Table) -> AlertChange:
@@ -81,41 +70,14 @@ class Cards:
         change = AlertChange({}, {})
         for number, first in touched.items():
             card = self._cards[number]
-            change.old.update(self._judge(card, first))
+            change.old.update(card.judge(first, self._rules))
             for use in gone[number]:
-                card.uses.remove(use)
-                if is_abroad(use.state):
-                    card.abroad.remove((use.ts, use.id))
+                card.take(use)
             for use in come[number]:
-                insort(card.uses, use, key=lambda u: (u.ts, u.id))
-                if is_abroad(use.state):
-                    insort(card.abroad, (use.ts, use.id))
-            change.new.update(self._judge(card, first))
-            self._trim(card)
+                card.put(use)
+            change.new.update(card.judge(first, self._rules))
+            card.trim(self._rules)
         return change
-
-    def _judge(self, card: _Card, first: int) -> dict[tuple[int, str], str]:
-        start = bisect_left(card.uses, first, key=lambda u: u.ts)
-        first_abroad = card.abroad[0] if card.abroad else None
-        found = evaluate(card.uses, start, self._rules, card.last_physical, first_abroad)
-        if first_abroad and (first_abroad[1], "first_abroad") not in found:
-            # Not among the judged uses, yet a touched one may have taken its place.
-            found[first_abroad[1], "first_abroad"] = ""
-        return found
-
-    def _trim(self, card: _Card) -> None:
-        if len(card.uses) <= _TRIM_ABOVE:
-            return
-        since = card.uses[-1].ts - 2 * self._rules.burst_us
-        keep = bisect_left(card.uses, since, key=lambda u: u.ts)
-        if keep < len(card.uses) // 2:
-            return
-        for use in reversed(card.uses[:keep]):
-            if use.physical:
-                card.last_physical = use
-                break
-        card.uses = card.uses[keep:]
-        card.since = max(card.since, since)
 
     def _look_back(self, touched: dict[int, int]) -> None:
         """Read from the lake what the touched cards did before what is remembered of them."""
@@ -123,7 +85,7 @@ class Cards:
         for number, first in touched.items():
             card = self._cards.get(number)
             if card is None:
-                card = self._cards[number] = _Card(self._since)
+                card = self._cards[number] = Card(self._since)
             if first - self._rules.burst_us < card.since:
                 back[number] = first - self._rules.burst_us
         if not back:
@@ -140,7 +102,7 @@ class Cards:
     def _take_in(self, where: str) -> None:
         numbers, uses = uses_of(self._ask(where))
         for number, use in zip(numbers, uses, strict=True):
-            card = self._cards.setdefault(number, _Card(self._since))
+            card = self._cards.setdefault(number, Card(self._since))
             if use.ts >= card.since:
                 card.uses.append(use)
             elif use.physical:
@@ -163,9 +125,9 @@ class Cards:
         last = f"""date < {since} AND NOT starts_with(use_chip, 'Online')
             QUALIFY row_number() OVER (PARTITION BY card_id ORDER BY date DESC, id DESC) = 1"""
         for number, use in zip(*uses_of(self._ask(last)), strict=True):
-            self._cards.setdefault(number, _Card(self._since)).last_physical = use
+            self._cards.setdefault(number, Card(self._since)).last_physical = use
         for number, use in zip(*uses_of(self._ask("length(merchant_state) > 2")), strict=True):
-            insort(self._cards.setdefault(number, _Card(self._since)).abroad, (use.ts, use.id))
+            insort(self._cards.setdefault(number, Card(self._since)).abroad, (use.ts, use.id))
 
     def _ask(self, where: str) -> pa.Table:
         return run(_USES.format(where=where), {"transactions": self._dataset()}, _USES_SCHEMA)

@@ -11,9 +11,8 @@ from hypothesis import strategies as st
 
 from batch_jobs.verify.alerts import rules_of
 from lakehouse_schemas import contracts
-from stream_jobs.state import cards
 from stream_jobs.state.cards import Cards
-from stream_jobs.transforms import gold
+from stream_jobs.transforms import card, gold
 from stream_jobs.transforms.places import distance_km, is_abroad
 from stream_jobs.transforms.rules import SEVERITY, Use, evaluate
 from tests.unit import stream_world
@@ -176,7 +175,7 @@ def wide(rows: dict[int, dict[str, Any]]) -> pa.Table:
 
 @pytest.fixture
 def forgetful(monkeypatch):
-    monkeypatch.setattr(cards, "_TRIM_ABOVE", 2)
+    monkeypatch.setattr(card, "_TRIM_ABOVE", 2)
 
 
 @settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -221,7 +220,7 @@ def arrive(arrivals: Iterable[tuple[list[dict[str, Any]], list[int], bool]]) -> 
 def judged(rows: dict[int, dict[str, Any]]) -> dict[tuple[int, str], str]:
     """Every rule over every card's whole history."""
     expected = {}
-    for card in {one["card_id"] for one in rows.values()}:
+    for number in {one["card_id"] for one in rows.values()}:
         uses = sorted(
             Use(
                 one["date"],
@@ -232,7 +231,7 @@ def judged(rows: dict[int, dict[str, Any]]) -> dict[tuple[int, str], str]:
                 one["merchant_state"],
             )
             for one in rows.values()
-            if one["card_id"] == card
+            if one["card_id"] == number
         )
         abroad = next(((u.ts, u.id) for u in uses if is_abroad(u.state)), None)
         expected.update(evaluate(uses, 0, RULES, None, abroad))

@@ -1,0 +1,77 @@
+"""One card's recent uses, and what the rules find in them.
+
+The same for the micro-batch, which takes in many changes of a card at once, and for the live path,
+which takes in one.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left, insort
+from dataclasses import dataclass, field
+
+from stream_jobs.transforms.places import is_abroad
+from stream_jobs.transforms.rules import Rules, Use, evaluate
+
+__all__ = ["EVER", "Card", "Found"]
+
+EVER = -(2**63)
+_TRIM_ABOVE = 64  # uses of a card before it is worth forgetting some
+
+Found = dict[tuple[int, str], str]
+"""(transaction, rule) to the reason."""
+
+
+@dataclass
+class Card:
+    """Uses of a card from ``since`` on (microseconds since 1970), all of them and in order."""
+
+    since: int
+    uses: list[Use] = field(default_factory=list)
+    last_physical: Use | None = None  # before `since`
+    abroad: list[tuple[int, int]] = field(default_factory=list)  # of all time
+
+    def judge(self, first: int, rules: Rules) -> Found:
+        """What the rules find in the uses from the time ``first`` on.
+
+        A card's first use abroad that lies before is named with an empty reason.
+        """
+        start = bisect_left(self.uses, first, key=lambda u: u.ts)
+        first_abroad = self.abroad[0] if self.abroad else None
+        found = evaluate(self.uses, start, rules, self.last_physical, first_abroad)
+        if first_abroad and (first_abroad[1], "first_abroad") not in found:
+            # Not among the judged uses, yet a touched one may have taken its place.
+            found[first_abroad[1], "first_abroad"] = ""
+        return found
+
+    def put(self, use: Use) -> None:
+        """Take in a use that is not there."""
+        insort(self.uses, use, key=lambda u: (u.ts, u.id))
+        if is_abroad(use.state):
+            insort(self.abroad, (use.ts, use.id))
+
+    def take(self, use: Use) -> None:
+        """Take out a use that is there.
+
+        Raises:
+            ValueError: when it is not.
+        """
+        self.uses.remove(use)
+        if is_abroad(use.state):
+            self.abroad.remove((use.ts, use.id))
+
+    def trim(self, rules: Rules) -> list[Use]:
+        """Forget uses that no rule will look at for a timely change; returns them."""
+        if len(self.uses) <= _TRIM_ABOVE:
+            return []
+        since = self.uses[-1].ts - 2 * rules.burst_us
+        keep = bisect_left(self.uses, since, key=lambda u: u.ts)
+        if keep < len(self.uses) // 2:
+            return []
+        gone = self.uses[:keep]
+        for use in reversed(gone):
+            if use.physical:
+                self.last_physical = use
+                break
+        self.uses = self.uses[keep:]
+        self.since = max(self.since, since)
+        return gone
