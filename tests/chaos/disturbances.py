@@ -1,0 +1,101 @@
+"""The ways to hurt a stack."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from tests.chaos.harness import World
+from tests.support.stack import wait_for
+
+__all__ = ["Disk", "kill", "own_disk", "paused"]
+
+_STEP = 64 << 20
+
+
+def kill(world: World, name: str) -> None:
+    """Kill -9 a component and wait until the stack has started it anew."""
+    pid = world.component(name)["pid"]
+    os.kill(pid, signal.SIGKILL)
+    wait_for(lambda: _runs_anew(world, name, pid), f"{name} is started again", 300)
+
+
+def _runs_anew(world: World, name: str, killed: int) -> bool:
+    time.sleep(0.2)
+    now = world.component(name)
+    return now["state"] == "healthy" and now["pid"] not in (None, killed)
+
+
+@contextmanager
+def paused(world: World, name: str) -> Iterator[int]:
+    """Stop a component's process (SIGSTOP) for the length of the block; gives its pid."""
+    pid = int(world.component(name)["pid"])
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        yield pid
+    finally:
+        os.kill(pid, signal.SIGCONT)
+
+
+class Disk:
+    """A file system of its own, which can be filled up to the last byte."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._ballast = path / "ballast"
+
+    def fill(self) -> None:
+        """Leave no room."""
+        size = 0
+        with self._ballast.open("wb") as file:
+            step = _STEP
+            while step >= 512:
+                try:
+                    os.posix_fallocate(file.fileno(), size, step)
+                    size += step
+                except OSError:
+                    step //= 2
+
+    def free(self) -> None:
+        """Give the room back."""
+        self._ballast.unlink(missing_ok=True)
+
+
+@contextmanager
+def own_disk(folder: Path, size: int = 4 << 30) -> Iterator[Disk | None]:
+    """A disk of that many bytes in a file, mounted; None where this user may not mount."""
+    image, point = folder / "disk.img", folder / "disk"
+    point.mkdir(parents=True)
+    with image.open("wb") as file:
+        file.truncate(size)  # takes room only as it is written
+    made = ["mkfs.ext4", "-q", "-m", "0", "-F", str(image)]
+    mounted = ["mount", "-o", "loop", str(image), str(point)]
+    if not all(_works(command) for command in (made, mounted)):
+        yield None
+        return
+    try:
+        yield Disk(point)
+    finally:
+        subprocess.run(["umount", "--lazy", str(point)], check=True)
+        image.unlink()
+
+
+def _works(command: list[str]) -> bool:
+    try:
+        return subprocess.run(command, capture_output=True, check=False).returncode == 0
+    except FileNotFoundError:
+        return False
+
+
+def skip_without(disk: Disk | None) -> Disk:
+    """The disk, or a loud skip."""
+    if disk is None:
+        pytest.skip("A FULL DISK IS NOT TESTED: mounting a file needs root and a loop device")
+    return disk
