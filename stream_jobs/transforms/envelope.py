@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any, Literal, NamedTuple, get_args
 
 import msgspec
 import pyarrow as pa
@@ -17,7 +17,7 @@ import pyarrow as pa
 from lakehouse_schemas import Column, Contract
 from stream_jobs.transforms.order import order_token
 
-__all__ = ["Decoded", "Decoder"]
+__all__ = ["Change", "Decoded", "Decoder"]
 
 _INT32 = Annotated[int, msgspec.Meta(ge=-(2**31), le=2**31 - 1)]
 _INT64 = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
@@ -60,6 +60,26 @@ class Decoded:
     changes: pa.Table
     rejects: pa.Table
     schema_problem: str = ""
+
+
+class Change(NamedTuple):
+    """One record; ``before`` and ``after`` have the source's columns as attributes, as sent.
+
+    ``source_ts`` is in microseconds since 1970. A truncate (``op`` t) has neither row.
+    """
+
+    op: str
+    token: str
+    before: Any
+    after: Any
+    source_ts: int | None
+
+
+class _Before(msgspec.Struct):
+    before: msgspec.Raw = msgspec.Raw(b"null")
+
+
+_decode_before = msgspec.json.Decoder(_Before).decode
 
 
 class _Reject(Exception):
@@ -142,21 +162,9 @@ class Decoder:
             values.append(value)
             op, source_ts, token, extra = "?", None, None, None
             try:
-                try:
-                    event = self._decode(value)
-                    op, source = event.op, event.source
-                    row = event.after
-                    if op == "d":
-                        row = self._decode_row(event.before)
-                except (msgspec.DecodeError, RecursionError):
-                    op, source, row, extra = self._look_closer(value)
+                op, source, row, extra = self._read(value)
                 source_ts = _source_ts(source)
-                try:
-                    token = order_token(
-                        int(epoch or 1), source.file, source.pos, source.row or 0, offset
-                    )
-                except ValueError as error:
-                    raise _Reject("no_order", f"{self.table}: {error}") from None
+                token = self._token(source, epoch, offset)
                 if held:
                     raise _Reject("table_stopped", held)
                 if row is None and op != "t":
@@ -182,6 +190,55 @@ class Decoder:
             problem,
         )
 
+    def change(self, value: bytes, epoch: str | None, offset: int) -> Change | None:
+        """Decode one record by itself; ``None`` when it does not fit and would be set aside.
+
+        Args:
+            value: the record's value, no tombstone.
+            epoch: its header ``epoch``.
+            offset: its Kafka offset.
+        """
+        try:
+            op, source, row, _ = self._read(value)
+            token = self._token(source, epoch, offset)
+        except _Reject:
+            return None
+        if row is None and op != "t":
+            return None
+        if op == "d":
+            return Change(op, token, row, None, _source_ts(source))
+        before = self._row_before(value) if op == "u" else None
+        return Change(op, token, before, row, _source_ts(source))
+
+    def _read(self, value: bytes) -> tuple[str, _Source, Any, str | None]:
+        """Operation, source, row (of a delete the last one) and what the row has beyond it."""
+        try:
+            event = self._decode(value)
+            row = self._decode_row(event.before) if event.op == "d" else event.after
+        except (msgspec.DecodeError, RecursionError):
+            return self._look_closer(value)
+        return event.op, event.source, row, None
+
+    def _token(self, source: _Source, epoch: str | None, offset: int) -> str:
+        try:
+            return order_token(int(epoch or 1), source.file, source.pos, source.row or 0, offset)
+        except ValueError as error:
+            raise _Reject("no_order", f"{self.table}: {error}") from None
+
+    def _row_before(self, value: bytes) -> Any:
+        """The row as it was, or ``None`` where it is left out or is of another shape."""
+        image = _decode_before(value).before
+        try:
+            return self._decode_row(image)
+        except msgspec.DecodeError:
+            known = msgspec.json.decode(image)
+        if not isinstance(known, dict):
+            return None
+        try:
+            return msgspec.convert({n: known.get(n) for n in self._known}, self._row_type)
+        except msgspec.ValidationError:
+            return None
+
     def _look_closer(self, value: bytes) -> tuple[str, _Source, Any, str | None]:
         """What is different about a record that the compiled decoder refused."""
         try:
@@ -196,6 +253,9 @@ class Decoder:
             source = msgspec.convert(event["source"], _Source)
         except msgspec.ValidationError as error:
             raise _Reject("no_order", f"{self.table}: source: {error}") from None
+        if event["source"].get("table") not in (None, "", self.table):
+            # else its other columns would look as if this table's had changed, and stop it
+            raise _Reject("not_an_envelope", f"{self.table}: the record is another table's")
         image = event.get("before") if event["op"] == "d" else event.get("after")
         if event["op"] == "t":
             return "t", source, None, None
