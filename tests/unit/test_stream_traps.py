@@ -428,6 +428,16 @@ def test_trap_10_tombstones_are_no_events(world, stream):
     assert (counts["events"], json.loads(counts["ends"])) == (0, {"0": counts_end(stream)})
 
 
+def test_trap_10_a_record_of_another_table_is_set_aside_and_stops_nothing(world, stream):
+    event = json.loads(envelope("c", None, BASE["users"], 2000))
+    event["source"]["table"] = "users"
+    good = envelope("c", None, {**TRANSACTION, "id": 7}, 3000)
+    send(stream, json.dumps(event).encode(), good)
+    (letter,) = stream.lake.rows("bronze.dead_letters").to_pylist()
+    assert letter["reason"] == "not_an_envelope"
+    assert live(stream.lake, "transactions").keys() == {7}
+
+
 def counts_end(stream: Stream) -> int:
     """Tombstones have offsets, and the stream goes on behind them."""
     return int(stream.lake.rows("gold.dim_date").num_rows) + 2
