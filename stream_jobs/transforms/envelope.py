@@ -249,13 +249,7 @@ class Decoder:
             raise _Reject("not_an_envelope", f"{self.table}: op or source is missing") from None
         if event["op"] not in _OPS:
             raise _Reject("not_an_envelope", f"{self.table}: op is none of Debezium's") from None
-        try:
-            source = msgspec.convert(event["source"], _Source)
-        except msgspec.ValidationError as error:
-            raise _Reject("no_order", f"{self.table}: source: {error}") from None
-        if event["source"].get("table") not in (None, "", self.table):
-            # else its other columns would look as if this table's had changed, and stop it
-            raise _Reject("not_an_envelope", f"{self.table}: the record is another table's")
+        source = self._source(event["source"])
         image = event.get("before") if event["op"] == "d" else event.get("after")
         if event["op"] == "t":
             return "t", source, None, None
@@ -283,6 +277,16 @@ class Decoder:
                 kind, text = "rule", f"a value that is not allowed{text[text.rindex(' - at') :]}"
             raise _Reject(kind, f"{self.table}: {text}") from None
         return event["op"], source, row, extra
+
+    def _source(self, found: Any) -> _Source:
+        try:
+            source = msgspec.convert(found, _Source)
+        except msgspec.ValidationError as error:
+            raise _Reject("no_order", f"{self.table}: source: {error}") from None
+        if found.get("table") not in (None, "", self.table):
+            # else its other columns would look as if this table's had changed, and stop it
+            raise _Reject("not_an_envelope", f"{self.table}: the record is another table's")
+        return source
 
     def _to_arrow(
         self, rows: list[Any], tails: list[tuple[Any, ...]]
