@@ -16,6 +16,7 @@ from connectors.failures import Explanation
 from connectors.rest import Connect, ConnectorStatus
 from connectors.source import cursor, ensure_beat, identity, log_range, position
 from finlake.errors import FinlakeError
+from infra.security import write_connect_secrets
 from infra.settings import Settings
 from lakehouse_schemas import contracts
 
@@ -57,8 +58,9 @@ def apply(settings: Settings, tell: Tell = click.echo) -> None:
     source = parse_source(settings)
     connect = Connect(settings.connect_url)
     memory = epochs.read(settings)
+    new_password = write_connect_secrets(settings)
     who, decision = _examine(settings, source, connect, memory, tell)
-    _start(settings, connect, memory, who, decision, tell)
+    _start(settings, connect, memory, who, decision, tell, anew=new_password)
 
 
 def recover(settings: Settings, tell: Tell = click.echo) -> None:
@@ -69,6 +71,7 @@ def recover(settings: Settings, tell: Tell = click.echo) -> None:
     source = parse_source(settings)
     connect = Connect(settings.connect_url)
     memory = epochs.read(settings)
+    write_connect_secrets(settings)
     who, decision = _examine(settings, source, connect, memory, tell, gap_allowed=True)
     if decision.because is None:
         decision = Decision(decision.epoch + 1, "asked for by hand")
@@ -185,6 +188,8 @@ def _start(
     who: str,
     decision: Decision,
     tell: Tell,
+    *,
+    anew: bool = False,
 ) -> None:
     name = connector_name(settings.source_flavour)
     config = connector_config(settings, contracts.layer("source"), epoch=decision.epoch)
@@ -203,10 +208,11 @@ def _start(
     epochs.write(settings, Memory(decision.epoch, who, ran=ran))
     before = connect.status(name)
     changed = connect.put(name, config)
-    if changed or not before.running:
+    if changed or anew or not before.running:
         connect.resume(name)
         if not changed:
-            connect.restart(name)
+            # a password is read when a task starts
+            connect.restart(name, only_failed=not anew)
         connect.wait_running(name)
     # a connector that has just begun has no offset that could be lost
     ran = ran or connect.offset(name) is not None

@@ -5,14 +5,20 @@ Pure: no network, no clock. Every value that is not Debezium's default says why 
 
 from __future__ import annotations
 
-import ipaddress
 import zlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final, Literal
-from urllib.parse import parse_qsl, unquote, urlsplit
+from urllib.parse import unquote, urlsplit
 
 from finlake.errors import UsageProblem
+from infra.security import (
+    TRUSTSTORE_PASSWORD,
+    java_kafka_options,
+    secret_reference,
+    source_tls,
+    truststore,
+)
 from infra.settings import Settings
 from lakehouse_schemas.model import Contract
 from lakehouse_schemas.render.debezium import column_exclude_list, table_include_list
@@ -107,11 +113,6 @@ def parse_source(settings: Settings) -> Source:
             "setting FINLAKE_SOURCE_URL: lacks a host, a user or a database;"
             " write mysql://user:password@host:port/finance"
         )
-    tls = dict(parse_qsl(url.query)).get("tls", "off" if _is_loopback(url.hostname) else "auto")
-    if tls not in _TLS["mysql"]:
-        raise UsageProblem(
-            f"setting FINLAKE_SOURCE_URL: tls={tls} is unknown; use off, auto, required or verify"
-        )
     return Source(
         flavour=settings.source_flavour,
         host=url.hostname,
@@ -119,17 +120,8 @@ def parse_source(settings: Settings) -> Source:
         database=database,
         user=unquote(url.username),
         password=unquote(url.password or ""),
-        tls=tls,
+        tls=source_tls(settings.source_url.get_secret_value()),
     )
-
-
-def _is_loopback(host: str) -> bool:
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def connector_name(flavour: Flavour) -> str:
@@ -211,6 +203,7 @@ def connector_config(
         "signal.kafka.bootstrap.servers": settings.kafka_bootstrap,
         "signal.kafka.groupId": connector_name(source.flavour),
         "signal.kafka.poll.timeout.ms": "100",
+        **_kafka_clients(settings, "signal.consumer"),
         "notification.enabled.channels": "sink",
         "notification.sink.topic.name": NOTIFICATION_TOPIC,
         "heartbeat.interval.ms": "1000",
@@ -234,12 +227,12 @@ def connector_config(
 def _connection(
     settings: Settings, source: Source, tables: list[str], epoch: int
 ) -> dict[str, str]:
-    password = settings.source_cdc_password
     shared = {
         "database.hostname": source.host,
         "database.port": str(source.port),
         "database.user": settings.source_cdc_user,
-        "database.password": password.get_secret_value() if password else "",
+        # Connect's REST interface shows configurations to whoever asks
+        "database.password": secret_reference(settings, "source_cdc_password"),
     }
     if source.flavour == "postgresql":
         return {
@@ -262,6 +255,7 @@ def _connection(
         **_driver(source),
         "database.server.id": str(_server_id(settings, source)),
         "database.ssl.mode": _TLS[source.flavour][source.tls],
+        **_trust(settings, source),
         "database.include.list": source.database,
         "bigint.unsigned.handling.mode": "precise",
         # else the year 50 becomes 2050
@@ -275,12 +269,31 @@ def _connection(
         "schema.history.internal": "io.debezium.storage.kafka.history.KafkaSchemaHistory",
         "schema.history.internal.kafka.bootstrap.servers": settings.kafka_bootstrap,
         "schema.history.internal.kafka.topic": history_topic(epoch),
+        **_kafka_clients(settings, "schema.history.internal.producer"),
+        **_kafka_clients(settings, "schema.history.internal.consumer"),
         "schema.history.internal.store.only.captured.tables.ddl": "true",
         "internal.schema.history.internal.ddl.filter": _foreign_ddl(tables),
         "heartbeat.action.query": (
             f"INSERT INTO {source.database}.{HEARTBEAT_TABLE} (id, beat_at)"
             " VALUES (1, UTC_TIMESTAMP(6)) ON DUPLICATE KEY UPDATE beat_at = VALUES(beat_at)"
         ),
+    }
+
+
+def _kafka_clients(settings: Settings, prefix: str) -> dict[str, str]:
+    """Security of a Kafka client that Debezium starts by itself."""
+    options = java_kafka_options(settings, secret_reference(settings, "kafka_jaas"))
+    return {f"{prefix}.{name}": value for name, value in options.items()}
+
+
+def _trust(settings: Settings, source: Source) -> dict[str, str]:
+    """Who may sign for the source, where that is looked at."""
+    store = truststore(settings, "source_ca") if source.tls == "verify" else None
+    if store is None:
+        return {}
+    return {
+        "database.ssl.truststore": str(store),
+        "database.ssl.truststore.password": TRUSTSTORE_PASSWORD,
     }
 
 

@@ -26,6 +26,7 @@ from connectors.config import (
 )
 from connectors.source import cursor
 from finlake.errors import ComponentMissing, FinlakeError, UsageProblem
+from infra.security import kafka_options
 from infra.settings import Settings
 from lakehouse_schemas import contracts
 
@@ -107,7 +108,7 @@ def send(settings: Settings, kind: str, name: str, channel: Channel) -> str:
                 (number, kind, json.dumps(data)),
             )
         return number
-    producer = Producer({"bootstrap.servers": settings.kafka_bootstrap})
+    producer = Producer(kafka_options(settings))
     failed: list[KafkaError] = []
     producer.produce(
         SIGNAL_TOPIC,
@@ -127,7 +128,7 @@ def notifications(settings: Settings) -> Consumer:
     """A reader of the notifications that come from now on."""
     consumer = Consumer(
         {
-            "bootstrap.servers": settings.kafka_bootstrap,
+            **kafka_options(settings),
             "group.id": "finlake-notifications",
             "enable.auto.commit": False,
         }

@@ -11,6 +11,7 @@ import pymysql
 
 from connectors.config import HEARTBEAT_TABLE, Source
 from finlake.errors import ComponentMissing, FinlakeError
+from infra.security import source_ssl
 from infra.settings import Settings
 
 if TYPE_CHECKING:
@@ -40,6 +41,7 @@ def cursor(source: Source, settings: Settings, *, as_connector: bool) -> Iterato
         secret = settings.source_cdc_password
         password = secret.get_secret_value() if secret else ""
         setting = "FINLAKE_SOURCE_CDC_PASSWORD"
+    tls = source_ssl(settings)
     try:
         connection = pymysql.connect(
             host=source.host,
@@ -50,6 +52,7 @@ def cursor(source: Source, settings: Settings, *, as_connector: bool) -> Iterato
             connect_timeout=_CONNECT_S,
             autocommit=True,
             init_command="SET time_zone = '+00:00'",
+            **tls,
         )
     except pymysql.err.OperationalError as error:
         code, said = error.args[0], error.args[-1]

@@ -31,6 +31,7 @@ from connectors.config import (
     table_topic,
 )
 from finlake.errors import ComponentMissing, FinlakeError
+from infra.security import kafka_options
 from infra.settings import Settings
 from lakehouse_schemas import contracts
 
@@ -183,7 +184,7 @@ def create(
 def _admin(settings: Settings) -> AdminClient:
     return AdminClient(
         {
-            "bootstrap.servers": settings.kafka_bootstrap,
+            **kafka_options(settings),
             "socket.timeout.ms": int(_TIMEOUT_S * 1000),
         },
         logger=_LOG,

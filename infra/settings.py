@@ -16,7 +16,9 @@ from urllib.parse import urlsplit
 
 from dotenv import dotenv_values
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+from typing_extensions import override
 
 from finlake.errors import UsageProblem
 
@@ -55,18 +57,42 @@ class Settings(BaseSettings):
     )
     source_cdc_user: str = Field("finlake_cdc", description="User of the connector.")
     source_cdc_password: SecretStr | None = Field(None, description="Its password.")
+    source_ca: Path | None = Field(
+        None, description="Authority of the source's certificate, PEM; the system's if empty."
+    )
     source_epoch: int = Field(1, ge=1, description="Rises when the source is rebuilt.")
 
     lake: str = Field("", description="Tables: file:/folder or s3a://bucket; <home>/lake if empty.")
-    s3_endpoint: str | None = Field(None, description="Object store, http://host:port.")
+    s3_endpoint: str | None = Field(None, description="Object store, http[s]://host:port.")
     s3_access_key: str | None = Field(None, description="Object store user.")
     s3_secret_key: SecretStr | None = Field(None, description="Object store password.")
+    s3_ca: Path | None = Field(
+        None, description="Authority of its certificate, PEM; the system's if empty."
+    )
 
     kafka_bootstrap: str = Field("127.0.0.1:9092", description="Kafka, host:port.")
+    kafka_security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = Field(
+        "PLAINTEXT", description="How Kafka is spoken to."
+    )
+    kafka_ca: Path | None = Field(
+        None, description="Authority of Kafka's certificate, PEM; the system's if empty."
+    )
+    kafka_sasl_mechanism: Literal["SCRAM-SHA-512", "PLAIN"] = Field(
+        "SCRAM-SHA-512", description="How Kafka's user proves itself."
+    )
+    kafka_user: str | None = Field(None, description="Kafka's user, for the SASL protocols.")
+    kafka_password: SecretStr | None = Field(None, description="Its password.")
     connect_url: str = Field("http://127.0.0.1:8083", description="Kafka Connect's REST address.")
+    connect_secrets_folder: str = Field(
+        "",
+        description="The connector's passwords, a folder as Connect sees it; in the home if empty.",
+    )
     topic_partitions: int = Field(2, ge=1, description="Partitions of the transactions' topic.")
     topic_retention_hours: int = Field(168, ge=1, description="How long topics keep changes.")
 
+    stack_tls: bool = Field(
+        False, description="Embedded stack: TLS everywhere, and Kafka wants a password."
+    )
     port_source: int = Field(0, description="Embedded source; 0 takes a free port.")
     port_kafka: int = Field(0, description="Embedded Kafka; 0 takes a free port.")
     port_connect: int = Field(0, description="Embedded Connect; 0 takes a free port.")
@@ -91,8 +117,8 @@ class Settings(BaseSettings):
     stream_max_offsets: int = Field(
         50_000, ge=1, description="Most Kafka records in a micro-batch."
     )
-    stream_small_batch_rows: int = Field(
-        100_000, ge=0, description="Writes of more rows go through Spark's distributed writer."
+    stream_cache_mb: int = Field(
+        256, ge=16, description="Memory for rows that the stream changed or looked up lately."
     )
     stream_checkpoint: str = Field("", description="Spark's checkpoint; in the home if empty.")
     lake_history_minutes: int = Field(
@@ -114,6 +140,11 @@ class Settings(BaseSettings):
     @classmethod
     def _absolute(cls, value: Path) -> Path:
         return value.expanduser().absolute()
+
+    @field_validator("source_ca", "s3_ca", "kafka_ca", mode="before")
+    @classmethod
+    def _authority(cls, value: str | Path | None) -> Path | None:
+        return Path(value).expanduser().absolute() if value else None
 
     @field_validator("lake")
     @classmethod
@@ -155,7 +186,27 @@ class Settings(BaseSettings):
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """The places that values come from, the first wins."""
-        return init_settings, env_settings, dotenv_settings, file_secret_settings
+        return init_settings, env_settings, dotenv_settings, _SecretFiles(settings_cls)
+
+
+class _SecretFiles(PydanticBaseSettingsSource):
+    """Settings that are secret, each from the file of its name in ``<home>/secrets``."""
+
+    @override
+    def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
+        home = self.current_state.get("home")
+        path = Path(home) / "secrets" / field_name if home else None
+        if path is None or "Secret" not in str(field.annotation) or not path.is_file():
+            return None, field_name, False
+        return path.read_text(encoding="utf-8").strip(), field_name, False
+
+    @override
+    def __call__(self) -> dict[str, Any]:
+        found = {
+            name: self.get_field_value(field, name)[0]
+            for name, field in self.settings_cls.model_fields.items()
+        }
+        return {name: value for name, value in found.items() if value is not None}
 
 
 def load_settings(**overrides: Any) -> Settings:

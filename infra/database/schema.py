@@ -7,6 +7,7 @@ from urllib.parse import unquote, urlsplit
 import pymysql
 
 from finlake.errors import ComponentMissing, FinlakeError, UsageProblem
+from infra.security import source_ssl
 from infra.settings import Settings
 from lakehouse_schemas import contracts
 from lakehouse_schemas.render.mysql import create_table_sql
@@ -24,6 +25,7 @@ def connect(settings: Settings) -> pymysql.Connection[pymysql.cursors.Cursor]:
     if settings.source_url is None:
         raise UsageProblem("setting FINLAKE_SOURCE_URL: not set; run `finlake up` first")
     url = urlsplit(settings.source_url.get_secret_value())
+    tls = source_ssl(settings)
     try:
         return pymysql.connect(
             host=url.hostname or "127.0.0.1",
@@ -34,6 +36,7 @@ def connect(settings: Settings) -> pymysql.Connection[pymysql.cursors.Cursor]:
             charset="utf8mb4",
             connect_timeout=5,
             init_command="SET time_zone = '+00:00'",
+            **tls,
         )
     except pymysql.MySQLError as error:
         reason = str(error.args[-1])

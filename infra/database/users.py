@@ -25,18 +25,21 @@ def user_statements(
     passwords: dict[str, str],
     host: str = "127.0.0.1",
     database: str = DATABASE,
+    *,
+    tls: bool = False,
 ) -> list[str]:
     """Statements that make the database and its users, or bring them to this state again.
 
     ``passwords`` by user: ``finlake_app`` writes and changes tables, ``finlake_cdc`` captures
-    changes, ``finlake_read`` reads.
+    changes, ``finlake_read`` reads. With ``tls`` none of them gets in without it.
     """
+    requires = "REQUIRE SSL" if tls else "REQUIRE NONE"
     statements = [f"CREATE DATABASE IF NOT EXISTS `{database}` CHARACTER SET utf8mb4"]
     for user in (APP, CDC, READ):
         password = _quoted(passwords[user])
         statements += [
             f"CREATE USER IF NOT EXISTS '{user}'@'{host}' IDENTIFIED BY {password}",
-            f"ALTER USER '{user}'@'{host}' IDENTIFIED BY {password}",
+            f"ALTER USER '{user}'@'{host}' IDENTIFIED BY {password} {requires}",
         ]
     cdc = f"'{CDC}'@'{host}'"
     return [

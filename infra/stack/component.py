@@ -6,6 +6,7 @@ import http.client
 import re
 import shutil
 import socket
+import ssl
 import subprocess
 import urllib.error
 import urllib.request
@@ -100,17 +101,20 @@ def answers_tcp(port: int) -> bool:
         return False
 
 
-def answers_http(url: str) -> bool:
-    """Whether a GET of that address is answered with 200."""
+def answers_http(url: str, trusted: Path | None = None) -> bool:
+    """Whether a GET of that address is answered with 200; ``trusted`` is who signed for it."""
     try:
-        with urllib.request.urlopen(url, timeout=2) as answer:  # noqa: S310 (loopback)
+        context = ssl.create_default_context(cafile=trusted) if trusted else None
+        with urllib.request.urlopen(url, timeout=2, context=context) as answer:  # noqa: S310 (loopback)
             return bool(answer.status == http.HTTPStatus.OK)
     except (urllib.error.URLError, http.client.HTTPException, OSError):
         return False
 
 
-def answers_mysql(port: int, user: str, password: str, database: str) -> bool:
-    """Whether that user can open the database."""
+def answers_mysql(
+    port: int, user: str, password: str, database: str, trusted: Path | None = None
+) -> bool:
+    """Whether that user can open the database; ``trusted`` is who signed for the server."""
     import pymysql
 
     try:
@@ -122,6 +126,7 @@ def answers_mysql(port: int, user: str, password: str, database: str) -> bool:
             database=database,
             connect_timeout=2,
             read_timeout=2,
+            ssl=ssl.create_default_context(cafile=trusted) if trusted else None,
         ).close()
     except (pymysql.MySQLError, OSError):
         return False

@@ -17,6 +17,7 @@ from pathlib import Path
 from finlake.errors import ComponentMissing, UsageProblem
 from infra.settings import Settings
 from infra.stack import plan
+from infra.stack.certificates import make_certificates
 from infra.stack.component import Component
 from infra.stack.home import Home
 from infra.stack.ports import choose_ports
@@ -53,7 +54,7 @@ def prepare(
     home.make()
     running = status(settings) if supervisor_of(settings) else []
     if running:
-        _same_lake(home, settings)
+        _same_as_running(home, settings)
     else:
         _sweep_unless_starting(settings)  # before it is seen which ports are free
     names = plan.wanted(settings, extras)
@@ -67,7 +68,11 @@ def prepare(
     components = plan.build(settings, names, ports)
     for component in components.values():
         component.fetch(progress)
+    if settings.stack_tls:
+        make_certificates(settings.home)
     exports = {"FINLAKE_LAKE": settings.lake}
+    if settings.stack_tls:
+        exports["FINLAKE_STACK_TLS"] = "true"
     for component in components.values():
         exports |= component.exports()
     home.write_stack_env(exports)
@@ -75,12 +80,18 @@ def prepare(
     return components
 
 
-def _same_lake(home: Home, settings: Settings) -> None:
-    line = f"FINLAKE_LAKE={settings.lake}"
-    if line not in home.stack_env.read_text(encoding="utf-8").splitlines():
+def _same_as_running(home: Home, settings: Settings) -> None:
+    """What cannot change under a running stack."""
+    lines = home.stack_env.read_text(encoding="utf-8").splitlines()
+    if f"FINLAKE_LAKE={settings.lake}" not in lines:
         raise UsageProblem(
             f"setting FINLAKE_LAKE: the stack that runs in {home.root} has another lake than"
             f" {settings.lake}; run `finlake down` first"
+        )
+    if ("FINLAKE_STACK_TLS=true" in lines) != settings.stack_tls:
+        raise UsageProblem(
+            f"setting FINLAKE_STACK_TLS: the stack that runs in {home.root} is not as it says;"
+            " run `finlake down` first"
         )
 
 

@@ -17,6 +17,7 @@ from infra.stack.cache import cache_dir, cache_lock
 from infra.stack.component import HOST, Component, answers_mysql
 from infra.stack.jars import fetch_jars
 from infra.stack.progress import Progress
+from infra.stack.source import source_exports, tls_lines, trusted
 
 __all__ = ["MariaDB"]
 
@@ -31,8 +32,7 @@ init-file={data}/init.sql
 bind-address=127.0.0.1
 port={port}
 skip-name-resolve
-# else the server makes itself a new certificate at every start, which takes seconds
-skip-ssl
+{tls}
 {user}
 character-set-server=utf8mb4
 default-time-zone=+00:00
@@ -65,6 +65,8 @@ performance-schema=OFF
 """
 
 
+# else the server makes itself a new certificate at every start, which takes seconds
+_NO_TLS = "skip-ssl"
 _SYSTEM_TABLES = ("system_tables", "performance_tables", "system_tables_data")
 
 
@@ -86,13 +88,7 @@ class MariaDB(Component):
 
     @override
     def exports(self) -> dict[str, str]:
-        app = secret(self.settings.home, "source_app_password")
-        return {
-            "FINLAKE_SOURCE_FLAVOUR": "mariadb",
-            "FINLAKE_SOURCE_URL": f"mysql://{APP}:{app}@{self.address}",
-            "FINLAKE_SOURCE_CDC_USER": CDC,
-            "FINLAKE_SOURCE_CDC_PASSWORD": secret(self.settings.home, "source_cdc_password"),
-        }
+        return source_exports(self.settings, "mariadb", self.address)
 
     @property
     def _base(self) -> Path:
@@ -128,6 +124,7 @@ class MariaDB(Component):
                     CDC: secret(home, "source_cdc_password"),
                     READ: secret(home, "source_read_password"),
                 },
+                tls=self.settings.stack_tls,
             ),
         ]
         init = self.data / "init.sql"
@@ -135,7 +132,11 @@ class MariaDB(Component):
         init.write_text("".join(f"{statement};\n" for statement in statements), encoding="utf-8")
         user = "user=root" if os.geteuid() == 0 else ""
         config = _CONFIG.format(
-            base=self._base, data=self.data, port=self.ports["source"], user=user
+            base=self._base,
+            data=self.data,
+            port=self.ports["source"],
+            tls=tls_lines(self.settings, _NO_TLS),
+            user=user,
         )
         (self.data / "my.cnf").write_text(config, encoding="utf-8")
         if not (self.data / "installed").exists():
@@ -184,7 +185,7 @@ class MariaDB(Component):
     @override
     def is_healthy(self) -> bool:
         password = secret(self.settings.home, "source_app_password")
-        return answers_mysql(self.ports["source"], APP, password, DATABASE)
+        return answers_mysql(self.ports["source"], APP, password, DATABASE, trusted(self.settings))
 
 
 def _unpack(jar: Path, base: Path) -> None:

@@ -14,9 +14,11 @@ from typing_extensions import override
 from finlake.errors import ComponentMissing
 from infra.settings import Settings, secret
 from infra.stack.cache import cache_dir, cache_lock
+from infra.stack.certificates import certificate
 from infra.stack.component import HOST, Component, answers_http
 from infra.stack.ports import Wish
 from infra.stack.progress import Progress
+from infra.stack.source import trusted
 
 __all__ = ["MinIO", "check_minio", "make_bucket"]
 
@@ -42,7 +44,8 @@ class MinIO(Component):
     @property
     @override
     def address(self) -> str:
-        return f"http://{HOST}:{self.ports['minio']}"
+        scheme = "https" if self.settings.stack_tls else "http"
+        return f"{scheme}://{HOST}:{self.ports['minio']}"
 
     @classmethod
     @override
@@ -52,11 +55,13 @@ class MinIO(Component):
 
     @override
     def exports(self) -> dict[str, str]:
-        return {
+        exports = {
             "FINLAKE_S3_ENDPOINT": self.address,
             "FINLAKE_S3_ACCESS_KEY": _USER,
             "FINLAKE_S3_SECRET_KEY": secret(self.settings.home, "minio_root_password"),
         }
+        authority = trusted(self.settings)
+        return exports if authority is None else {**exports, "FINLAKE_S3_CA": str(authority)}
 
     @override
     def fetch(self, progress: Progress) -> None:
@@ -67,12 +72,28 @@ class MinIO(Component):
                     with progress("building MinIO from source, once (some minutes)", 0):
                         _build(go)
 
+    @property
+    def _root_user(self) -> Path:
+        """A file, as the environment of a process can be read for as long as it runs."""
+        return self.data / "root_user.env"
+
+    @override
+    def prepare(self) -> None:
+        super().prepare()
+        self._root_user.touch(mode=0o600)
+        password = secret(self.settings.home, "minio_root_password")
+        self._root_user.write_text(
+            f"MINIO_ROOT_USER={_USER}\nMINIO_ROOT_PASSWORD={password}\n", encoding="ascii"
+        )
+
     @override
     def command(self) -> list[str]:
+        own = certificate(self.settings.home, self.name)
         return [
             _program() or "minio",
             "server",
             str(self.data / "data"),
+            *(("--certs-dir", str(own)) if self.settings.stack_tls else ()),
             *("--address", f"{HOST}:{self.ports['minio']}"),
             *("--console-address", f"{HOST}:{self.ports['minio_console']}"),
         ]
@@ -80,8 +101,7 @@ class MinIO(Component):
     @override
     def env(self) -> dict[str, str]:
         return {
-            "MINIO_ROOT_USER": _USER,
-            "MINIO_ROOT_PASSWORD": secret(self.settings.home, "minio_root_password"),
+            "MINIO_CONFIG_ENV_FILE": str(self._root_user),
             "MINIO_BROWSER_REDIRECT": "false",
             "MINIO_UPDATE": "off",
             "MINIO_PROMETHEUS_AUTH_TYPE": "public",
@@ -90,7 +110,7 @@ class MinIO(Component):
 
     @override
     def is_healthy(self) -> bool:
-        return answers_http(f"{self.address}/minio/health/live")
+        return answers_http(f"{self.address}/minio/health/live", trusted(self.settings))
 
 
 def make_bucket(settings: Settings) -> None:
@@ -112,7 +132,12 @@ def make_bucket(settings: Settings) -> None:
         secret_key=key.get_secret_value() if key else None,
         secure=endpoint.scheme == "https",
         region="us-east-1",
-        http_client=urllib3.PoolManager(timeout=5, retries=1),
+        http_client=urllib3.PoolManager(
+            timeout=5,
+            retries=1,
+            cert_reqs="CERT_REQUIRED",
+            ca_certs=str(settings.s3_ca) if settings.s3_ca else None,
+        ),
     )
     try:
         if not client.bucket_exists(bucket):

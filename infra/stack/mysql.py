@@ -22,6 +22,7 @@ from infra.settings import secret
 from infra.stack.cache import cache_dir, cache_lock
 from infra.stack.component import HOST, Component, answers_mysql
 from infra.stack.progress import Progress
+from infra.stack.source import source_exports, tls_lines, trusted
 
 __all__ = ["MySQL", "check_mysql"]
 
@@ -41,6 +42,7 @@ bind-address=127.0.0.1
 port={port}
 mysqlx=OFF
 skip-name-resolve
+{tls}
 {user}
 secure-file-priv=NULL
 # a word of warning about the syntax of the heartbeat, every second
@@ -93,13 +95,7 @@ class MySQL(Component):
 
     @override
     def exports(self) -> dict[str, str]:
-        app = secret(self.settings.home, "source_app_password")
-        return {
-            "FINLAKE_SOURCE_FLAVOUR": "mysql",
-            "FINLAKE_SOURCE_URL": f"mysql://{APP}:{app}@{self.address}",
-            "FINLAKE_SOURCE_CDC_USER": CDC,
-            "FINLAKE_SOURCE_CDC_PASSWORD": secret(self.settings.home, "source_cdc_password"),
-        }
+        return source_exports(self.settings, "mysql", self.address)
 
     @property
     def _root(self) -> Path:
@@ -142,7 +138,7 @@ class MySQL(Component):
         statements = [
             "SET sql_log_bin = 0",  # nothing of this concerns those who read the binary log
             f"ALTER USER 'root'@'localhost' IDENTIFIED BY '{secret(home, 'source_root_password')}'",
-            *user_statements("mysql", passwords),
+            *user_statements("mysql", passwords, tls=self.settings.stack_tls),
         ]
         init = self.data / "init.sql"
         init.touch(mode=0o600)
@@ -153,6 +149,7 @@ class MySQL(Component):
                 places="" if _on_path() else self._places(),
                 data=self.data,
                 port=self.ports["source"],
+                tls=tls_lines(self.settings),
                 user="user=root" if os.geteuid() == 0 else "",
             ),
             encoding="utf-8",
@@ -184,7 +181,7 @@ class MySQL(Component):
     @override
     def is_healthy(self) -> bool:
         password = secret(self.settings.home, "source_app_password")
-        return answers_mysql(self.ports["source"], APP, password, DATABASE)
+        return answers_mysql(self.ports["source"], APP, password, DATABASE, trusted(self.settings))
 
 
 def check_mysql() -> str:

@@ -9,10 +9,12 @@ from importlib import import_module
 import pytest
 from click.testing import CliRunner
 
+from connectors.config import connector_config
 from finlake.cli import COMMANDS, root
 from infra.settings import Settings, load_settings
 from infra.stack.kafka import _BROKER, _WORKER
 from infra.stack.mysql import _CONFIG
+from lakehouse_schemas import contracts
 from tests.unit.compose_stack import (
     COMPOSE,
     DOCS,
@@ -249,7 +251,8 @@ def test_no_secret_can_be_committed():
 def test_no_secret_stands_in_the_file(name):
     for word, text in SERVICES[name].environment.items():
         if re.search(r"PASSWORD|SECRET|TOKEN|FERNET|_KEY$|_CONN$|_URI$", word):
-            assert word.endswith(("_FILE", "_CMD", "_S3_ACCESS_KEY")), word
+            places = word.endswith(("_FILE", "_FOLDER", "_CMD")) or "_CONFIG_PROVIDERS" in word
+            assert places or word.endswith("_S3_ACCESS_KEY"), word
         assert not re.search(r"://[^/\s]*:[^/\s]*@", text), word
 
 
@@ -261,6 +264,8 @@ def test_secrets_that_a_service_reads_as_files_are_granted(name):
     for owner in ("airflow", "mlflow", "superset"):  # the loop of databases.sh
         scripts += scripts.replace("${service}", owner)
     read = set(re.findall(r"/run/secrets/(\w+(?:\.\w+)?)", f"{service.words}\n{scripts}"))
+    if name == "connect":
+        read |= {secret for _, _, secret in secrets_of_the_connector()}
     assert read == {target for target in service.granted if not target.isupper()}
 
 
@@ -287,6 +292,14 @@ def test_commands_exist(words):
 
 
 # ── Kafka, Connect and the source as in the embedded stack ───────────────────────────────────────
+
+
+def secrets_of_the_connector():
+    """Provider, folder and name of each secret that the connector's configuration names."""
+    folder = SERVICES["register"].environment["FINLAKE_CONNECT_SECRETS_FOLDER"]
+    settings = Settings(source_url="mysql://a:b@source/finance", connect_secrets_folder=folder)
+    config = connector_config(settings, contracts.layer("source"), epoch=1)
+    return re.findall(r"\$\{(\w+):([^:}]+):(\w+)\}", "\n".join(config.values()))
 
 
 def properties(text):
@@ -317,7 +330,7 @@ def flags(name):
         (
             environment("connect", "CONNECT_"),
             _WORKER,
-            r"bootstrap|listeners|host\.name|^(key|value)\.converter$|discovery",
+            r"bootstrap|listeners|host\.name|^(key|value)\.converter$|discovery|allowed\.paths",
         ),
         (
             flags("source"),
@@ -331,6 +344,13 @@ def test_a_component_is_set_as_the_embedded_one(here, embedded, differs):
     there = {key: v for key, v in properties(embedded).items() if not re.search(differs, key)}
     assert len(there) > 10
     assert {key: here.get(key) for key in there} == there
+
+
+def test_connect_may_read_the_folder_that_its_connector_names():
+    given = environment("connect", "CONNECT_")
+    ((provider, folder, _),) = secrets_of_the_connector()
+    assert given["config.providers"] == provider
+    assert given[f"config.providers.{provider}.param.allowed.paths"] == folder == "/run/secrets"
 
 
 def test_the_source_keeps_its_log_as_long_as_kafka_keeps_changes():

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import threading
 from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
 
 import pytest
 
@@ -128,6 +129,73 @@ def lines_of(path):
     return {line for line in path.read_text().splitlines() if line and line[0] not in "#["}
 
 
+def test_with_tls_the_broker_and_its_controller_let_nobody_in_without_a_proof(
+    settings, monkeypatch
+):
+    kafka = Kafka(load_settings(stack_tls=True), PORTS)
+    monkeypatch.setattr(kafka, "_format", lambda: None)
+    kafka.prepare()
+    config = kafka.data / "server.properties"
+    lines = lines_of(config)
+    assert f"advertised.listeners=SASL_SSL://127.0.0.1:{PORTS['kafka']}" in lines
+    assert "listener.security.protocol.map=SASL_SSL:SASL_SSL,CONTROLLER:SSL" in lines
+    assert "listener.name.controller.ssl.client.auth=required" in lines
+    assert "PLAINTEXT" not in config.read_text()
+    assert stat.S_IMODE(config.stat().st_mode) == 0o600
+    exports = kafka.exports()
+    assert exports["FINLAKE_KAFKA_SECURITY_PROTOCOL"] == "SASL_SSL"
+    assert f'password="{exports["FINLAKE_KAFKA_PASSWORD"]}"' in config.read_text()
+    assert exports["FINLAKE_KAFKA_PASSWORD"] not in " ".join(kafka.command())
+
+
+def test_the_users_password_is_no_argument_of_the_program_that_makes_it(
+    settings, monkeypatch, tmp_path
+):
+    monkeypatch.setattr("infra.stack.kafka.jar_paths", lambda group: [tmp_path / f"{group}.jar"])
+    seen = tmp_path / "seen"
+    program = (
+        "import pathlib, sys\n"
+        "said = ' '.join(sys.argv) + pathlib.Path(sys.argv[-1][1:]).read_text()\n"
+        f"pathlib.Path({str(seen)!r}).write_text(said)\n"
+    )
+    own = str(a_program(tmp_path / "bin", "java", program))
+    monkeypatch.setattr("infra.stack.kafka.java", lambda: own)
+    kafka = Kafka(load_settings(stack_tls=True), PORTS)
+    kafka.prepare()
+    password = kafka.exports()["FINLAKE_KAFKA_PASSWORD"]
+    arguments, _, file = seen.read_text().partition("--ignore-formatted")
+    assert password not in arguments
+    assert f"name=finlake,password={password}" in file
+    assert not list(kafka.data.glob("*.arguments"))
+
+
+def test_a_broker_without_users_is_not_turned_to_tls(settings, monkeypatch):
+    monkeypatch.setattr("infra.stack.kafka.fetch_jars", lambda *_: [])
+    monkeypatch.setattr("infra.stack.kafka.java", lambda: "java")
+    kafka = Kafka(load_settings(stack_tls=True), PORTS)
+    (kafka.data / "data").mkdir(parents=True)
+    (kafka.data / "data" / "meta.properties").touch()
+    with pytest.raises(UsageProblem, match=r"FINLAKE_STACK_TLS: .* knows no users"):
+        kafka.fetch(on_stderr)
+
+
+@pytest.mark.parametrize("kind", [MariaDB, MySQL])
+def test_with_tls_the_source_lets_nobody_in_without(settings, monkeypatch, kind):
+    monkeypatch.setattr(MySQL, "_program", ["true"])
+    source = kind(load_settings(stack_tls=True), PORTS)
+    (source.data).mkdir(parents=True)
+    (source.data / "installed").touch()
+    source.prepare()
+    assert "require-secure-transport=ON" in lines_of(source.data / "my.cnf")
+    assert "skip-ssl" not in (source.data / "my.cnf").read_text()
+    statements = (source.data / "init.sql").read_text().splitlines()
+    users = [line for line in statements if line.startswith("ALTER USER 'finlake_")]
+    assert len(users) == 3
+    assert all(line.endswith("REQUIRE SSL;") for line in users)
+    assert source.exports()["FINLAKE_SOURCE_URL"].endswith("/finance?tls=verify")
+    assert source.exports()["FINLAKE_SOURCE_CA"].endswith("/tls/ca.crt")
+
+
 def test_the_broker_is_one_process_on_loopback_with_one_replica(settings, monkeypatch):
     kafka = Kafka(settings, PORTS)
     monkeypatch.setattr(kafka, "_format", lambda: None)
@@ -152,6 +220,33 @@ def test_connect_reads_from_this_stacks_kafka_or_from_the_one_that_is_set(settin
     elsewhere = Connect(load_settings(kafka_bootstrap="broker:1"), {"connect": 1})
     elsewhere.prepare()
     assert "bootstrap.servers=broker:1" in lines_of(properties)
+
+
+def test_connect_reads_passwords_from_files_that_hold_no_others(settings):
+    (connect,) = plan.build(
+        load_settings(
+            source_cdc_password="of-the-source",
+            kafka_security_protocol="SASL_SSL",
+            kafka_ca="/ca.pem",
+            kafka_user="us",
+            kafka_password='of"kafka',
+        ),
+        ["connect"],
+        {"connect": 1},
+    ).values()
+    connect.prepare()
+    properties = (connect.data / "connect.properties").read_text()
+    assert "of-the-source" not in properties
+    assert 'of"kafka' not in properties.replace("\\", "")
+    folder = settings.home / "secrets" / "connect"
+    assert f"config.providers.secrets.param.allowed.paths={folder}" in properties.splitlines()
+    for prefix in ("", "producer.", "consumer.", "admin."):
+        line = f"{prefix}sasl.jaas.config=${{secrets:{folder}:kafka_jaas}}"
+        assert line in properties.splitlines()
+    assert {path.name for path in folder.iterdir()} == {"source_cdc_password", "kafka_jaas"}
+    assert (folder / "source_cdc_password").read_text() == "of-the-source"
+    assert r'password="of\"kafka";' in (folder / "kafka_jaas").read_text()
+    assert {stat.S_IMODE(path.stat().st_mode) for path in folder.iterdir()} == {0o600}
 
 
 def test_java_programs_get_small_heaps_and_a_place_for_their_log(settings, monkeypatch, tmp_path):
@@ -228,8 +323,11 @@ def test_the_minio_console_and_interface_are_on_loopback(settings):
     console = words[words.index("--console-address") + 1]
     assert console == f"127.0.0.1:{PORTS['minio_console']}"
     secret = found.exports()["FINLAKE_S3_SECRET_KEY"]
-    assert found.env()["MINIO_ROOT_PASSWORD"] == secret
-    assert secret not in " ".join(words)
+    assert secret not in " ".join([*words, *found.env().values()])
+    found.prepare()
+    file = Path(found.env()["MINIO_CONFIG_ENV_FILE"])
+    assert f"MINIO_ROOT_PASSWORD={secret}" in file.read_text().splitlines()
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
 
 
 @pytest.mark.parametrize("name", ["stream", "dashboard"])
