@@ -98,6 +98,14 @@ spark: $(READY) ## Tests with one warm Spark session
 integration: $(READY) ## Tests on the real components, chaos and security among them
 	@$(PYTEST) -m "integration or chaos"
 
+.PHONY: chaos
+chaos: setup ## Break everything, five times each, and prove the tables. CHAOS_SEED=n repeats the attacks of a run
+	@CHAOS_LONG=1 $(BIN)/pytest --timeout 7200 $(PYTEST_ARGS) tests/chaos
+
+.PHONY: soak
+soak: setup ## Steady traffic for half an hour: what grows? MINUTES= RATE=changes/s SEED=
+	@$(BIN)/python -m tests.chaos.soak --minutes $(or $(MINUTES),30) --rate $(or $(RATE),1000) --seed $(or $(SEED),1)
+
 .PHONY: browser
 browser: $(READY) ## Tests of the dashboard in chromium
 	@$(PYTEST) -m browser

@@ -7,24 +7,28 @@ import signal
 import subprocess
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
+import pymysql
 import pytest
 
+from infra.settings import Settings, secret
 from tests.chaos.harness import World
 from tests.support.stack import wait_for
 
-__all__ = ["Disk", "kill", "own_disk", "paused"]
+__all__ = ["Disk", "down", "kill", "own_disk", "paused", "purge_binlog", "skip_without"]
 
 _STEP = 64 << 20
 
 
-def kill(world: World, name: str) -> None:
-    """Kill -9 a component and wait until the stack has started it anew."""
+def kill(world: World, name: str) -> float:
+    """Kill -9 a component and wait until the stack has started it anew; gives when it was."""
     pid = world.component(name)["pid"]
     os.kill(pid, signal.SIGKILL)
+    killed = time.time()
     wait_for(lambda: _runs_anew(world, name, pid), f"{name} is started again", 300)
+    return killed
 
 
 def _runs_anew(world: World, name: str, killed: int) -> bool:
@@ -41,7 +45,47 @@ def paused(world: World, name: str) -> Iterator[int]:
     try:
         yield pid
     finally:
-        os.kill(pid, signal.SIGCONT)
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGCONT)
+
+
+@contextmanager
+def down(world: World, name: str) -> Iterator[None]:
+    """Take a component away for the length of the block, then have the stack start it anew."""
+    with paused(world, name) as pid:
+        yield
+        os.kill(pid, signal.SIGKILL)
+    wait_for(lambda: _runs_anew(world, name, pid), f"{name} is started again", 300)
+
+
+def purge_binlog(settings: Settings) -> None:
+    """Let the embedded source forget every change that is older than now."""
+    folder = os.open(settings.home / "mariadb" / "data", os.O_PATH)  # whose path may be too long
+    try:
+        link = pymysql.connect(
+            unix_socket=f"/proc/self/fd/{folder}/server.sock",
+            user="root",
+            password=secret(settings.home, "source_root_password"),
+        )
+        with closing(link), link.cursor() as cursor:
+            cursor.execute("FLUSH BINARY LOGS")
+            wait_for(lambda: _purged(cursor), "the binlog is purged")
+    finally:
+        os.close(folder)
+
+
+def _purged(cursor: pymysql.cursors.Cursor) -> bool:
+    """Whoever still reads a file keeps it."""
+    cursor.execute(
+        "SELECT id FROM information_schema.processlist WHERE command LIKE 'Binlog Dump%'"
+    )
+    for (reader,) in cursor.fetchall():
+        cursor.execute(f"KILL {reader}")
+    cursor.execute("SHOW BINARY LOGS")
+    logs = [row[0] for row in cursor.fetchall()]
+    if len(logs) > 1:
+        cursor.execute(f"PURGE BINARY LOGS TO '{logs[-1]}'")
+    return len(logs) == 1
 
 
 class Disk:

@@ -20,6 +20,7 @@ from typing import Any
 
 import pymysql
 
+from batch_jobs.bench.figures import commit
 from batch_jobs.traffic import TRANSFER_MERCHANT
 from finlake.errors import FinlakeError
 from infra.database.schema import connect
@@ -32,16 +33,11 @@ __all__ = ["COMMIT", "LONG", "REPORT", "SEED", "TIMES", "World"]
 LONG = os.environ.get("CHAOS_LONG") == "1"
 """The long form, ``make chaos``; the short one is part of ``make integration``."""
 
-TIMES = 5 if LONG else 1
+TIMES = int(os.environ.get("CHAOS_TIMES") or (5 if LONG else 1))
 """How often each disturbance strikes."""
 
 SEED = int(os.environ.get("CHAOS_SEED") or int.from_bytes(os.urandom(3), "big"))
-COMMIT = subprocess.run(
-    ["git", "-C", str(PROJECT), "rev-parse", "--short", "HEAD"],
-    capture_output=True,
-    text=True,
-    check=False,
-).stdout.strip()
+COMMIT = commit()
 
 REPORT: list[dict[str, Any]] = []
 """What was done and how long it took to recover; printed at the end of the run."""
@@ -86,13 +82,20 @@ class World:
         rows: list[dict[str, Any]] = self._query.query(sql).to_pylist()
         return rows
 
-    def source(self, *statements: str, count: bool = False) -> int:
-        """Run statements in one database transaction; the rows that the last one changed."""
+    def source(self, *statements: str) -> None:
+        """Run statements in one database transaction of the source."""
         with closing(connect(self.settings)) as link, link.cursor() as cursor:
             for statement in statements:
-                rows = cursor.execute(statement)
+                cursor.execute(statement)
             link.commit()
-            return int(cursor.fetchone()[0]) if count else rows  # type: ignore[index]
+
+    def value(self, sql: str) -> Any:
+        """The one value that a SELECT in the source gives."""
+        with closing(connect(self.settings)) as link, link.cursor() as cursor:
+            cursor.execute(sql)
+            row = cursor.fetchone()
+        assert row is not None, sql
+        return row[0]
 
     def component(self, name: str) -> dict[str, Any]:
         """What ``finlake status`` says of a component."""
@@ -129,27 +132,27 @@ class World:
 
     # ── Disturbances ─────────────────────────────────────────────────────────────────────────
 
-    def disturb(self, what: str, act: Callable[[], object]) -> None:
+    def disturb(self, what: str, act: Callable[[], float | None]) -> None:
         """Wait for a random moment, let ``act`` do its harm, and wait until changes flow again.
 
-        They flow when a row that was committed after ``act`` returned can be read in gold.
+        They flow when a row that was committed after ``act`` returned can be read in gold. The
+        times count from what ``act`` returns, seconds since 1970, or else from when it did.
         """
         self.wait_random()
-        act()
-        ended = time.time()
+        ended = act() or time.time()
         key = -int(ended * 1e6)
         wait_for(lambda: self._mark(key), f"{what}: the source takes a row", _PATIENCE_S)
         seen = f"SELECT count(*) AS n FROM gold.fact_transactions WHERE transaction_id = {key}"
         wait_for(lambda: self._ask(seen) == 1, f"{what}: the row is in gold", _PATIENCE_S)
         recovered = time.time() - ended
-        first = self._ask(
+        batch = (
             "SELECT min(epoch(started_at) + duration_ms / 1000) AS n FROM gold.pipeline_batches "
             f"WHERE epoch(started_at) > {ended}"
         )
+        first = wait_for(lambda: self._ask(batch), f"{what}: a whole batch", _PATIENCE_S)
         twice = "SELECT count(*) - count(DISTINCT transaction_id) AS n FROM gold.fact_transactions"
         assert self._ask(twice) == 0, f"{what}: transactions are in gold twice"
-        batch_s = first and round(first - ended, 1)
-        self.note(what, first_batch_s=batch_s, recovered_s=round(recovered, 1))
+        self.note(what, first_batch_s=round(first - ended, 1), recovered_s=round(recovered, 1))
 
     def wait_random(self) -> None:
         """Wait for a random moment under load."""
