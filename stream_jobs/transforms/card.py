@@ -46,8 +46,13 @@ class Card:
     def put(self, use: Use) -> None:
         """Take in a use that is not there."""
         insort(self.uses, use, key=lambda u: (u.ts, u.id))
-        if is_abroad(use.state):
-            insort(self.abroad, (use.ts, use.id))
+        self.see_abroad(use)
+
+    def see_abroad(self, use: Use) -> None:
+        """Note a use of any time, should it be abroad and not noted yet."""
+        place = (use.ts, use.id)
+        if is_abroad(use.state) and place not in self.abroad:
+            insort(self.abroad, place)
 
     def take(self, use: Use) -> None:
         """Take out a use that is there.
@@ -59,9 +64,12 @@ class Card:
         if is_abroad(use.state):
             self.abroad.remove((use.ts, use.id))
 
-    def trim(self, rules: Rules) -> list[Use]:
-        """Forget uses that no rule will look at for a timely change; returns them."""
-        if len(self.uses) <= _TRIM_ABOVE:
+    def trim(self, rules: Rules, above: int | None = None) -> list[Use]:
+        """Forget uses that no rule will look at for a timely change; returns them.
+
+        Nothing is forgotten while there are at most ``above`` uses.
+        """
+        if len(self.uses) <= (_TRIM_ABOVE if above is None else above):
             return []
         since = self.uses[-1].ts - 2 * rules.burst_us
         keep = bisect_left(self.uses, since, key=lambda u: u.ts)

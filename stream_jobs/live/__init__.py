@@ -1,0 +1,1 @@
+"""Alerts within milliseconds, by a process beside the Spark application."""

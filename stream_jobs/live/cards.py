@@ -1,0 +1,391 @@
+"""Every card's recent uses as of the newest change, and the alerts that each change raises.
+
+Knows neither Kafka nor the lake. What it does not remember it asks for (:meth:`LiveCards.missing`)
+and is told (:meth:`LiveCards.learn`); the lake that answers may be behind the changes applied here
+or, after a standstill, ahead of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from decimal import Decimal, InvalidOperation
+from typing import Any, NamedTuple
+
+from stream_jobs.transforms import envelope
+from stream_jobs.transforms.card import EVER, Card
+from stream_jobs.transforms.places import is_abroad
+from stream_jobs.transforms.rules import Rules, Use
+
+__all__ = ["Alert", "Booked", "Change", "History", "Kept", "LiveCards", "Missing", "change_of"]
+
+_CAPACITY = 100_000
+_KEEP = 16
+_OFFSET = slice(-12, None)  # of an order token
+
+
+class Booked(NamedTuple):
+    """A transaction, as far as alerts tell of it."""
+
+    card_id: int
+    use: Use
+    user_id: int
+    merchant_id: int
+    merchant_city: str | None
+    merchant_state: str | None
+    mcc: int
+
+
+class Change(NamedTuple):
+    """One change of a transaction; a truncate has number 0 and neither row."""
+
+    id: int
+    op: str
+    token: str
+    before: Booked | None
+    after: Booked | None
+
+
+class Alert(NamedTuple):
+    """A rule that a transaction breaks since the change."""
+
+    booked: Booked
+    rule: str
+    reason: str
+
+
+class Kept(NamedTuple):
+    """A transaction as the lake has it; ``booked`` is ``None`` for a delete marker."""
+
+    id: int
+    token: str
+    booked: Booked | None
+
+
+class Missing(NamedTuple):
+    """What has to be read: these transactions, and these cards' uses from a time on."""
+
+    ids: frozenset[int]
+    cards: dict[int, int]
+
+
+@dataclass(frozen=True)
+class History:
+    """What the lake knows at the start.
+
+    Args:
+        since: all uses from that time on (microseconds since 1970) are in ``rows``.
+        rows: the live ones.
+        last_physical: of each card, the last use in person before ``since``, of those that
+            travel looks back to.
+        abroad: of each card, time and number of all its uses abroad, in order.
+        newest: the highest order token of the table.
+    """
+
+    since: int = EVER
+    rows: tuple[Kept, ...] = ()
+    last_physical: dict[int, Use] = field(default_factory=dict)
+    abroad: dict[int, list[tuple[int, int]]] = field(default_factory=dict)
+    newest: str = ""
+
+
+@dataclass(slots=True)
+class _Known:
+    token: str
+    row: Booked | None
+    from_lake: bool = False
+    held: bool = False  # among its card's uses
+
+
+def change_of(change: envelope.Change) -> Change | None:
+    """The change in the rules' terms; ``None`` when its amount cannot be one."""
+    try:
+        before = None if change.before is None else _booked(change.before)
+        after = None if change.after is None else _booked(change.after)
+    except (InvalidOperation, ValueError, OverflowError):
+        return None
+    row = change.after or change.before
+    return Change(row.id if row else 0, change.op, change.token, before, after)
+
+
+def _booked(row: Any) -> Booked:
+    cents = Decimal(row.amount) * 100
+    if cents != int(cents) or abs(cents) >= 10**12:
+        raise ValueError
+    use = Use(
+        row.date,
+        row.id,
+        int(cents),
+        bool(row.errors),
+        not row.use_chip.startswith("Online"),
+        row.merchant_state,
+    )
+    return Booked(
+        row.card_id,
+        use,
+        row.client_id,
+        row.merchant_id,
+        row.merchant_city,
+        row.merchant_state,
+        row.mcc,
+    )
+
+
+class LiveCards:
+    """Applies changes one by one.
+
+    Changes of the same transaction are ordered by their tokens: one that is not newer than what
+    is there changes nothing, whether it is repeated or late. What becomes of the cards is
+    therefore the same in whatever order changes of different transactions come.
+
+    Args:
+        rules: thresholds.
+        history: what the lake knows at the start.
+        capacity: transactions to remember besides those among their card's recent uses.
+        keep: uses of a card before it is worth forgetting some.
+    """
+
+    def __init__(
+        self, rules: Rules, history: History, capacity: int = _CAPACITY, keep: int = _KEEP
+    ) -> None:
+        self._rules = rules
+        self._keep = keep
+        self._since = history.since
+        self._capacity = capacity
+        self._cards: dict[int, Card] = {}
+        self._known: dict[int, _Known] = {}
+        self._loose: dict[int, None] = {}  # known ones that are not held, the oldest first
+        self._horizon = history.newest  # what is not known may have changed up to here
+        self._emptied = ""
+        for kept in history.rows:
+            if kept.booked is not None:
+                self._known[kept.id] = _Known(kept.token, kept.booked, True, True)
+                self._card(kept.booked.card_id).uses.append(kept.booked.use)
+        for card in self._cards.values():
+            card.uses.sort(key=_order)
+        for number, use in history.last_physical.items():
+            self._card(number).last_physical = use
+        for number, abroad in history.abroad.items():
+            self._card(number).abroad = abroad
+
+    def missing(self, change: Change) -> Missing | None:
+        """What has to be learned before the change can be applied."""
+        if change.op in "rt" or change.token <= self._emptied:
+            return None
+        known = self._known.get(change.id)
+        rows = [change.after, change.before]
+        ids: frozenset[int] = frozenset()
+        if known is None:
+            if change.op != "c" or change.token <= self._horizon:
+                ids = frozenset((change.id,))
+        elif change.token > known.token:
+            rows[1] = known.row
+        elif not _is_ahead(known, change):
+            return None
+        else:
+            rows.append(known.row)
+        cards: dict[int, int] = {}
+        for row in rows:
+            if row is not None:
+                since = row.use.ts - self._rules.burst_us
+                if since < min(self._card(row.card_id).since, cards.get(row.card_id, since + 1)):
+                    cards[row.card_id] = since
+        return Missing(ids, cards) if ids or cards else None
+
+    def learn(self, asked: Missing, rows: Iterable[Kept], waiting: Iterable[Change] = ()) -> None:
+        """Take in what the lake said.
+
+        Args:
+            asked: what was to be read.
+            rows: the transactions of ``asked.ids`` that the lake has, delete markers included;
+                and live uses of ``asked.cards`` that reach back the time of travel further.
+            waiting: changes that could not be applied yet, in order. The lake may have some of
+                them already: what they change is put back to what it was before them.
+        """
+        found = {row.id: row for row in rows}
+        last: dict[int, Use] = {}
+        for kept in found.values():
+            if kept.id in self._known:  # which is of the moment, the lake is not
+                continue
+            row = kept.booked if kept.token > self._emptied else None
+            since = asked.cards.get(row.card_id, EVER) if row is not None else EVER
+            if kept.id not in asked.ids and row is not None and row.use.ts < since:
+                if row.use.physical:
+                    last[row.card_id] = _later(row.use, last.get(row.card_id))
+                continue
+            self._known[kept.id] = _Known(kept.token, row, from_lake=True)
+            self._loose[kept.id] = None
+        for number in asked.ids - self._known.keys():
+            self._known[number] = _Known("", None, from_lake=True)
+            self._loose[number] = None
+        self._extend(asked.cards, last)
+        for change in _first_of_each(waiting):
+            known = self._known.get(change.id)
+            if known is not None and change.token <= known.token and _is_ahead(known, change):
+                self._replace(change.id, _Known("", change.before))
+
+    def rewind(self, changes: Iterable[Change]) -> None:
+        """Put the transactions of these changes, given in order, back to what they were before.
+
+        For a start from a lake that has taken in changes which are to come yet.
+        """
+        for change in _first_of_each(changes):
+            known = self._known.get(change.id)
+            if known is None or _is_ahead(known, change):
+                self._replace(change.id, _Known("", change.before))
+
+    def apply(self, change: Change) -> list[Alert]:
+        """Apply a change of which nothing is missing; the alerts that were not there before.
+
+        Rows that a snapshot reads are history and raise none.
+        """
+        if change.token <= self._emptied:
+            return []
+        if change.op == "t":
+            self._empty(change.token)
+            return []
+        known = self._known.get(change.id)
+        if known is not None and change.token <= known.token:
+            if change.op == "r" or not _is_ahead(known, change):
+                return []
+            known = _Known("", change.before)
+            self._replace(change.id, known)
+        new = _Known(change.token, change.after)
+        if change.op == "r":
+            self._replace(change.id, new)
+            self._trim(new)
+            return []
+        rows = (change.after, known.row if known else None)
+        first: dict[int, int] = {}
+        for row in rows:
+            if row is not None:
+                first[row.card_id] = min(row.use.ts, first.get(row.card_id, row.use.ts))
+        before = self._judge(first)
+        self._replace(change.id, new)
+        after = self._judge(first)
+        alerts = [
+            Alert(self._row(number), rule, reason)
+            for (number, rule), reason in after.items()
+            if reason and (number, rule) not in before
+        ]
+        self._trim(known)
+        self._trim(new)
+        return alerts
+
+    def _judge(self, first: dict[int, int]) -> dict[tuple[int, str], str]:
+        found = {}
+        for number, ts in first.items():
+            found.update(self._card(number).judge(ts, self._rules))
+        return found
+
+    def _row(self, number: int) -> Booked:
+        row = self._known[number].row
+        assert row is not None  # noqa: S101 (only held ones are judged)
+        return row
+
+    def _card(self, number: int) -> Card:
+        card = self._cards.get(number)
+        if card is None:
+            card = self._cards[number] = Card(self._since)
+        return card
+
+    def _replace(self, number: int, new: _Known) -> None:
+        """Let the transaction be this, without a look at what it breaks."""
+        old = self._known.pop(number, None)
+        self._loose.pop(number, None)
+        if old is not None and old.row is not None:
+            card = self._card(old.row.card_id)
+            if old.held:
+                card.uses.remove(old.row.use)
+            place = (old.row.use.ts, number)
+            if is_abroad(old.row.use.state) and place in card.abroad:
+                card.abroad.remove(place)
+        row = new.row
+        if row is not None:
+            card, use = self._card(row.card_id), row.use
+            if use.ts >= card.since:
+                new.held = True
+                card.put(use)
+            else:
+                card.see_abroad(use)
+                if use.physical:
+                    card.last_physical = _later(use, card.last_physical)
+        self._remember(number, new)
+
+    def _remember(self, number: int, new: _Known) -> None:
+        self._known[number] = new
+        if not new.held:
+            self._loose[number] = None
+            if len(self._loose) > self._capacity:
+                self._forget(next(iter(self._loose)))
+
+    def _forget(self, number: int) -> None:
+        del self._loose[number]
+        self._horizon = max(self._horizon, self._known.pop(number).token)
+
+    def _trim(self, touched: _Known | None) -> None:
+        if touched is None or touched.row is None:
+            return
+        for use in self._cards[touched.row.card_id].trim(self._rules, self._keep):
+            known = self._known[use.id]
+            known.held = False
+            self._loose[use.id] = None
+            if known.from_lake:  # where it can be read again
+                self._forget(use.id)
+        while len(self._loose) > self._capacity:
+            self._forget(next(iter(self._loose)))
+
+    def _extend(self, cards: dict[int, int], last: dict[int, Use]) -> None:
+        """Let these cards' uses reach back further; all of them are known now."""
+        for number, since in cards.items():
+            card = self._card(number)
+            card.since = min(card.since, since)
+            card.last_physical = last.get(number)
+        for key, known in self._known.items():
+            row = known.row
+            if row is None or known.held or row.card_id not in cards:
+                continue
+            card = self._cards[row.card_id]
+            if row.use.ts >= card.since:
+                known.held = True
+                self._loose.pop(key, None)
+                card.uses.append(row.use)
+            elif row.use.physical:
+                card.last_physical = _later(row.use, card.last_physical)
+        for number in cards:
+            self._cards[number].uses.sort(key=_order)
+
+    def _empty(self, token: str) -> None:
+        """The table was truncated: only what changed later is there."""
+        self._emptied = token
+        for number, known in list(self._known.items()):
+            if known.token < token:
+                self._replace(number, _Known(token, None))
+        self._since = EVER
+        for card in self._cards.values():
+            card.since, card.last_physical = EVER, None
+            card.abroad = [(u.ts, u.id) for u in card.uses if is_abroad(u.state)]
+
+
+def _order(use: Use) -> tuple[int, int]:
+    return use.ts, use.id
+
+
+def _later(one: Use, other: Use | None) -> Use:
+    return one if other is None or _order(one) > _order(other) else other
+
+
+def _is_ahead(known: _Known, change: Change) -> bool:
+    """Whether the lake, where this is from, had taken in the change before it came here.
+
+    All changes of a transaction are in one partition, where offsets say what came first.
+    """
+    return known.from_lake and known.token[_OFFSET] >= change.token[_OFFSET]
+
+
+def _first_of_each(changes: Iterable[Change]) -> Iterable[Change]:
+    first: dict[int, Change] = {}
+    for change in changes:
+        if change.op not in "rt":
+            first.setdefault(change.id, change)
+    return first.values()
