@@ -10,11 +10,14 @@ import ipaddress
 import os
 import ssl
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
 from urllib.parse import parse_qsl, urlsplit
 
 from finlake.errors import UsageProblem
 from infra.settings import Settings
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
 
 __all__ = [
     "TRUSTSTORE_PASSWORD",
@@ -23,8 +26,8 @@ __all__ = [
     "kafka_options",
     "s3_storage_options",
     "s3a_options",
-    "s3a_secrets",
     "secret_reference",
+    "set_s3a_password",
     "source_ssl",
     "source_tls",
     "spark_kafka_options",
@@ -300,7 +303,7 @@ def trust_s3(settings: Settings) -> None:
 
 
 def s3a_options(settings: Settings) -> dict[str, str]:
-    """Spark's settings of the object store, without the password: see :func:`s3a_secrets`.
+    """Spark's settings of the object store, without the password: see :func:`set_s3a_password`.
 
     Raises:
         UsageProblem: FINLAKE_S3_CA cannot be read.
@@ -323,14 +326,16 @@ def s3a_options(settings: Settings) -> dict[str, str]:
     return options
 
 
-def s3a_secrets(settings: Settings) -> dict[str, str]:
-    """What goes into the Hadoop configuration of a session that runs already.
+def set_s3a_password(session: SparkSession, settings: Settings) -> None:
+    """Give the object store's password to a session that has just started.
 
     Spark's settings stand in the arguments of its process, where every user of the machine can
-    read them.
+    read them; this goes to its Hadoop configuration, from where jobs take it to their executors.
     """
     key = settings.s3_secret_key
-    return {"fs.s3a.secret.key": key.get_secret_value()} if key else {}
+    context: Any = session.sparkContext
+    hadoop = context._jsc.hadoopConfiguration()
+    hadoop.set("fs.s3a.secret.key", key.get_secret_value() if key else "")
 
 
 def _is_https(settings: Settings) -> bool:

@@ -22,6 +22,7 @@ from batch_jobs.bench.processes import Watch, stack_pids
 from connectors.config import table_topic
 from finlake.errors import ComponentMissing, FinlakeError, UsageProblem
 from infra.lake.query import Query
+from infra.security import kafka_options
 from infra.settings import Settings
 from infra.stack.control import status
 from lakehouse_schemas import contracts
@@ -103,7 +104,7 @@ def _commit(settings: Settings, changes: int, seed: int) -> int:
 def _ends(settings: Settings) -> int:
     """Records that the topics of the source tables have ever had."""
     topics = [table_topic("finance", c.name) for c in contracts.source_tables()]
-    consumer = Consumer({"bootstrap.servers": settings.kafka_bootstrap, "group.id": "bench"})
+    consumer = Consumer({**kafka_options(settings), "group.id": "bench"})
     try:
         known = consumer.list_topics(timeout=10).topics
         return sum(

@@ -11,6 +11,7 @@ import pymysql
 from pymysql.constants import ER
 
 from finlake.errors import ComponentMissing, FinlakeError, UsageProblem
+from infra.security import source_ssl
 from infra.settings import Settings
 
 __all__ = ["Connection", "connect", "is_lost", "one_writer", "said"]
@@ -42,6 +43,7 @@ def connect(settings: Settings) -> Connection:
             f"database, not to a {url.scheme or 'nameless'} URL"
         )
     place = f"{url.hostname}:{url.port or 3306}"
+    tls = source_ssl(settings)
     try:
         return pymysql.connect(
             host=url.hostname,
@@ -53,6 +55,7 @@ def connect(settings: Settings) -> Connection:
             connect_timeout=10,
             local_infile=True,
             max_allowed_packet=2**24,
+            **tls,
             init_command="SET SESSION time_zone = '+00:00', sql_mode = 'STRICT_ALL_TABLES'",
         )
     except pymysql.MySQLError as error:

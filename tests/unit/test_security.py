@@ -215,7 +215,6 @@ def test_the_object_stores_password_is_no_setting_of_sparks_process(ca, monkeypa
     settings = load_settings(s3_endpoint="https://127.0.0.1:1", s3_secret_key="hidden", s3_ca=ca)
     options = security.s3a_options(settings)
     assert "hidden" not in " ".join(options.values())
-    assert security.s3a_secrets(settings) == {"fs.s3a.secret.key": "hidden"}
     assert options["spark.hadoop.fs.s3a.connection.ssl.enabled"] == "true"
     assert str(settings.home / "tls" / "s3_ca.p12") in options["spark.driver.defaultJavaOptions"]
     assert security.s3_storage_options(settings)["aws_allow_http"] == "false"
