@@ -8,5 +8,16 @@ from batch_jobs.verify.report import (
     Report,
     SourceCheck,
 )
+from batch_jobs.verify.watch import Found, Round, Watcher
 
-__all__ = ["Conservation", "Difference", "GoldCheck", "Report", "SourceCheck", "verify"]
+__all__ = [
+    "Conservation",
+    "Difference",
+    "Found",
+    "GoldCheck",
+    "Report",
+    "Round",
+    "SourceCheck",
+    "Watcher",
+    "verify",
+]

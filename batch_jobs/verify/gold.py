@@ -14,15 +14,26 @@ from batch_jobs.verify.report import Difference, GoldCheck
 from batch_jobs.verify.silver import FIRST
 from lakehouse_schemas import Contract, contracts
 
-__all__ = ["ADDITIVE", "KEYED", "VIEWS", "compare_additive", "compare_keyed"]
+__all__ = [
+    "ADDITIVE",
+    "BOOKED",
+    "COUNTS",
+    "FACT",
+    "KEYED",
+    "PLACES",
+    "VIEWS",
+    "cast",
+    "compare_additive",
+    "compare_keyed",
+]
+
+BOOKED = """id, CAST(date AS TIMESTAMP) AS ts, client_id, card_id, amount, use_chip, merchant_id,
+    merchant_city, merchant_state, zip, mcc, errors,
+    starts_with(use_chip, 'Online') AS online, errors IS NOT NULL AND errors != '' AS declined"""
 
 # Live silver rows; times as plain UTC.
-VIEWS = """
-CREATE VIEW booked AS
-SELECT id, CAST(date AS TIMESTAMP) AS ts, client_id, card_id, amount, use_chip, merchant_id,
-    merchant_city, merchant_state, zip, mcc, errors,
-    starts_with(use_chip, 'Online') AS online, errors IS NOT NULL AND errors != '' AS declined
-FROM silver_transactions WHERE NOT _is_deleted;
+VIEWS = f"""
+CREATE VIEW booked AS SELECT {BOOKED} FROM silver_transactions WHERE NOT _is_deleted;
 CREATE VIEW labelled AS
 SELECT transaction_id, label = 'Yes' AS fraud FROM silver_fraud_labels WHERE NOT _is_deleted;
 CREATE VIEW judged AS
@@ -34,16 +45,16 @@ _PLACE = " || '|' || ".join(_TEXT.format(c) for c in ("merchant_city", "merchant
 _MERCHANT = f"""CAST(md5_number_lower(merchant_id || '|' || mcc || '|' || {_PLACE}) // 2
     AS BIGINT) AS merchant_key"""
 
-# Tables with one row per key, as they should be.
-KEYED: Mapping[str, str] = {
-    "fact_transactions": f"""
-        SELECT id AS transaction_id, ts AS transaction_ts,
+# What of a transaction's row comes from the transaction alone.
+FACT = f"""id AS transaction_id, ts AS transaction_ts,
             year(ts) * 10000 + month(ts) * 100 + day(ts) AS date_key,
             client_id AS user_id, card_id, {_MERCHANT}, merchant_id, mcc, amount,
             regexp_extract(use_chip, '^[^ ]*') AS channel, merchant_city, merchant_state, zip,
-            online AS is_online, amount < 0 AS is_refund, declined AS is_declined, errors,
-            fraud AS is_fraud
-        FROM judged""",
+            online AS is_online, amount < 0 AS is_refund, declined AS is_declined, errors"""
+
+# Tables with one row per key, as they should be.
+KEYED: Mapping[str, str] = {
+    "fact_transactions": f"SELECT {FACT}, fraud AS is_fraud FROM judged",
     "dim_merchant": f"""
         SELECT DISTINCT {_MERCHANT}, merchant_id, merchant_city, merchant_state, zip, mcc
         FROM booked""",
@@ -63,21 +74,36 @@ KEYED: Mapping[str, str] = {
 }
 
 # Aggregates: what each transaction counts for, and where.
-_PLACES: Mapping[str, str] = {
-    "agg_minute": "time_bucket(INTERVAL 1 MINUTE, ts) AS minute",
-    "agg_category_day": "CAST(ts AS DATE) AS date, mcc",
-    "agg_customer_day": "CAST(ts AS DATE) AS date, client_id AS user_id",
-    "agg_merchant_day": "CAST(ts AS DATE) AS date, merchant_id",
-    "agg_state_day": """CAST(ts AS DATE) AS date, CASE WHEN merchant_state IS NULL
-        OR merchant_state = '' THEN 'ONLINE' ELSE merchant_state END AS state""",
+PLACES: Mapping[str, str] = {
+    "minute": "time_bucket(INTERVAL 1 MINUTE, ts)",
+    "date": "CAST(ts AS DATE)",
+    "mcc": "mcc",
+    "user_id": "client_id",
+    "merchant_id": "merchant_id",
+    "state": """CASE WHEN merchant_state IS NULL OR merchant_state = '' THEN 'ONLINE'
+        ELSE merchant_state END""",
 }
-_COUNTS = """1 AS transaction_count, amount AS amount_sum,
+COUNTS = """1 AS transaction_count, amount AS amount_sum,
     CAST(amount < 0 AS INTEGER) AS refund_count, least(amount, 0) AS refund_sum,
     CAST(declined AS INTEGER) AS declined_count, CAST(online AS INTEGER) AS online_count,
     CAST(fraud IS NOT NULL AS INTEGER) AS labelled_count,
     CAST(coalesce(fraud, false) AS INTEGER) AS fraud_count"""
+
+
+def _each(name: str) -> str:
+    keys = contracts.get(f"gold.{name}").key
+    return f"SELECT {', '.join(f'{PLACES[key]} AS {key}' for key in keys)}, {COUNTS} FROM judged"
+
+
 ADDITIVE: Mapping[str, str] = {
-    name: f"SELECT {place}, {_COUNTS} FROM judged" for name, place in _PLACES.items()
+    name: _each(name)
+    for name in (
+        "agg_minute",
+        "agg_category_day",
+        "agg_customer_day",
+        "agg_merchant_day",
+        "agg_state_day",
+    )
 }
 
 
@@ -89,7 +115,7 @@ def compare_additive(engine: Engine, name: str) -> GoldCheck:
         name: the table.
     """
     contract = contracts.get(f"gold.{name}")
-    keys = _cast(contract, contract.key)
+    keys = cast(contract, contract.key)
     measures = [c for c in contract.column_names if c not in contract.key]
     minus = ", ".join(f"-{m} AS {m}" for m in measures)
     sums = ", ".join(f"sum({m}) AS {m}" for m in measures)
@@ -126,9 +152,9 @@ def compare_keyed(engine: Engine, name: str) -> GoldCheck:
     contract = contracts.get(f"gold.{name}")
     (key,) = contract.key
     columns = [c.name for c in contract.columns if c.recomputed]
-    cast = _cast(contract, columns)
-    both = f"""(SELECT {cast}, 1 AS side FROM ({KEYED[name]})
-        UNION ALL SELECT {cast}, -1 FROM gold_{name})"""
+    typed = cast(contract, columns)
+    both = f"""(SELECT {typed}, 1 AS side FROM ({KEYED[name]})
+        UNION ALL SELECT {typed}, -1 FROM gold_{name})"""
     value = f"CAST(hash({', '.join(columns)}) AS HUGEINT)"
     buckets = engine.rows(
         f"""SELECT hash({key}) & 1023 AS bucket, count(*) FILTER (side > 0), sum(side) AS more,
@@ -171,7 +197,7 @@ def _columns(
     return f"{', '.join(names)} differs"
 
 
-def _cast(contract: Contract, names: list[str] | tuple[str, ...]) -> str:
+def cast(contract: Contract, names: list[str] | tuple[str, ...]) -> str:
     """The columns in the contract's types, times as plain UTC, so that both sides are alike."""
     return ", ".join(f'CAST("{n}" AS {_sql_type(contract, n)}) AS {n}' for n in names)
 

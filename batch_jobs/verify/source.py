@@ -36,6 +36,12 @@ class Source(Protocol):
     def digests(self, table: Contract, low: int, high: int) -> list[tuple[int, int]]:
         """Key and digest of each row from ``low`` up to ``high``."""
 
+    def digests_of(self, table: Contract, keys: Sequence[int]) -> list[tuple[int, int]]:
+        """Key and digest of each of these rows that is there."""
+
+    def now(self) -> float:
+        """The source's clock, seconds since 1970."""
+
     def texts(self, table: Contract, keys: Sequence[int]) -> dict[int, tuple[str, ...]]:
         """The columns' texts of these keys."""
 
@@ -51,6 +57,10 @@ class MySQLSource:
     def __init__(self, settings: Settings) -> None:
         self._connection: Connection = connect(settings)
         self._ask("SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+        self.renew()
+
+    def renew(self) -> None:
+        """End the snapshot and begin one of now."""
         self._ask("START TRANSACTION WITH CONSISTENT SNAPSHOT")
 
     def close(self) -> None:
@@ -82,6 +92,24 @@ class MySQLSource:
             f" WHERE {key} >= {low} AND {key} < {high}",
             table,
         )
+
+    def digests_of(self, table: Contract, keys: Sequence[int]) -> list[tuple[int, int]]:
+        """Key and digest of each of these rows that is there."""
+        if not keys:
+            return []
+        key, numbers = _key(table), ", ".join(str(int(number)) for number in keys)
+        return self._ask(
+            f"SELECT {key}, {source_digest(compared(table))} FROM `{table.name}`"
+            f" WHERE {key} IN ({numbers})",
+            table,
+        )
+
+    def now(self) -> float:
+        """The source's clock, seconds since 1970."""
+        ((micros,),) = self._ask(
+            "SELECT TIMESTAMPDIFF(MICROSECOND, '1970-01-01', UTC_TIMESTAMP(6))"
+        )
+        return int(micros) / 1e6
 
     def texts(self, table: Contract, keys: Sequence[int]) -> dict[int, tuple[str, ...]]:
         """The columns' texts of these keys."""

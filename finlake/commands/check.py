@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
-    from batch_jobs.verify import Difference, Report
+    from batch_jobs.verify import Difference, Report, Round
 
 __all__ = ["verify"]
 
@@ -30,7 +30,37 @@ __all__ = ["verify"]
     metavar="SECONDS",
     help="Give the stream so long to catch up.",
 )
-def verify(as_json: bool, tables: tuple[str, ...], wait: float) -> None:
+@click.option(
+    "--watch",
+    "watching",
+    is_flag=True,
+    help="Prove again and again, while traffic runs, what has changed and a slice of the rest.",
+)
+@click.option(
+    "--every",
+    type=click.FloatRange(min=0.1),
+    default=15,
+    show_default=True,
+    metavar="SECONDS",
+    help="Time between two rounds of --watch.",
+)
+@click.option("--fail", is_flag=True, help="End --watch with 1 at the first lasting difference.")
+@click.option(
+    "--port",
+    type=click.IntRange(0, 65535),
+    default=9128,
+    show_default=True,
+    help="Prometheus gauges of --watch, or the next free one; 0 takes any.",
+)
+def verify(
+    as_json: bool,
+    tables: tuple[str, ...],
+    wait: float,
+    watching: bool,
+    every: float,
+    fail: bool,
+    port: int,
+) -> None:
     """Prove that silver equals the source, gold equals silver, and no event is lost.
 
     Every source table is compared row for row with silver, to the cent and the microsecond; every
@@ -41,7 +71,13 @@ def verify(as_json: bool, tables: tuple[str, ...], wait: float) -> None:
     Example:
       finlake verify
       finlake verify --table transactions --table gold.agg_minute --wait 0 --json
+      finlake verify --watch --every 15
     """
+    if watching:
+        if tables:
+            raise click.UsageError("--watch looks at all tables; leave out --table")
+        _watch(as_json, every, fail, port)
+        return
     from batch_jobs.verify import verify as run
     from finlake.errors import FinlakeError
     from infra.settings import load_settings
@@ -61,6 +97,71 @@ def verify(as_json: bool, tables: tuple[str, ...], wait: float) -> None:
             f"{faults[0]}{more}; while traffic runs that may be, else let `finlake stream --once` "
             "apply what is still in Kafka and verify again"
         )
+
+
+def _watch(as_json: bool, every: float, fail: bool, port: int) -> None:
+    import time
+    from contextlib import closing
+
+    from batch_jobs.verify import Watcher
+    from batch_jobs.verify.gauges import Gauges
+    from finlake.errors import ComponentMissing, FinlakeError
+    from infra.settings import load_settings
+
+    settings = load_settings()
+    gauges = Gauges()
+    with closing(Watcher(settings)) as watcher:
+        served = gauges.serve(port, settings.listen_host)
+        click.echo(
+            f"finlake verify: metrics on http://{settings.advertised_host}:{served}/metrics",
+            err=True,
+        )
+        while True:
+            began = time.monotonic()
+            try:
+                found = watcher.round()
+            except ComponentMissing as error:  # it comes back, and the proof goes on
+                click.echo(f"finlake verify: {error}", err=True)
+            else:
+                gauges.take(found)
+                _tell(found, as_json)
+                if fail and not found.equal:
+                    raise FinlakeError(
+                        f"{found.differences[0]}; stop the stream and see `finlake verify`"
+                    )
+            time.sleep(max(0.0, every - (time.monotonic() - began)))
+
+
+def _tell(found: Round, as_json: bool) -> None:
+    from datetime import UTC, datetime
+
+    if as_json:
+        _line(
+            at=round(found.at, 3),
+            equal=found.equal,
+            seen=found.seen and round(found.seen, 3),
+            lag_seconds=None if found.seen is None else round(found.lag, 3),
+            changed_keys=found.changed,
+            sliced_rows=found.sliced,
+            under_way=found.under_way,
+            differences=[
+                {"table": d.table, "keys": d.keys, "first_keys": [f.key for f in d.first]}
+                for d in found.differences
+            ],
+            cpu_seconds=round(found.cpu, 3),
+            source_seconds=round(found.source, 3),
+        )
+        return
+    seen = "nothing yet (no heartbeat has come through)"
+    if found.seen is not None:
+        seen = f"{datetime.fromtimestamp(found.seen, UTC):%H:%M:%S} UTC, {found.lag:.1f} s behind"
+    words = "equal up to" if found.equal else "NOT equal up to"
+    click.echo(
+        f"{words} {seen}: {found.changed:,} changed keys and {found.sliced:,} others compared, "
+        f"{found.under_way:,} under way"
+    )
+    for one in found.differences:
+        click.echo(f"  {one.table}: {one.keys:,} keys differ: {_named(one.first, ', ')}")
 
 
 def _print_json(report: Report) -> None:
@@ -120,5 +221,5 @@ def _print_table(report: Report) -> None:
         console.print("NOT equal", style="red")
 
 
-def _named(first: tuple[Difference, ...]) -> str:
-    return "\n".join(f"{d.key}: {d.how}" for d in first)
+def _named(first: tuple[Difference, ...], between: str = "\n") -> str:
+    return between.join(f"{d.key}: {d.how}" for d in first)

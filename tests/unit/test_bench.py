@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 import batch_jobs.bench
 from batch_jobs.bench import figures, markers, processes
 from batch_jobs.bench.figures import Figure, Figures, percentiles
-from batch_jobs.bench.follow import Follower
+from batch_jobs.follow import Follower
 from batch_jobs.bench.freshness import Reader, Sightings
 from batch_jobs.bench.markers import AMOUNTS, Markers
 from batch_jobs.bench.processes import Watch

@@ -10,6 +10,7 @@ from urllib.parse import unquote
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
+from deltalake import DeltaTable
 from deltalake.fs import DeltaStorageHandler
 from pyarrow import fs
 
@@ -33,7 +34,8 @@ class Commit:
 class Follower:
     """Gives the commits of a table one after the other, from its newest one at the start on.
 
-    A table that is not there is made by nobody here; it is looked for until it is.
+    A table that is not there is made by nobody here; it is looked for until it is. ``start`` are
+    the files of that newest version.
     """
 
     def __init__(self, lake: Lake, contract: Contract) -> None:
@@ -42,6 +44,7 @@ class Follower:
         table = lake.open(contract)
         self._next = 0 if table is None else table.version() + 1
         self._files = None if table is None else self._open()
+        self.start = frozenset[str]() if table is None else _files(table)
 
     def _open(self) -> fs.FileSystem:
         uri, options = self._lake.uri(self._contract), self._lake.storage_options
@@ -72,9 +75,14 @@ class Follower:
         return commit
 
     def read(
-        self, path: str, columns: Sequence[str], where: pc.Expression | None = None
+        self, path: str, columns: Sequence[str] | None, where: pc.Expression | None = None
     ) -> pa.Table:
-        """Columns of one added file."""
+        """Columns of one added file; all without names."""
         files = self._files or self._open()
         with files.open_input_file(path) as file:
-            return pq.read_table(file, columns=list(columns), filters=where)
+            return pq.read_table(file, columns=columns and list(columns), filters=where)
+
+
+def _files(table: DeltaTable) -> frozenset[str]:
+    actions = pa.table(table.get_add_actions())
+    return frozenset(unquote(path) for path in actions["path"].to_pylist())
