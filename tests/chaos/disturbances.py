@@ -27,14 +27,8 @@ def kill(world: World, name: str) -> float:
     pid = world.component(name)["pid"]
     os.kill(pid, signal.SIGKILL)
     killed = time.time()
-    wait_for(lambda: _runs_anew(world, name, pid), f"{name} is started again", 300)
+    wait_for(lambda: world.runs_anew(name, pid), f"{name} is started again", 300)
     return killed
-
-
-def _runs_anew(world: World, name: str, killed: int) -> bool:
-    time.sleep(0.2)
-    now = world.component(name)
-    return now["state"] == "healthy" and now["pid"] not in (None, killed)
 
 
 @contextmanager
@@ -55,7 +49,7 @@ def down(world: World, name: str) -> Iterator[None]:
     with paused(world, name) as pid:
         yield
         os.kill(pid, signal.SIGKILL)
-    wait_for(lambda: _runs_anew(world, name, pid), f"{name} is started again", 300)
+    wait_for(lambda: world.runs_anew(name, pid), f"{name} is started again", 300)
 
 
 def purge_binlog(settings: Settings) -> None:

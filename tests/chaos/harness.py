@@ -26,6 +26,7 @@ from finlake.errors import FinlakeError
 from infra.database.schema import connect
 from infra.lake.query import Query
 from infra.settings import Settings
+from infra.stack.control import status
 from tests.support.stack import PROJECT, finlake, status_of, wait_for
 
 __all__ = ["COMMIT", "LONG", "REPORT", "SEED", "TIMES", "World"]
@@ -42,7 +43,7 @@ COMMIT = commit()
 REPORT: list[dict[str, Any]] = []
 """What was done and how long it took to recover; printed at the end of the run."""
 
-_RATE = 300  # changes a second: a load, and two cores still have room to restart a JVM
+_RATE = float(os.environ.get("CHAOS_RATE") or 300)  # changes a second, beside JVMs that start anew
 _PAUSE_S = (1.0, 12.0) if LONG else (1.0, 4.0)  # under load before a disturbance strikes
 _PATIENCE_S = 300.0
 _MARK = """
@@ -100,6 +101,12 @@ class World:
     def component(self, name: str) -> dict[str, Any]:
         """What ``finlake status`` says of a component."""
         return status_of(self.settings.home)[name]
+
+    def runs_anew(self, name: str, gone: int) -> bool:
+        """Whether a component is healthy in another process than that one."""
+        time.sleep(0.2)
+        now = next(report for report in status(self.settings) if report.component == name)
+        return now.state == "healthy" and now.pid not in (None, gone)
 
     # ── Traffic ──────────────────────────────────────────────────────────────────────────────
 
@@ -171,7 +178,7 @@ class World:
 
     def _ask(self, sql: str) -> Any:
         """The value ``n`` of one row; None while the lake cannot be read."""
-        time.sleep(0.2)
+        time.sleep(0.4)  # which leaves the processor to those who recover
         try:
             return self.query(sql)[0]["n"]
         except FinlakeError:
