@@ -44,6 +44,7 @@ COMMANDS: dict[str, Entry] = {
     "connectors": Entry("Capture", "capture", "Apply, watch and restart the Debezium connector."),
     "topics": Entry("Capture", "capture", "List, create and describe the Kafka topics."),
     "stream": Entry("Stream", "stream", "Run the streaming jobs until stopped."),
+    "alerts": Entry("Stream", "alerts", "Publish alerts as the changes come, until stopped."),
     "verify": Entry("Check", "check", "Prove that source, silver and gold agree."),
     "schemas": Entry("Check", "schemas", "Show, check and render the table contracts."),
     "bench": Entry("Check", "bench", "Measure freshness, throughput and alerts."),

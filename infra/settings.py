@@ -101,6 +101,9 @@ class Settings(BaseSettings):
     port_spark_ui: int = Field(4040, description="Spark's pages, or the next free port.")
     port_dashboard: int = Field(8501, description="Streamlit, or the next free port.")
     port_metrics: int = Field(9108, description="Prometheus metrics, or the next free port.")
+    port_alerts: int = Field(
+        9118, description="Prometheus metrics of the live alerts, or the next free port."
+    )
     advertised_host: str = Field(
         "127.0.0.1",
         description="Name of the stream's machine, for Spark's executors; loopback closes it.",

@@ -14,7 +14,7 @@ from infra.stack.jars import fetch_jars
 from infra.stack.ports import Wish
 from infra.stack.progress import Progress
 
-__all__ = ["Dashboard", "Stream"]
+__all__ = ["Alerts", "Dashboard", "Stream"]
 
 _PROJECT = Path(__file__).parents[2]
 _IMPORTS = {"PYTHONPATH": str(_PROJECT)}
@@ -79,6 +79,36 @@ class Stream(_App):
     @override
     def is_healthy(self) -> bool:
         return answers_tcp(self.ports["metrics"])  # which it serves once the query runs
+
+
+class Alerts(_App):
+    """The process that publishes alerts as the changes come."""
+
+    name = "alerts"
+    folder = "alerts"
+    needs = ("kafka", "connect", "minio")
+
+    @property
+    @override
+    def version(self) -> str:
+        return f"confluent-kafka {metadata.version('confluent-kafka')}"
+
+    @property
+    @override
+    def address(self) -> str:
+        return f"http://{HOST}:{self.ports['alerts']}/metrics"
+
+    @override
+    def command(self) -> list[str]:
+        return [sys.executable, "-m", "finlake", "alerts"]
+
+    @override
+    def env(self) -> dict[str, str]:
+        return {**super().env(), "FINLAKE_PORT_ALERTS": str(self.ports["alerts"])}
+
+    @override
+    def is_healthy(self) -> bool:
+        return answers_tcp(self.ports["alerts"])  # which it serves once it is live
 
 
 class Dashboard(_App):

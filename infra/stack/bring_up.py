@@ -31,7 +31,7 @@ def bring_up(
         ComponentMissing: a component cannot be had or does not come up.
         UsageProblem: a setting is wrong.
     """
-    extras = list(extras)
+    extras = plan.programs(extras)
     plan.wanted(settings, extras)  # a wrong extra is told before anything starts
     settings = _start(settings, [], progress, tell)
     apply_schema(settings)

@@ -8,16 +8,21 @@ from pydantic import SecretStr
 
 from finlake.errors import UsageProblem
 from infra.settings import Settings
-from infra.stack.apps import Dashboard, Stream
+from infra.stack.apps import Alerts, Dashboard, Stream
 from infra.stack.component import Component
 from infra.stack.kafka import Connect, Kafka
 from infra.stack.mariadb import MariaDB
 from infra.stack.minio import MinIO
 from infra.stack.mysql import MySQL
 
-__all__ = ["EXTRAS", "build", "given", "wanted"]
+__all__ = ["EXTRAS", "build", "given", "programs", "wanted"]
 
-EXTRAS: Mapping[str, type[Component]] = {"stream": Stream, "dashboard": Dashboard}
+EXTRAS: Mapping[str, type[Component]] = {
+    "stream": Stream,
+    "alerts": Alerts,
+    "dashboard": Dashboard,
+}
+_COMPANIONS: Mapping[str, tuple[str, ...]] = {"stream": ("stream", "alerts")}
 _KINDS: Mapping[str, type[Component]] = {
     "kafka": Kafka,
     "connect": Connect,
@@ -45,6 +50,7 @@ def wanted(settings: Settings, extras: Iterable[str] = ()) -> list[str]:
         UsageProblem: an extra that is not known, or a source that the stack cannot start.
     """
     elsewhere = given(settings)
+    extras = list(extras)
     names = [
         name
         for name, address in (
@@ -59,10 +65,16 @@ def wanted(settings: Settings, extras: Iterable[str] = ()) -> list[str]:
     for extra in extras:
         if extra not in EXTRAS:
             raise UsageProblem(f"--with {extra}: unknown; it can be {', '.join(EXTRAS)}")
-        names.append(extra)
+    names += programs(extras)
     if "source" in names:
         _source(settings)
     return list(dict.fromkeys(names))
+
+
+def programs(extras: Iterable[str]) -> list[str]:
+    """The programs that these extras start: alerts are published wherever the stream runs."""
+    found = [name for extra in extras for name in _COMPANIONS.get(extra, (extra,))]
+    return list(dict.fromkeys(found))
 
 
 def _source(settings: Settings) -> type[Component]:

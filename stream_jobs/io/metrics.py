@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, start_http_server
 
-__all__ = ["Metrics"]
+__all__ = ["Metrics", "serve"]
 
 _QUANTILES = ("p50", "p95", "max")
 
@@ -39,16 +39,9 @@ class Metrics:
 
     def serve(self, port: int, host: str = "127.0.0.1", tries: int = 20) -> int:
         """Answer on that address at the port or the next free one; returns the port."""
-        for candidate in range(port, port + tries) if port else (0,):
-            try:
-                server, _ = start_http_server(candidate, addr=host, registry=self.registry)
-            except OSError as error:
-                if error.errno != errno.EADDRINUSE:
-                    raise
-                continue
-            self._up.set(1)
-            return int(server.server_port)
-        raise OSError(errno.EADDRINUSE, f"no free port in {port}..{port + tries - 1}")
+        taken = serve(self.registry, port, host, tries)
+        self._up.set(1)
+        return taken
 
     def batch(
         self,
@@ -66,3 +59,20 @@ class Metrics:
                 self._freshness.labels(table, hop, quantile).set(value)
         self._seconds.observe(seconds)
         self._rows.set(sum(events for events, *_ in counts.values()))
+
+
+def serve(registry: CollectorRegistry, port: int, host: str = "127.0.0.1", tries: int = 20) -> int:
+    """Serve figures on that address at the port or the next free one; returns the port.
+
+    Raises:
+        OSError: when none of them is free.
+    """
+    for candidate in range(port, port + tries) if port else (0,):
+        try:
+            server, _ = start_http_server(candidate, addr=host, registry=registry)
+        except OSError as error:
+            if error.errno != errno.EADDRINUSE:
+                raise
+            continue
+        return int(server.server_port)
+    raise OSError(errno.EADDRINUSE, f"no free port in {port}..{port + tries - 1}")

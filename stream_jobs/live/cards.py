@@ -7,6 +7,7 @@ or, after a standstill, ahead of them.
 
 from __future__ import annotations
 
+from bisect import bisect_left, insort
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from decimal import Decimal, InvalidOperation
@@ -17,7 +18,17 @@ from stream_jobs.transforms.card import EVER, Card
 from stream_jobs.transforms.places import is_abroad
 from stream_jobs.transforms.rules import Rules, Use
 
-__all__ = ["Alert", "Booked", "Change", "History", "Kept", "LiveCards", "Missing", "change_of"]
+__all__ = [
+    "Alert",
+    "Booked",
+    "Change",
+    "History",
+    "Kept",
+    "LiveCards",
+    "Missing",
+    "Span",
+    "change_of",
+]
 
 _CAPACITY = 100_000
 _KEEP = 16
@@ -62,11 +73,17 @@ class Kept(NamedTuple):
     booked: Booked | None
 
 
+Span = tuple[int, int]
+
+
 class Missing(NamedTuple):
-    """What has to be read: these transactions, and these cards' uses from a time on."""
+    """What has to be read: these transactions, and of each card its uses in some spans of time.
+
+    A span is from and to, both within, microseconds since 1970; spans may overlap.
+    """
 
     ids: frozenset[int]
-    cards: dict[int, int]
+    cards: dict[int, list[Span]]
 
 
 @dataclass(frozen=True)
@@ -157,6 +174,8 @@ class LiveCards:
         self._loose: dict[int, None] = {}  # known ones that are not held, the oldest first
         self._horizon = history.newest  # what is not known may have changed up to here
         self._emptied = ""
+        self._open: dict[int, list[Span]] = {}  # uses before a card's `since` that are there too
+        self._set_aside: dict[int, Use | None] = {}  # last uses in person before `since`, meanwhile
         for kept in history.rows:
             if kept.booked is not None:
                 self._known[kept.id] = _Known(kept.token, kept.booked, True, True)
@@ -184,55 +203,86 @@ class LiveCards:
             return None
         else:
             rows.append(known.row)
-        cards: dict[int, int] = {}
+        cards: dict[int, list[Span]] = {}
         for row in rows:
-            if row is not None:
-                since = row.use.ts - self._rules.burst_us
-                if since < min(self._card(row.card_id).since, cards.get(row.card_id, since + 1)):
-                    cards[row.card_id] = since
+            if row is not None and not self._sees(row):
+                cards.setdefault(row.card_id, []).append(self._span(row.use.ts))
         return Missing(ids, cards) if ids or cards else None
 
+    def _span(self, ts: int) -> Span:
+        """All times of which uses can say something of a use at ``ts``, or the other way round."""
+        reach = max(self._rules.burst_us, self._rules.travel_us)
+        return ts - reach, ts + reach
+
+    def _sees(self, row: Booked) -> bool:
+        """Whether what matters to a use of that time is there."""
+        ts = row.use.ts
+        if ts - self._rules.burst_us >= self._card(row.card_id).since:
+            return True
+        wanted = self._span(ts)
+        spans = self._open.get(row.card_id, ())
+        return any(start <= wanted[0] and wanted[1] <= end for start, end in spans)
+
     def learn(self, asked: Missing, rows: Iterable[Kept], waiting: Iterable[Change] = ()) -> None:
-        """Take in what the lake said.
+        """Take in what the lake said, until :meth:`close`.
 
         Args:
             asked: what was to be read.
             rows: the transactions of ``asked.ids`` that the lake has, delete markers included;
-                and live uses of ``asked.cards`` that reach back the time of travel further.
+                and live uses of ``asked.cards`` in their spans.
             waiting: changes that could not be applied yet, in order. The lake may have some of
                 them already: what they change is put back to what it was before them.
         """
-        found = {row.id: row for row in rows}
-        last: dict[int, Use] = {}
-        for kept in found.values():
-            if kept.id in self._known:  # which is of the moment, the lake is not
-                continue
-            row = kept.booked if kept.token > self._emptied else None
-            since = asked.cards.get(row.card_id, EVER) if row is not None else EVER
-            if kept.id not in asked.ids and row is not None and row.use.ts < since:
-                if row.use.physical:
-                    last[row.card_id] = _later(row.use, last.get(row.card_id))
-                continue
-            self._known[kept.id] = _Known(kept.token, row, from_lake=True)
-            self._loose[kept.id] = None
+        for kept in rows:
+            if kept.id not in self._known:  # what is known is of the moment, the lake is not
+                row = kept.booked if kept.token > self._emptied else None
+                self._known[kept.id] = _Known(kept.token, row, from_lake=True)
+                self._loose[kept.id] = None
         for number in asked.ids - self._known.keys():
             self._known[number] = _Known("", None, from_lake=True)
             self._loose[number] = None
-        self._extend(asked.cards, last)
-        for change in _first_of_each(waiting):
-            known = self._known.get(change.id)
-            if known is not None and change.token <= known.token and _is_ahead(known, change):
-                self._replace(change.id, _Known("", change.before))
+        for number, spans in asked.cards.items():
+            card = self._card(number)
+            if number not in self._open:
+                self._open[number] = []
+                # It may be later than the uses of these spans.
+                self._set_aside[number], card.last_physical = card.last_physical, None
+            self._open[number] += spans
+        for key, known in self._known.items():
+            row = known.row
+            if row is not None and not known.held and self._is_open(row):
+                known.held = True
+                self._loose.pop(key, None)
+                insort(self._cards[row.card_id].uses, row.use, key=_order)
+        self._put_back(waiting)
+
+    def close(self) -> None:
+        """Forget what was learned of long ago."""
+        for number in self._open:
+            card = self._cards[number]
+            keep = bisect_left(card.uses, card.since, key=lambda u: u.ts)
+            gone, card.uses = card.uses[:keep], card.uses[keep:]
+            last = self._set_aside.pop(number)
+            known = self._known.get(last.id) if last else None
+            if known is not None and (known.row is None or known.row.use != last):
+                last = None  # it is no longer what it was
+            for use in gone:
+                if use.physical:
+                    last = _later(use, last)
+                self._release(use.id)
+            card.last_physical = last
+        self._open.clear()
+        self._forget_most()
+
+    def _is_open(self, row: Booked) -> bool:
+        return any(start <= row.use.ts <= end for start, end in self._open.get(row.card_id, ()))
 
     def rewind(self, changes: Iterable[Change]) -> None:
         """Put the transactions of these changes, given in order, back to what they were before.
 
         For a start from a lake that has taken in changes which are to come yet.
         """
-        for change in _first_of_each(changes):
-            known = self._known.get(change.id)
-            if known is None or _is_ahead(known, change):
-                self._replace(change.id, _Known("", change.before))
+        self._put_back(changes)
 
     def apply(self, change: Change) -> list[Alert]:
         """Apply a change of which nothing is missing; the alerts that were not there before.
@@ -254,6 +304,7 @@ class LiveCards:
         if change.op == "r":
             self._replace(change.id, new)
             self._trim(new)
+            self._forget_most()
             return []
         rows = (change.after, known.row if known else None)
         first: dict[int, int] = {}
@@ -270,7 +321,19 @@ class LiveCards:
         ]
         self._trim(known)
         self._trim(new)
+        if not self._open:
+            self._forget_most()
         return alerts
+
+    def _put_back(self, changes: Iterable[Change]) -> None:
+        first: dict[int, Change] = {}
+        for change in changes:
+            if change.op not in "rt":
+                first.setdefault(change.id, change)
+        for change in first.values():
+            known = self._known.get(change.id)
+            if known is not None and _is_ahead(known, change):
+                self._replace(change.id, _Known("", change.before))
 
     def _judge(self, first: dict[int, int]) -> dict[tuple[int, str], str]:
         found = {}
@@ -303,12 +366,12 @@ class LiveCards:
         row = new.row
         if row is not None:
             card, use = self._card(row.card_id), row.use
-            if use.ts >= card.since:
+            if use.ts >= card.since or self._is_open(row):
                 new.held = True
                 card.put(use)
             else:
                 card.see_abroad(use)
-                if use.physical:
+                if use.physical and row.card_id not in self._open:
                     card.last_physical = _later(use, card.last_physical)
         self._remember(number, new)
 
@@ -316,44 +379,29 @@ class LiveCards:
         self._known[number] = new
         if not new.held:
             self._loose[number] = None
-            if len(self._loose) > self._capacity:
-                self._forget(next(iter(self._loose)))
+
+    def _release(self, number: int) -> None:
+        """No longer among its card's uses."""
+        known = self._known[number]
+        known.held = False
+        self._loose[number] = None
+        if known.from_lake:  # where it can be read again
+            self._forget(number)
 
     def _forget(self, number: int) -> None:
         del self._loose[number]
         self._horizon = max(self._horizon, self._known.pop(number).token)
 
-    def _trim(self, touched: _Known | None) -> None:
-        if touched is None or touched.row is None:
-            return
-        for use in self._cards[touched.row.card_id].trim(self._rules, self._keep):
-            known = self._known[use.id]
-            known.held = False
-            self._loose[use.id] = None
-            if known.from_lake:  # where it can be read again
-                self._forget(use.id)
+    def _forget_most(self) -> None:
         while len(self._loose) > self._capacity:
             self._forget(next(iter(self._loose)))
 
-    def _extend(self, cards: dict[int, int], last: dict[int, Use]) -> None:
-        """Let these cards' uses reach back further; all of them are known now."""
-        for number, since in cards.items():
-            card = self._card(number)
-            card.since = min(card.since, since)
-            card.last_physical = last.get(number)
-        for key, known in self._known.items():
-            row = known.row
-            if row is None or known.held or row.card_id not in cards:
-                continue
-            card = self._cards[row.card_id]
-            if row.use.ts >= card.since:
-                known.held = True
-                self._loose.pop(key, None)
-                card.uses.append(row.use)
-            elif row.use.physical:
-                card.last_physical = _later(row.use, card.last_physical)
-        for number in cards:
-            self._cards[number].uses.sort(key=_order)
+    def _trim(self, touched: _Known | None) -> None:
+        if touched is not None and touched.row is not None:
+            number = touched.row.card_id
+            if number not in self._open:
+                for use in self._cards[number].trim(self._rules, self._keep):
+                    self._release(use.id)
 
     def _empty(self, token: str) -> None:
         """The table was truncated: only what changed later is there."""
@@ -364,6 +412,8 @@ class LiveCards:
         self._since = EVER
         for card in self._cards.values():
             card.since, card.last_physical = EVER, None
+        self._set_aside = dict.fromkeys(self._open)
+        for card in self._cards.values():
             card.abroad = [(u.ts, u.id) for u in card.uses if is_abroad(u.state)]
 
 
@@ -380,12 +430,8 @@ def _is_ahead(known: _Known, change: Change) -> bool:
 
     All changes of a transaction are in one partition, where offsets say what came first.
     """
-    return known.from_lake and known.token[_OFFSET] >= change.token[_OFFSET]
-
-
-def _first_of_each(changes: Iterable[Change]) -> Iterable[Change]:
-    first: dict[int, Change] = {}
-    for change in changes:
-        if change.op not in "rt":
-            first.setdefault(change.id, change)
-    return first.values()
+    return (
+        known.from_lake
+        and known.token >= change.token
+        and known.token[_OFFSET] >= change.token[_OFFSET]
+    )

@@ -5,19 +5,22 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from stream_jobs.live.cards import Alert, Change, Kept, LiveCards, Missing, change_of
+from stream_jobs.live.cards import Alert, Change, Kept, LiveCards, Missing, Span, change_of
 from stream_jobs.transforms.envelope import Decoder
 
 __all__ = ["Feed", "Record", "Seen"]
 
+_AT_ONCE = 1_000  # changes that wait for one answer: it, and what it takes to apply it, stay small
+
 
 class Record(NamedTuple):
-    """A record of the transactions' topic."""
+    """A record of the transactions' topic; ``kafka_us`` is when Kafka took it, since 1970."""
 
     partition: int
     offset: int
     value: bytes | None
     epoch: str | None
+    kafka_us: int = 0
 
 
 class Seen(NamedTuple):
@@ -84,22 +87,27 @@ class Feed:
         return Seen(one.record, self._cards.apply(change), one.source_ts)
 
     def asks(self) -> Missing | None:
-        """What the changes that wait need, all together."""
+        """What the first of the changes that wait need; ``None`` when none waits."""
         ids: set[int] = set()
-        cards: dict[int, int] = {}
-        for one in self._waiting:
+        cards: dict[int, list[Span]] = {}
+        for one in self._waiting[:_AT_ONCE]:
             missing = self._cards.missing(one.change)
             if missing is not None:
                 ids |= missing.ids
-                for card, since in missing.cards.items():
-                    cards[card] = min(since, cards.get(card, since))
+                for card, spans in missing.cards.items():
+                    cards.setdefault(card, []).extend(spans)
         return Missing(frozenset(ids), cards) if self._waiting else None
 
     def answer(self, asked: Missing, rows: Iterable[Kept]) -> list[Seen]:
         """Apply what waited for these rows; what needs more goes on waiting."""
-        waiting, self._waiting, self._late = self._waiting, [], set()
+        waiting = self._waiting
         self._cards.learn(asked, rows, (one.change for one in waiting))
-        return [seen for one in waiting if (seen := self._try(one))]
+        self._waiting, self._late = [], set()
+        seen = [found for one in waiting[:_AT_ONCE] if (found := self._try(one))]
+        self._waiting += waiting[_AT_ONCE:]
+        self._late |= {one.change.id for one in waiting[_AT_ONCE:]}
+        self._cards.close()
+        return seen
 
     def done(self, partition: int, position: int) -> int:
         """The offset before which nothing of the partition waits, ``position`` at most."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections import defaultdict
-from collections.abc import Iterable
 
 import pyarrow as pa
 
@@ -22,7 +21,10 @@ _ROWS = """
 SELECT id, _order_token AS token, _is_deleted AS is_deleted, card_id,
     CAST(date AS TIMESTAMP) AS ts, amount, errors, use_chip, client_id, merchant_id,
     merchant_city, merchant_state, mcc
-FROM transactions WHERE {where}"""
+FROM transactions"""
+_MISSING = f"""{_ROWS}
+WHERE id IN (SELECT number FROM numbers) OR (NOT _is_deleted AND EXISTS (
+    FROM spans WHERE card = card_id AND epoch_us(date) BETWEEN start AND stop))"""
 _ROWS_SCHEMA = pa.schema(
     [
         ("id", pa.int64()),
@@ -108,38 +110,37 @@ class Silver:
         table = self._dataset()
         if table is None:
             return []
-        parts = []
-        if missing.ids:
-            parts.append(f"id IN ({_listed(missing.ids)})")
-        if missing.cards:
-            # Travel looks further back than bursts do, but only for the last use in person.
-            reach = min(missing.cards.values()) - self._rules.travel_us
-            parts.append(
-                f"(NOT _is_deleted AND card_id IN ({_listed(missing.cards)})"
-                f" AND date >= make_timestamptz({reach}))"
-            )
-        return self._ask(table, " OR ".join(parts)) if parts else []
+        spans = [(card, *span) for card, spans in missing.cards.items() for span in spans]
+        columns = list(zip(*spans, strict=True)) if spans else [()] * 3
+        tables = {
+            "transactions": table,
+            "numbers": pa.table({"number": pa.array(missing.ids, pa.int64())}),
+            "spans": pa.table(
+                [pa.array(values, pa.int64()) for values in columns], ["card", "start", "stop"]
+            ),
+        }
+        return _kept(run(_MISSING, tables, _ROWS_SCHEMA))
 
     def _dataset(self) -> object | None:
         table = self._lake.open(self._contract)
         return None if table is None else table.to_pyarrow_dataset()
 
     def _ask(self, table: object, where: str) -> list[Kept]:
-        rows = run(_ROWS.format(where=where), {"transactions": table}, _ROWS_SCHEMA)
-        cards, uses = uses_of(rows)
-        names = ("id", "token", "is_deleted", "client_id", "merchant_id", "merchant_city", "mcc")
-        columns = (rows.column(name).to_pylist() for name in names)
-        return [
-            Kept(number, token, None if deleted else _booked(card, use, *rest))
-            for card, use, number, token, deleted, *rest in zip(cards, uses, *columns, strict=True)
-        ]
+        statement = f"{_ROWS} WHERE {where}"
+        return _kept(run(statement, {"transactions": table}, _ROWS_SCHEMA))
+
+
+def _kept(rows: pa.Table) -> list[Kept]:
+    cards, uses = uses_of(rows)
+    names = ("id", "token", "is_deleted", "client_id", "merchant_id", "merchant_city", "mcc")
+    columns = (rows.column(name).to_pylist() for name in names)
+    return [
+        Kept(number, token, None if deleted else _booked(card, use, *rest))
+        for card, use, number, token, deleted, *rest in zip(cards, uses, *columns, strict=True)
+    ]
 
 
 def _booked(
     card: int, use: Use, user: int, merchant: int, city: str | None, category: int
 ) -> Booked:
     return Booked(card, use, user, merchant, city, use.state, category)
-
-
-def _listed(numbers: Iterable[int]) -> str:
-    return ", ".join(str(number) for number in numbers)

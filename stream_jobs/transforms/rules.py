@@ -8,7 +8,7 @@ corrected transactions change them as if they had been there in time.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import NamedTuple
 
 import pyarrow as pa
@@ -43,6 +43,11 @@ class Rules:
     travel_hours: int
     declined_count: int
     declined_minutes: int
+
+    @classmethod
+    def of(cls, settings: object) -> Rules:
+        """The thresholds as they are set."""
+        return cls(**{f.name: getattr(settings, f"rule_{f.name}") for f in fields(cls)})
 
     @property
     def burst_us(self) -> int:

@@ -25,7 +25,7 @@ from infra.stack.progress import on_stderr
 
 PORTS = dict.fromkeys(
     ["source", "kafka", "kafka_controller", "connect", "minio", "minio_console"], 0
-) | {"spark_ui": 4040, "metrics": 9108, "dashboard": 8501}
+) | {"spark_ui": 4040, "metrics": 9108, "alerts": 9118, "dashboard": 8501}
 PORTS |= {name: 20000 + n for n, name in enumerate(list(PORTS)[:6])}
 
 
@@ -50,7 +50,12 @@ def a_program(folder, name, text):
 
 def test_by_default_source_kafka_and_connect_run_here(settings):
     assert plan.wanted(settings) == ["source", "kafka", "connect"]
-    assert plan.wanted(settings, ["stream", "dashboard"])[3:] == ["stream", "dashboard"]
+    assert plan.wanted(settings, ["dashboard"])[3:] == ["dashboard"]
+
+
+def test_alerts_are_published_wherever_the_stream_runs(settings):
+    wanted = plan.wanted(settings, ["stream", "dashboard", "alerts"])
+    assert wanted[3:] == ["stream", "alerts", "dashboard"]
 
 
 @pytest.mark.parametrize(
@@ -93,7 +98,9 @@ def test_minio_runs_for_a_bucket_without_an_endpoint(settings, monkeypatch):
 
 
 def test_an_unknown_extra_is_refused(settings):
-    with pytest.raises(UsageProblem, match="--with trains: unknown; it can be stream, dashboard"):
+    with pytest.raises(
+        UsageProblem, match="--with trains: unknown; it can be stream, alerts, dash"
+    ):
         plan.wanted(settings, ["trains"])
 
 
@@ -330,7 +337,7 @@ def test_the_minio_console_and_interface_are_on_loopback(settings):
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
 
 
-@pytest.mark.parametrize("name", ["stream", "dashboard"])
+@pytest.mark.parametrize("name", ["stream", "alerts", "dashboard"])
 def test_programs_of_this_project_know_their_home_and_ports(settings, name):
     (found,) = plan.build(settings, [name], PORTS).values()
     assert found.command()[0] == sys.executable

@@ -177,7 +177,8 @@ CORE = [("prepare", []), "launch", ("wait", ["core"])]
 
 def test_programs_start_after_the_connector(parts):
     whole.bring_up(load_settings(), ["stream"])
-    more = [("prepare", ["stream"]), "launch", ("wait", ["stream"])]
+    programs = ["stream", "alerts"]
+    more = [("prepare", programs), "launch", ("wait", programs)]
     assert parts == [*CORE, "schema", "connector", *more]
 
 
