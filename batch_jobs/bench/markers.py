@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import closing
 
 from batch_jobs.load.connection import Connection, connect
@@ -36,15 +36,22 @@ class Markers:
         every_s: pause between two markers.
         hold_s: how long a marker stays as it is between its changes.
         on_change: hears of each change.
+        amounts: cents of a marker after its insert and its update; without one there is no update.
     """
 
     def __init__(
-        self, settings: Settings, every_s: float, hold_s: float, on_change: OnChange
+        self,
+        settings: Settings,
+        every_s: float,
+        hold_s: float,
+        on_change: OnChange,
+        amounts: Mapping[str, int] = AMOUNTS,
     ) -> None:
         self._settings = settings
         self._every_s = every_s
         self._hold_s = hold_s
         self._on_change = on_change
+        self._amounts = amounts
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="markers", daemon=True)
         self._error: FinlakeError | None = None
@@ -86,7 +93,8 @@ class Markers:
             if not self._stop.is_set() and now >= next_insert:
                 number -= 1
                 self._change(connection, number, "insert")
-                due.append((now + self._hold_s, number, "update"))
+                following = "update" if "update" in self._amounts else "delete"
+                due.append((now + self._hold_s, number, following))
                 next_insert = max(next_insert + self._every_s, now)
             elif due and now >= due[0][0]:
                 _, one, change = due.pop(0)
@@ -98,7 +106,7 @@ class Markers:
                 time.sleep(0.002)
 
     def _change(self, connection: Connection, number: int, change: str) -> None:
-        money = AMOUNTS.get(change, 0) / 100
+        money = self._amounts.get(change, 0) / 100
         if change == "insert":
             _do(connection, _INSERT, number, *self._owner, money)
         elif change == "update":

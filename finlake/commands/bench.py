@@ -83,6 +83,31 @@ def throughput(changes: int, seed: int, as_json: bool) -> None:
     _print(measure(load_settings(), changes, seed, _said), as_json)
 
 
+@bench.command()
+@click.option(
+    "--rate", "rates", type=_Rates(), default="500", show_default=True, metavar="R[,R...]",
+    help="Changes a second, one run for each.",
+)  # fmt: skip
+@click.option(
+    "--seconds", type=click.FloatRange(min=1), default=60, show_default=True, help="Length of each."
+)
+@click.option("--seed", type=int, default=1, show_default=True, help="Seed of the traffic.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object a line.")
+def alerts(rates: tuple[float, ...], seconds: float, seed: int, as_json: bool) -> None:
+    """From COMMIT in the source to the alert on its topic, under live traffic, leg by leg.
+
+    \b
+    Example:
+      finlake bench alerts --rate 500 --seconds 60 --json
+    """
+    from batch_jobs.bench import alerts as measure
+    from infra.settings import load_settings
+
+    settings = load_settings()
+    for number, rate in enumerate(rates):
+        _print(measure(settings, rate, seconds, seed + number, _said), as_json)
+
+
 def _said(text: str) -> None:
     click.echo(f"finlake bench: {text}", err=True)
 

@@ -98,9 +98,7 @@ def test_minio_runs_for_a_bucket_without_an_endpoint(settings, monkeypatch):
 
 
 def test_an_unknown_extra_is_refused(settings):
-    with pytest.raises(
-        UsageProblem, match="--with trains: unknown; it can be stream, alerts, dash"
-    ):
+    with pytest.raises(UsageProblem, match="trains: unknown; it can be stream, alerts, dash"):
         plan.wanted(settings, ["trains"])
 
 

@@ -1,0 +1,211 @@
+"""From the source's commit to the moment at which a consumer of the topic has the alert.
+
+Markers break a rule for sure: rows of the bench itself with an amount above the threshold, among
+live traffic. Each is timed from the moment at which its COMMIT has returned. A second consumer, of
+the changes' topic, says when Kafka had the change, so that each leg of the way has its figures.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from confluent_kafka import Consumer, KafkaException, Message, TopicPartition
+
+from batch_jobs import traffic
+from batch_jobs.bench.figures import Figure, Figures
+from batch_jobs.bench.markers import Markers
+from batch_jobs.bench.processes import Watch, stack_pids
+from connectors.config import table_topic
+from connectors.topics import ALERTS_TOPIC
+from finlake.errors import ComponentMissing
+from infra.database.users import DATABASE
+from infra.security import kafka_options
+from infra.settings import Settings
+from infra.stack.control import status
+
+__all__ = ["Arrivals", "alerts"]
+
+_WARM_UP_S = 5.0  # traffic before the first marker that counts
+_MARKERS_EVERY_S = 0.1
+_HOLD_S = 3.0
+_PATIENCE_S = 30.0  # for the last alerts after the traffic has stopped
+_CHANGES = table_topic(DATABASE, "transactions")
+
+
+@dataclass
+class Arrivals:
+    """When markers were where, seconds since 1970; of repeats the first."""
+
+    committed: dict[int, float] = field(default_factory=dict)
+    in_kafka: dict[int, float] = field(default_factory=dict)
+    raised: dict[int, float] = field(default_factory=dict)
+    received: dict[int, float] = field(default_factory=dict)
+    repeated: int = 0
+
+    def change(self, key: bytes, kafka_s: float) -> None:
+        """A change of a transaction is in Kafka."""
+        number = json.loads(key)["id"]
+        if number < 0:
+            self.in_kafka.setdefault(number, kafka_s)
+
+    def alert(self, body: bytes, now_s: float) -> None:
+        """An alert was received."""
+        row = json.loads(body)
+        number = row["transaction_id"]
+        if number >= 0 or row["rule"] != "amount_over":
+            return
+        if number in self.received:
+            self.repeated += 1
+            return
+        self.received[number] = now_s
+        self.raised[number] = datetime.fromisoformat(row["raised_at"]).timestamp()
+
+    def unseen(self) -> set[int]:
+        """Markers whose alert has not come."""
+        return self.committed.keys() - self.received.keys()
+
+    def legs(self, since: float) -> dict[str, list[float]]:
+        """Milliseconds of the whole way and of its parts, of markers committed from then on."""
+        stations = (self.committed, self.in_kafka, self.raised, self.received)
+        ways = {
+            "commit_to_alert": (0, 3),
+            "leg.commit_to_kafka": (0, 1),
+            "leg.kafka_to_raised": (1, 2),
+            "leg.raised_to_received": (2, 3),
+        }
+        numbers = [number for number, at in self.committed.items() if at >= since]
+        return {
+            name: [
+                (stations[end][n] - stations[start][n]) * 1000
+                for n in numbers
+                if n in stations[start] and n in stations[end]
+            ]
+            for name, (start, end) in ways.items()
+        }
+
+
+def alerts(
+    settings: Settings,
+    rate: float,
+    seconds: float,
+    seed: int = 1,
+    said: Callable[[str], None] = lambda _: None,
+) -> Iterator[Figure]:
+    """Measure at a rate of changes a second, for so long after a warm-up.
+
+    Raises:
+        ComponentMissing: when the stack, the stream or the alerts do not run.
+        UsageProblem: when the source is empty.
+    """
+    components = {one.component: one.version for one in status(settings)}
+    pids = stack_pids(settings)
+    if "alerts" not in pids:
+        raise ComponentMissing(
+            "the alerts do not run in this stack; start them with `finlake up --with stream`"
+        )
+    params: dict[str, float | int | str] = {
+        "rate": rate,
+        "seconds": seconds,
+        "warm_up_s": _WARM_UP_S,
+        "seed": seed,
+        "source": settings.source_flavour,
+        "lake": settings.lake.partition(":")[0],
+    }
+    figures = Figures("alerts", params, components)
+    found = Arrivals()
+    done = threading.Event()
+    watching = [
+        threading.Thread(target=watch, args=(consumer, found, done), daemon=True)
+        for watch, consumer in (
+            (_watch_alerts, _at_the_end(settings, ALERTS_TOPIC)),
+            (_watch_changes, _at_the_end(settings, _CHANGES)),
+        )
+    ]
+
+    def on_change(number: int, change: str, at: float) -> None:
+        if change == "insert":
+            found.committed[number] = at
+
+    cents = {"insert": round(settings.rule_amount_over * 100) + 100}
+    markers = Markers(settings, _MARKERS_EVERY_S, _HOLD_S, on_change, cents)
+    said(f"{rate:g} changes/s for {seconds:g} s after {_WARM_UP_S:g} s of warm-up")
+    for thread in watching:
+        thread.start()
+    # The traffic shares this process: it must not keep the others from looking at the clock.
+    sys.setswitchinterval(0.001)
+    since = time.time() + _WARM_UP_S
+    with Watch(pids) as watch:
+        markers.start()
+        try:
+            summary = traffic.run(settings, rate=rate, seconds=seconds + _WARM_UP_S, seed=seed)
+        finally:
+            markers.stop()
+        end = time.monotonic() + _PATIENCE_S
+        while found.unseen() and time.monotonic() < end:
+            time.sleep(0.05)
+    done.set()
+    for thread in watching:
+        thread.join()
+    yield figures.of("changes_per_second", summary.rate, "changes/s")
+    for name, milliseconds in found.legs(since).items():
+        yield from figures.spread(name, milliseconds, "ms")
+    yield figures.of("never_seen", len(found.unseen()), "alerts")
+    yield figures.of("repeated", found.repeated, "alerts")
+    yield from watch.figures(figures)
+
+
+def _at_the_end(settings: Settings, topic: str) -> Consumer:
+    """A consumer of what comes from now on."""
+    consumer = Consumer(
+        {
+            **kafka_options(settings),
+            "group.id": f"finlake-bench-{os.getpid()}",
+            "enable.auto.commit": False,
+            "log_level": 3,
+        }
+    )
+    try:
+        places = consumer.list_topics(topic, timeout=10).topics[topic].partitions
+        ends = [
+            TopicPartition(
+                topic, p, consumer.get_watermark_offsets(TopicPartition(topic, p), timeout=10)[1]
+            )
+            for p in places
+        ]
+    except KafkaException as error:
+        raise ComponentMissing(
+            f"Kafka at {settings.kafka_bootstrap} does not answer ({error.args[0].str()}); "
+            "start it with `finlake up`"
+        ) from None
+    consumer.assign(ends)
+    return consumer
+
+
+def _watch_alerts(consumer: Consumer, found: Arrivals, done: threading.Event) -> None:
+    for message in _messages(consumer, done):
+        now = time.time()
+        found.alert(_bytes(message.value()), now)
+
+
+def _watch_changes(consumer: Consumer, found: Arrivals, done: threading.Event) -> None:
+    for message in _messages(consumer, done):
+        found.change(_bytes(message.key()), message.timestamp()[1] / 1000)
+
+
+def _messages(consumer: Consumer, done: threading.Event) -> Iterator[Message]:
+    while not done.is_set():
+        message = consumer.poll(0.1)
+        if message is not None and not message.error():
+            yield message
+    consumer.close()
+
+
+def _bytes(value: str | bytes | None) -> bytes:
+    return value.encode() if isinstance(value, str) else value or b"{}"
