@@ -22,7 +22,7 @@ from typing_extensions import override
 
 from finlake.errors import UsageProblem
 
-__all__ = ["Settings", "load_settings", "secret"]
+__all__ = ["Settings", "load_settings", "secret", "secret_files"]
 
 
 def secret(home: Path, name: str, length: int = 24) -> str:
@@ -40,6 +40,16 @@ def secret(home: Path, name: str, length: int = 24) -> str:
     with os.fdopen(handle, "w", encoding="ascii") as file:
         file.write(secrets.token_hex(length))
     return path.read_text(encoding="ascii").strip()
+
+
+def secret_files(home: Path) -> dict[str, str]:
+    """The secret settings for which there is a file in ``<home>/secrets``."""
+    found = {}
+    for name, field in Settings.model_fields.items():
+        path = home / "secrets" / name
+        if "Secret" in str(field.annotation) and path.is_file():
+            found[name] = path.read_text(encoding="utf-8").strip()
+    return found
 
 
 class Settings(BaseSettings):
@@ -197,19 +207,12 @@ class _SecretFiles(PydanticBaseSettingsSource):
 
     @override
     def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
-        home = self.current_state.get("home")
-        path = Path(home) / "secrets" / field_name if home else None
-        if path is None or "Secret" not in str(field.annotation) or not path.is_file():
-            return None, field_name, False
-        return path.read_text(encoding="utf-8").strip(), field_name, False
+        return self().get(field_name), field_name, False
 
     @override
     def __call__(self) -> dict[str, Any]:
-        found = {
-            name: self.get_field_value(field, name)[0]
-            for name, field in self.settings_cls.model_fields.items()
-        }
-        return {name: value for name, value in found.items() if value is not None}
+        home = self.current_state.get("home")
+        return secret_files(Path(home)) if home else {}
 
 
 def load_settings(**overrides: Any) -> Settings:

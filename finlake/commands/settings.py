@@ -21,7 +21,8 @@ def settings(as_json: bool) -> None:
     """Show every setting, its value and its origin; passwords and keys are masked.
 
     A value comes from the environment, else from the file .env, else from stack.env in the home,
-    which the embedded stack writes, else it is the default. A wrong value is shown too, and the
+    which the embedded stack writes, else, for a secret, from the file of its name in the folder
+    secrets of the home, else it is the default. A wrong value is shown too, and the
     command then ends with 2 and the reason.
 
     \b
@@ -64,11 +65,15 @@ def _given(home: Path) -> dict[str, tuple[str, str]]:
     """The text and origin of each variable with our prefix; the first origin wins."""
     from dotenv import dotenv_values
 
+    from infra.settings import secret_files
+
+    files = {f"{PREFIX}{name.upper()}": text for name, text in secret_files(home).items()}
     found: dict[str, tuple[str, str]] = {}
     for origin, variables in (
         ("environment", dict(os.environ)),
         (".env", dotenv_values(".env")),
         (str(home / "stack.env"), dotenv_values(home / "stack.env")),
+        (str(home / "secrets"), files),
     ):
         for name, text in variables.items():
             variable = name.upper()

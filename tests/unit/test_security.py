@@ -1,5 +1,6 @@
 """The settings of TLS and passwords, in the form that each client wants."""
 
+import json
 import os
 import ssl
 import stat
@@ -10,6 +11,7 @@ import pytest
 from confluent_kafka.admin import AdminClient
 
 from connectors.config import connector_config
+from finlake.cli import main
 from finlake.errors import UsageProblem
 from infra import security
 from infra.settings import load_settings
@@ -96,6 +98,16 @@ def test_a_secret_is_read_from_its_file_unless_it_is_set(home, monkeypatch):
     assert "from-the-file" not in repr(found)
     monkeypatch.setenv("FINLAKE_KAFKA_PASSWORD", "set")
     assert shown(load_settings().kafka_password) == "set"
+
+
+def test_settings_name_the_file_of_a_secret_and_do_not_show_it(home, capsys):
+    (home / "secrets").mkdir(parents=True)
+    (home / "secrets" / "kafka_password").write_text("from-the-file")
+    assert main(["settings", "--json"]) == 0
+    out = capsys.readouterr().out
+    (line,) = [line for line in out.splitlines() if "FINLAKE_KAFKA_PASSWORD" in line]
+    assert json.loads(line)["origin"] == str(home / "secrets")
+    assert "from-the-file" not in out
 
 
 def test_an_empty_authority_is_none_and_another_is_absolute(home, monkeypatch):
