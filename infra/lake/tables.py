@@ -10,6 +10,7 @@ from deltalake import DeltaTable, Field, Schema, write_deltalake
 from deltalake.exceptions import TableNotFoundError
 
 from finlake.errors import ComponentMissing
+from infra.security import s3_storage_options
 from infra.settings import Settings
 from lakehouse_schemas import Contract
 from lakehouse_schemas.render.delta import TABLE_PROPERTIES
@@ -33,16 +34,7 @@ class Lake:
         self.spark_root = settings.lake if self._s3 else f"file:{parts.path}"
         self.storage_options: dict[str, str] | None = None
         if self._s3:
-            secret = settings.s3_secret_key
-            self.storage_options = {
-                "aws_endpoint": settings.s3_endpoint or "",
-                "aws_access_key_id": settings.s3_access_key or "",
-                "aws_secret_access_key": secret.get_secret_value() if secret else "",
-                "aws_region": "us-east-1",
-                "aws_allow_http": "true",
-                # A commit is a put that fails when the version is there already.
-                "aws_conditional_put": "etag",
-            }
+            self.storage_options = s3_storage_options(settings)
 
     def uri(self, contract: Contract) -> str:
         """Address of the table for delta-rs."""

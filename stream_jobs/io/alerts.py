@@ -7,6 +7,7 @@ import pyarrow as pa
 from confluent_kafka import Producer
 
 from finlake.errors import FinlakeError
+from infra.security import kafka_options
 from infra.settings import Settings
 
 __all__ = ["ALERTS_TOPIC", "AlertTopic"]
@@ -24,7 +25,7 @@ class AlertTopic:
         self._bootstrap = settings.kafka_bootstrap
         self._producer = Producer(
             {
-                "bootstrap.servers": settings.kafka_bootstrap,
+                **kafka_options(settings),
                 "enable.idempotence": True,
                 "linger.ms": 2,
                 "log_level": 3,

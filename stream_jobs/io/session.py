@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
+from infra.security import s3a_options, set_s3a_password
 from infra.settings import Settings
 from infra.stack.jars import jar_paths
 
@@ -54,21 +55,15 @@ def start_session(settings: Settings) -> SparkSession:
         "spark.driver.extraJavaOptions": "-XX:+UseSerialGC -XX:TieredStopAtLevel=4",
     }
     if s3:
-        secret = settings.s3_secret_key
-        options |= {
-            "spark.hadoop.fs.s3a.endpoint": settings.s3_endpoint or "",
-            "spark.hadoop.fs.s3a.access.key": settings.s3_access_key or "",
-            "spark.hadoop.fs.s3a.secret.key": secret.get_secret_value() if secret else "",
-            "spark.hadoop.fs.s3a.endpoint.region": "us-east-1",
-            "spark.hadoop.fs.s3a.path.style.access": "true",
-            "spark.hadoop.fs.s3a.connection.ssl.enabled": "false",
-        }
+        options |= s3a_options(settings)
     if settings.listen_host == "127.0.0.1":
         os.environ["SPARK_LOCAL_IP"] = "127.0.0.1"  # else Spark's pages listen on all interfaces
     builder = SparkSession.builder.appName("finlake").master(settings.spark_master)
     for name, value in options.items():
         builder = builder.config(name, value)
     session = builder.getOrCreate()
+    if s3:
+        set_s3a_password(session, settings)
     # Each batch that takes longer than the trigger is a warning: normal under load, and measured.
     session.sparkContext.setLogLevel("ERROR")
     return session

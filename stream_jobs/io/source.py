@@ -12,6 +12,7 @@ from connectors.config import HEARTBEAT_TABLE, TOPIC_PREFIX, table_topic
 from finlake.errors import ComponentMissing
 from infra.database.users import DATABASE
 from infra.lake.query import Query
+from infra.security import kafka_options, spark_kafka_options
 from infra.settings import Settings
 from lakehouse_schemas import contracts
 from stream_jobs.shapes import RECORDS
@@ -35,7 +36,7 @@ def partitions(settings: Settings) -> dict[str, int]:
     Raises:
         ComponentMissing: when Kafka does not answer or a topic is not there.
     """
-    admin = AdminClient({"bootstrap.servers": settings.kafka_bootstrap, "log_level": 0})
+    admin = AdminClient({**kafka_options(settings), "log_level": 0})
     try:
         found = admin.list_topics(timeout=10).topics
     except KafkaException as error:
@@ -79,7 +80,7 @@ def read_stream(spark: SparkSession, settings: Settings) -> DataFrame:
     """
     records = (
         spark.readStream.format("kafka")
-        .option("kafka.bootstrap.servers", settings.kafka_bootstrap)
+        .options(**spark_kafka_options(settings))
         .option("subscribe", ",".join(topics()))
         .option("startingOffsets", starting_offsets(settings))
         .option("maxOffsetsPerTrigger", settings.stream_max_offsets)
