@@ -171,7 +171,8 @@ class LiveCards:
         self._capacity = capacity
         self._cards: dict[int, Card] = {}
         self._known: dict[int, _Known] = {}
-        self._loose: dict[int, None] = {}  # known ones that are not held, the oldest first
+        # Known ones that are not held, the oldest first, with their card if they have one.
+        self._loose: dict[int, int | None] = {}
         self._horizon = history.newest  # what is not known may have changed up to here
         self._emptied = ""
         self._open: dict[int, list[Span]] = {}  # uses before a card's `since` that are there too
@@ -236,11 +237,10 @@ class LiveCards:
         for kept in rows:
             if kept.id not in self._known:  # what is known is of the moment, the lake is not
                 row = kept.booked if kept.token > self._emptied else None
-                self._known[kept.id] = _Known(kept.token, row, from_lake=True)
-                self._loose[kept.id] = None
-        for number in asked.ids - self._known.keys():
-            self._known[number] = _Known("", None, from_lake=True)
-            self._loose[number] = None
+                self._remember(kept.id, _Known(kept.token, row, from_lake=True))
+        for number in asked.ids:
+            if number not in self._known:
+                self._remember(number, _Known("", None, from_lake=True))
         for number, spans in asked.cards.items():
             card = self._card(number)
             if number not in self._open:
@@ -248,11 +248,12 @@ class LiveCards:
                 # It may be later than the uses of these spans.
                 self._set_aside[number], card.last_physical = card.last_physical, None
             self._open[number] += spans
-        for key, known in self._known.items():
+        for key in [key for key, card_id in self._loose.items() if card_id in self._open]:
+            known = self._known[key]
             row = known.row
-            if row is not None and not known.held and self._is_open(row):
+            if row is not None and self._is_open(row):
                 known.held = True
-                self._loose.pop(key, None)
+                del self._loose[key]
                 insort(self._cards[row.card_id].uses, row.use, key=_order)
         self._put_back(waiting)
 
@@ -378,13 +379,13 @@ class LiveCards:
     def _remember(self, number: int, new: _Known) -> None:
         self._known[number] = new
         if not new.held:
-            self._loose[number] = None
+            self._loose[number] = new.row.card_id if new.row else None
 
     def _release(self, number: int) -> None:
         """No longer among its card's uses."""
         known = self._known[number]
         known.held = False
-        self._loose[number] = None
+        self._loose[number] = known.row.card_id if known.row else None
         if known.from_lake:  # where it can be read again
             self._forget(number)
 

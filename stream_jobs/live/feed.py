@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from itertools import chain
 from typing import NamedTuple
 
 from stream_jobs.live.cards import Alert, Change, Kept, LiveCards, Missing, Span, change_of
@@ -10,7 +12,8 @@ from stream_jobs.transforms.envelope import Decoder
 
 __all__ = ["Feed", "Record", "Seen"]
 
-_AT_ONCE = 1_000  # changes that wait for one answer: it, and what it takes to apply it, stay small
+_AT_ONCE = 1_000  # changes that wait for one answer
+_STEP = 20  # of them that are applied before live changes get their turn again
 
 
 class Record(NamedTuple):
@@ -41,19 +44,23 @@ class Feed:
     """Applies records in the order in which they come, as far as the cards know enough.
 
     A change of long ago needs uses that only the lake has. It waits until :meth:`answer` brings
-    them, together with later changes of the same transaction; all others go on.
+    them, together with later changes of the same transaction; all others go on. What has an answer
+    is applied by :meth:`step`, some at a time.
     """
 
     def __init__(self, decoder: Decoder, cards: LiveCards) -> None:
         self._decoder = decoder
         self._cards = cards
         self._waiting: list[_Waiting] = []
-        self._late: set[int] = set()  # transactions with a change that waits
+        self._asked: list[tuple[_Waiting, Missing | None]] = []  # that the next answer is for
+        self._answered: _Answer | None = None
+        self._again: list[_Waiting] = []  # for which the answer was not enough
+        self._late: Counter[int] = Counter()  # transactions with changes that wait
         self.bad = 0
         """Records that could not be read; the stream sets them aside."""
 
     def __len__(self) -> int:
-        return len(self._waiting)
+        return self._late.total()
 
     def decode(self, record: Record) -> tuple[Change, int | None] | None:
         """The change of a record and its commit time; ``None`` for what is no change."""
@@ -80,36 +87,89 @@ class Feed:
 
     def _try(self, one: _Waiting) -> Seen | None:
         change = one.change
-        if change.id in self._late or self._cards.missing(change) is not None:
-            self._late.add(change.id)
+        if self._late[change.id] > 0 or self._cards.missing(change) is not None:
+            self._late[change.id] += 1
             self._waiting.append(one)
             return None
         return Seen(one.record, self._cards.apply(change), one.source_ts)
 
     def asks(self) -> Missing | None:
-        """What the first of the changes that wait need; ``None`` when none waits."""
-        ids: set[int] = set()
-        cards: dict[int, list[Span]] = {}
-        for one in self._waiting[:_AT_ONCE]:
-            missing = self._cards.missing(one.change)
-            if missing is not None:
-                ids |= missing.ids
-                for card, spans in missing.cards.items():
-                    cards.setdefault(card, []).extend(spans)
-        return Missing(frozenset(ids), cards) if self._waiting else None
+        """What the first of the changes that wait need; ``None`` when none waits.
 
-    def answer(self, asked: Missing, rows: Iterable[Kept]) -> list[Seen]:
-        """Apply what waited for these rows; what needs more goes on waiting."""
-        waiting = self._waiting
-        self._cards.learn(asked, rows, (one.change for one in waiting))
-        self._waiting, self._late = [], set()
-        seen = [found for one in waiting[:_AT_ONCE] if (found := self._try(one))]
-        self._waiting += waiting[_AT_ONCE:]
-        self._late |= {one.change.id for one in waiting[_AT_ONCE:]}
+        Nobody asks again before all of the last answer is applied.
+        """
+        if not self._waiting:
+            return None
+        first, self._waiting = self._waiting[:_AT_ONCE], self._waiting[_AT_ONCE:]
+        self._asked = [(one, self._cards.missing(one.change)) for one in first]
+        return _together(missing for _, missing in self._asked)
+
+    def answer(self, rows: Iterable[Kept]) -> None:
+        """What the lake said of what was asked last."""
+        self._answered = _Answer(rows)
+
+    def step(self) -> list[Seen]:
+        """Apply some of what waited for the last answer; what needs more goes on waiting."""
+        if self._answered is None:
+            return []
+        part, rest = self._asked[:_STEP], self._asked[_STEP:]
+        asked = _together(missing for _, missing in part)
+        self._cards.learn(asked, self._answered.of(asked), (one.change for one, _ in self._asked))
+        seen = []
+        for one, _ in part:
+            number = one.change.id
+            again = any(other.change.id == number for other in self._again)
+            if again or self._cards.missing(one.change) is not None:
+                self._again.append(one)
+                continue
+            self._late[number] -= 1
+            if not self._late[number]:
+                del self._late[number]
+            seen.append(Seen(one.record, self._cards.apply(one.change), one.source_ts))
         self._cards.close()
+        self._asked = rest
+        if not rest:
+            self._answered = None
+            self._waiting, self._again = [*self._again, *self._waiting], []
         return seen
+
+    @property
+    def is_answered(self) -> bool:
+        """Whether there is something to :meth:`step` through."""
+        return self._answered is not None
 
     def done(self, partition: int, position: int) -> int:
         """The offset before which nothing of the partition waits, ``position`` at most."""
-        waiting = (one.record.offset for one in self._waiting if one.record.partition == partition)
-        return min(waiting, default=position)
+        waiting = chain((one for one, _ in self._asked), self._again, self._waiting)
+        places = (one.record.offset for one in waiting if one.record.partition == partition)
+        return min(places, default=position)
+
+
+class _Answer:
+    """Rows of the lake by number and by card."""
+
+    def __init__(self, rows: Iterable[Kept]) -> None:
+        self._by_id: dict[int, Kept] = {}
+        self._by_card: dict[int, list[Kept]] = {}
+        for row in rows:
+            self._by_id[row.id] = row
+            if row.booked is not None:
+                self._by_card.setdefault(row.booked.card_id, []).append(row)
+
+    def of(self, asked: Missing) -> Iterator[Kept]:
+        for number in asked.ids:
+            if number in self._by_id:
+                yield self._by_id[number]
+        for card in asked.cards:
+            yield from self._by_card.get(card, ())
+
+
+def _together(parts: Iterable[Missing | None]) -> Missing:
+    ids: set[int] = set()
+    cards: dict[int, list[Span]] = {}
+    for missing in parts:
+        if missing is not None:
+            ids |= missing.ids
+            for card, spans in missing.cards.items():
+                cards.setdefault(card, []).extend(spans)
+    return Missing(frozenset(ids), cards)

@@ -13,7 +13,7 @@ import signal
 import threading
 import time
 from collections.abc import Iterator, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -34,7 +34,7 @@ from infra.settings import Settings
 from lakehouse_schemas import contracts
 from stream_jobs.io.metrics import serve
 from stream_jobs.io.source import starting_offsets
-from stream_jobs.live.cards import Alert, Kept, LiveCards, Missing
+from stream_jobs.live.cards import Alert, Kept, LiveCards
 from stream_jobs.live.feed import Feed, Record, Seen
 from stream_jobs.live.history import Silver
 from stream_jobs.live.metrics import AlertMetrics
@@ -56,6 +56,7 @@ _REWOUND = 200_000  # records at most that are read ahead at the start
 # Reading the lake costs a scan of it: at most a tenth of the time, so that alerts stay alone
 # with a processor, and a second apart, so that one scan answers many.
 _REST_S = 1.0
+_CROWD = 50_000  # changes that wait: more come only when these are fewer
 _REST_FACTOR = 9.0
 
 
@@ -142,7 +143,7 @@ class _Service:
         self._goal: dict[int, int] = {}
         self._committed: dict[int, int] = {}
         self._failed: KafkaError | None = None
-        self._asked: tuple[Missing, Future[list[Kept]], float] | None = None
+        self._reading: tuple[Future[list[Kept]], float] | None = None
         self._next_ask = 0.0
 
     # ── Start ────────────────────────────────────────────────────────────────────────────────
@@ -232,7 +233,9 @@ class _Service:
 
     def _ask_now(self) -> None:
         while asked := self._feed.asks():
-            self._feed.answer(asked, self._silver.read(asked))
+            self._feed.answer(self._silver.read(asked))
+            while self._feed.is_answered:
+                self._feed.step()
 
     # ── Live ─────────────────────────────────────────────────────────────────────────────────
 
@@ -241,25 +244,26 @@ class _Service:
         committed = told = time.monotonic()
         alerts = records = 0
         while not self._stop.is_set():
+            busy = len(self._producer) or self._feed.is_answered
             # Deliveries are heard of between two looks at the consumer.
-            for message in self._poll(0.005 if len(self._producer) else 0.1):
+            for message in self._poll(0.005 if busy else 0.1) if self._has_room() else ():
                 if message.error():
                     continue
                 records += 1
                 alerts += self._take(message)
-            self._learn()
+            alerts += self._learn()
             self._producer.poll(0)
             self._check()
             now = time.monotonic()
             if now - committed >= _COMMIT_EVERY_S:
                 committed = now
-                self._commit(wait=False)
+                self._commit(last=False)
                 self._measure()
             if now - told >= _TELL_EVERY_S:
                 told = now
                 _log.info("%d records, %d alerts, %d wait", records, alerts, len(self._feed))
                 alerts = records = 0
-        self._commit(wait=True)
+        self._commit(last=True)
 
     def _poll(self, patience_s: float) -> list[Message]:
         """What is there, or the first that comes."""
@@ -276,27 +280,36 @@ class _Service:
                 )
         return found
 
+    def _has_room(self) -> bool:
+        """Whether more may come; else it waits for the lake, rather than run out of memory."""
+        if len(self._feed) <= _CROWD:
+            return True
+        if self._reading is not None:
+            wait([self._reading[0]], 0.1)
+        return False
+
     def _take(self, message: Message) -> int:
         record = _record(message)
         self._positions[record.partition] = record.offset + 1
         self._metrics.records.inc()
         return self._publish([self._feed.take(record)])
 
-    def _learn(self) -> None:
-        """Have what waits looked up, beside the live changes."""
-        if self._asked is None:
-            if len(self._feed) and time.monotonic() >= self._next_ask:
-                asked = self._feed.asks()
-                if asked is not None:
-                    reading = self._reader.submit(self._silver.read, asked)
-                    self._asked = (asked, reading, time.monotonic())
-            return
-        asked, reading, since = self._asked
-        if reading.done():
-            self._asked = None
-            rest = max(_REST_S, _REST_FACTOR * (time.monotonic() - since))
-            self._next_ask = time.monotonic() + rest
-            self._publish(self._feed.answer(asked, reading.result()))
+    def _learn(self) -> int:
+        """Have what waits looked up, beside the live changes; the alerts that this raises."""
+        if self._feed.is_answered:
+            return self._publish(self._feed.step())
+        now = time.monotonic()
+        if self._reading is not None:
+            reading, since = self._reading
+            if reading.done():
+                self._reading = None
+                self._next_ask = now + max(_REST_S, _REST_FACTOR * (now - since))
+                self._feed.answer(reading.result())
+        elif now >= self._next_ask or len(self._feed) > _CROWD:
+            asked = self._feed.asks()
+            if asked is not None:
+                self._reading = (self._reader.submit(self._silver.read, asked), now)
+        return 0
 
     def _publish(self, seen: list[Seen]) -> int:
         published = 0
@@ -332,7 +345,7 @@ class _Service:
                 f"({self._failed.str()}); see `finlake status`, it is published at the next start"
             )
 
-    def _commit(self, *, wait: bool) -> None:
+    def _commit(self, *, last: bool) -> None:
         """Say how far this is, once Kafka has every alert up to there."""
         done = {p: self._feed.done(p, position) for p, position in self._positions.items()}
         new = {p: offset for p, offset in done.items() if self._committed.get(p) != offset}
@@ -348,7 +361,7 @@ class _Service:
             )
         offsets = [TopicPartition(_TOPIC, p, offset) for p, offset in new.items()]
         try:
-            if wait:
+            if last:
                 self._consumer.commit(offsets=offsets, asynchronous=False)
             else:
                 self._consumer.commit(offsets=offsets, asynchronous=True)

@@ -115,7 +115,9 @@ class Life:
 
     def answer(self) -> None:
         while asked := self.feed.asks():
-            self._note(self.feed.answer(asked, self._silver.read(asked)))
+            self.feed.answer(self._silver.read(asked))
+            while self.feed.is_answered:
+                self._note(self.feed.step())
 
     def _note(self, seen: list[Seen]) -> None:
         for one in seen:
