@@ -1,6 +1,9 @@
-"""Ask the lake in SQL: DuckDB over delta-rs, always at the newest version.
+"""Ask the lake in SQL: DuckDB over the files that delta-rs names, always at the newest version.
 
 Table names are layer and name, ``gold.agg_minute``. A statement may only read.
+
+Tables in a folder are read by DuckDB itself, which skips what a filter leaves out; others, and
+those of a form that it does not know, through a pyarrow dataset (``docs/decisions/0005-*.md``).
 """
 
 from __future__ import annotations
@@ -9,11 +12,13 @@ import re
 import threading
 from collections.abc import Sequence
 from typing import Any
+from urllib.parse import unquote
 
 import duckdb
 import pyarrow as pa
 from deltalake import DeltaTable
 from deltalake.exceptions import DeltaError
+from deltalake.schema import PrimitiveType, Schema
 
 from finlake.errors import ComponentMissing, FinlakeError
 from infra.lake.tables import LAKE_LAYERS, Lake
@@ -45,9 +50,16 @@ class Query:
         self._lock = threading.Lock()
         self._tables: dict[str, DeltaTable] = {}
         self._datasets: dict[str, tuple[int, Any]] = {}
+        self._shown: dict[str, tuple[int, bool]] = {}  # version, and whether DuckDB reads the files
+        self._connection = duckdb.connect(config={"threads": 2})
+        self._connection.execute("SET parquet_metadata_cache = true")
         # People's statements may read the lake and nothing else of this machine.
-        self._connection = duckdb.connect(config={"threads": 2, "enable_external_access": False})
-        self._connection.execute(NO_PUSHDOWN)
+        if self._lake.storage_options is None:
+            folder = _literal(self._lake.spark_root.removeprefix("file:") + "/")
+            self._connection.execute(f"SET allowed_directories = [{folder}]")
+        else:
+            self._connection.execute(NO_PUSHDOWN)
+        self._connection.execute("SET enable_external_access = false")
         for layer in LAKE_LAYERS:
             self._connection.execute(f"CREATE SCHEMA {layer}")
 
@@ -74,15 +86,15 @@ class Query:
             raise QueryError(
                 f"DuckDB gave up after {timeout_s} s; ask for less or raise the time-out"
             ) from None
-        except duckdb.Error as error:
-            raise QueryError(f"DuckDB: {' '.join(str(error).split())[:400]}") from error
-        except (DeltaError, OSError) as error:
+        except (duckdb.IOException, DeltaError, OSError) as error:
             # What follows the first line is the engine's own trace.
             reason = str(error).strip().partition("\n")[0][:300]
             names = ", ".join(contract.full_name for contract in _mentioned(sql))
             raise ComponentMissing(
                 f"{names}: could not be read ({reason}); see `finlake status`, then try again"
             ) from error
+        except duckdb.Error as error:
+            raise QueryError(f"DuckDB: {' '.join(str(error).split())[:400]}") from error
         finally:
             if timer:
                 timer.cancel()
@@ -90,10 +102,8 @@ class Query:
 
     def version(self, table: str) -> int:
         """Newest version of a table such as ``gold.agg_minute``; -1 while it is not there."""
-        contract = contracts.get(table)
-        self._dataset(contract)
-        found = self._datasets.get(contract.full_name)
-        return found[0] if found else -1
+        with self._lock:
+            return self._renew(contracts.get(table))
 
     def _check_reads_only(self, sql: str) -> None:
         statements = duckdb.extract_statements(sql)
@@ -102,32 +112,103 @@ class Query:
 
     def _show(self, cursor: duckdb.DuckDBPyConnection, contract: Contract) -> None:
         """Make the table's newest version visible to this cursor under its own name."""
+        name = contract.full_name
         alias = f"{contract.layer}__{contract.name}"
-        cursor.register(alias, self._dataset(contract))
         with self._lock:
-            cursor.execute(
-                f"CREATE VIEW IF NOT EXISTS {contract.full_name} AS SELECT * FROM {alias}"
-            )
+            version = self._renew(contract)
+            shown = self._shown.get(name)
+            if shown is None or shown[0] != version:
+                files = self._files(contract)
+                select = files or f"SELECT * FROM {alias}"
+                if files or shown is None or shown[1]:
+                    if not files:  # the view needs something to look at
+                        self._register(cursor, contract, alias)
+                    cursor.execute(f"CREATE OR REPLACE VIEW {name} AS {select}")
+                shown = self._shown[name] = (version, bool(files))
+            if not shown[1]:
+                self._register(cursor, contract, alias)
+
+    def _register(self, cursor: duckdb.DuckDBPyConnection, contract: Contract, alias: str) -> None:
+        cursor.execute(NO_PUSHDOWN)
+        cursor.register(alias, self._dataset(contract))
+
+    def _files(self, contract: Contract) -> str | None:
+        """The table as a statement over its files; ``None`` when only a dataset can read it."""
+        if self._lake.storage_options is not None:
+            return None
+        table = self._tables.get(contract.full_name)
+        schema = table.schema() if table else Schema.from_arrow(contract.arrow_schema())
+        types = [(field.name, _sql_type(field.type)) for field in schema.fields]
+        if not all(kind for _, kind in types) or (table and table.metadata().partition_columns):
+            return None
+        root = self._lake.uri(contract)
+        names = pa.table(table.get_add_actions())["path"].to_pylist() if table else []
+        paths = [f"{root}/{unquote(name)}" for name in names]
+        if not paths:
+            nothing = ", ".join(f"CAST(NULL AS {kind}) AS {_name(n)}" for n, kind in types)
+            return f"SELECT {nothing} WHERE false"
+        listed = ", ".join(map(_literal, paths))
+        columns = ", ".join(f"CAST({_name(n)} AS {kind}) AS {_name(n)}" for n, kind in types)
+        return f"SELECT {columns} FROM read_parquet([{listed}], union_by_name = true)"
+
+    def _renew(self, contract: Contract) -> int:
+        """Move the table to its newest version and say which; -1 while it is not there."""
+        name = contract.full_name
+        table = self._tables.get(name)
+        if table is not None:
+            table.update_incremental()
+            return int(table.version())
+        table = self._lake.open(contract)
+        if table is None:
+            return -1
+        self._tables[name] = table
+        return int(table.version())
 
     def _dataset(self, contract: Contract) -> Any:
+        """The table at the version that it was moved to."""
         name = contract.full_name
-        with self._lock:
-            table = self._tables.get(name)
-            if table is None:
-                table = self._lake.open(contract)
-                if table is None:
-                    return contract.arrow_schema().empty_table()
-                self._tables[name] = table
-            else:
-                table.update_incremental()
-            version = table.version()
-            known = self._datasets.get(name)
-            if known is None or known[0] != version:
-                known = (version, table.to_pyarrow_dataset())
-                self._datasets[name] = known
-            return known[1]
+        table = self._tables.get(name)
+        if table is None:
+            return contract.arrow_schema().empty_table()
+        known = self._datasets.get(name)
+        if known is None or known[0] != table.version():
+            known = (table.version(), table.to_pyarrow_dataset())
+            self._datasets[name] = known
+        return known[1]
 
 
 def _mentioned(sql: str) -> list[Contract]:
     names = {f"{layer}.{table}".lower() for layer, table in _MENTION.findall(sql)}
     return [contract for contract in contracts.all() if contract.full_name in names]
+
+
+_SIMPLE = {
+    "string": "VARCHAR",
+    "long": "BIGINT",
+    "integer": "INTEGER",
+    "short": "SMALLINT",
+    "byte": "TINYINT",
+    "float": "FLOAT",
+    "double": "DOUBLE",
+    "boolean": "BOOLEAN",
+    "binary": "BLOB",
+    "date": "DATE",
+    "timestamp": "TIMESTAMPTZ",
+    "timestamp_ntz": "TIMESTAMP",
+}
+
+
+def _sql_type(kind: object) -> str | None:
+    """DuckDB's name for a type of Delta's; ``None`` for a nested one."""
+    if not isinstance(kind, PrimitiveType):
+        return None
+    name = kind.type
+    return name.upper() if name.startswith("decimal(") else _SIMPLE.get(name)
+
+
+def _name(text: str) -> str:
+    return '"' + text.replace('"', '""') + '"'
+
+
+def _literal(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"
