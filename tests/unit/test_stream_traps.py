@@ -308,6 +308,10 @@ def test_trap_6_the_source_never_skips_what_was_dropped_and_starts_where_the_lak
             options[name] = value
             return self
 
+        def options(self, **given):
+            options.update(given)
+            return self
+
         def load(self):
             return self
 
