@@ -163,8 +163,11 @@ def events(steps: Iterable[Any]) -> list[Event]:
     return world.sent
 
 
+ELSEWHERE = USES.map(lambda one: {**one, "card_id": 1 - one["card_id"]})
 STEPS = st.lists(
-    st.one_of(USES, USES, USES, USES, st.integers(1, 14), st.just("read")), min_size=1, max_size=24
+    st.one_of(USES, USES, USES, USES, ELSEWHERE, st.integers(1, 14), st.just("read")),
+    min_size=1,
+    max_size=24,
 )
 LIMITS = st.fixed_dictionaries({"capacity": st.integers(1, 6), "keep": st.integers(0, 4)})
 QUICK = settings(max_examples=150, suppress_health_check=list(HealthCheck), deadline=None)
