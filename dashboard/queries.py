@@ -325,10 +325,12 @@ def customer_transactions(customer: int, limit: int) -> Sql:
     return Sql(
         "SELECT f.transaction_ts, f.amount, f.channel, f.merchant_city, f.merchant_state, f.errors,"
         " f.is_fraud, c.card_last4, m.description AS category"
-        " FROM gold.fact_transactions f"
+        # Limited before it is joined: only then are files without newer rows left out.
+        " FROM (SELECT * FROM gold.fact_transactions WHERE user_id = ?"
+        " ORDER BY transaction_ts DESC, transaction_id DESC LIMIT ?) f"
         " LEFT JOIN gold.dim_card c ON c.card_id = f.card_id"
         " LEFT JOIN gold.dim_mcc m ON m.mcc = f.mcc"
-        " WHERE f.user_id = ? ORDER BY f.transaction_ts DESC, f.transaction_id DESC LIMIT ?",
+        " ORDER BY f.transaction_ts DESC, f.transaction_id DESC",
         (customer, limit),
     )
 

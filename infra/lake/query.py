@@ -142,8 +142,7 @@ class Query:
         if not all(kind for _, kind in types) or (table and table.metadata().partition_columns):
             return None
         root = self._lake.uri(contract)
-        names = pa.table(table.get_add_actions())["path"].to_pylist() if table else []
-        paths = [f"{root}/{unquote(name)}" for name in names]
+        paths = [f"{root}/{unquote(name)}" for name in _newest_first(table, contract)]
         if not paths:
             nothing = ", ".join(f"CAST(NULL AS {kind}) AS {_name(n)}" for n, kind in types)
             return f"SELECT {nothing} WHERE false"
@@ -175,6 +174,18 @@ class Query:
             known = (table.version(), table.to_pyarrow_dataset())
             self._datasets[name] = known
         return known[1]
+
+
+def _newest_first(table: DeltaTable | None, contract: Contract) -> list[str]:
+    """Names of the files, highest keys first: who asks for the newest rows is soon done."""
+    if table is None:
+        return []
+    actions = pa.table(table.get_add_actions(flatten=True))
+    low = f"min.{contract.key[0]}" if contract.key else ""
+    if low in actions.column_names:
+        actions = actions.sort_by([(low, "descending")])
+    names: list[str] = actions["path"].to_pylist()
+    return names
 
 
 def _mentioned(sql: str) -> list[Contract]:
