@@ -58,8 +58,7 @@ def apply(settings: Settings, tell: Tell = click.echo) -> None:
     source = parse_source(settings)
     connect = Connect(settings.connect_url)
     memory = epochs.read(settings)
-    new_password = write_connect_secrets(settings)
-    who, decision = _examine(settings, source, connect, memory, tell)
+    who, decision, new_password = _examine(settings, source, connect, memory, tell)
     _start(settings, connect, memory, who, decision, tell, anew=new_password)
 
 
@@ -71,11 +70,12 @@ def recover(settings: Settings, tell: Tell = click.echo) -> None:
     source = parse_source(settings)
     connect = Connect(settings.connect_url)
     memory = epochs.read(settings)
-    write_connect_secrets(settings)
-    who, decision = _examine(settings, source, connect, memory, tell, gap_allowed=True)
+    who, decision, new_password = _examine(
+        settings, source, connect, memory, tell, gap_allowed=True
+    )
     if decision.because is None:
         decision = Decision(decision.epoch + 1, "asked for by hand")
-    _start(settings, connect, memory, who, decision, tell)
+    _start(settings, connect, memory, who, decision, tell, anew=new_password)
 
 
 def status(settings: Settings) -> CaptureStatus:
@@ -138,14 +138,18 @@ def _examine(
     tell: Tell,
     *,
     gap_allowed: bool = False,
-) -> tuple[str, Decision]:
-    """Whose source this is and the epoch it is in; refuses what cannot be captured."""
+) -> tuple[str, Decision, bool]:
+    """Whose source this is, the epoch it is in, and whether Connect has got a new password.
+
+    Refuses what cannot be captured.
+    """
     name = connector_name(source.flavour)
     config = connect.config(name)
     if source.flavour == "postgresql":
         # PostgreSQL's log positions belong to the replication slot, which Debezium itself checks
         epoch = max(epochs.source_epoch(settings), epochs.configured_epoch(config) or 1)
-        return f"postgresql:{source.address}", Decision(epoch, None)
+        new_password = write_connect_secrets(settings)
+        return f"postgresql:{source.address}", Decision(epoch, None), new_password
     with cursor(source, settings, as_connector=True) as own:
         problems = preflight.judge(
             preflight.inspect(own, source), source, contracts.layer("source")
@@ -159,6 +163,7 @@ def _examine(
         missing_beat = ensure_beat(application, source)
     if missing_beat:
         tell(f"heartbeat: {missing_beat}")
+    new_password = write_connect_secrets(settings)  # one that the source has just taken
     if config is None and memory is not None:
         connect.create_stopped(
             name, connector_config(settings, contracts.layer("source"), epoch=memory.epoch)
@@ -178,7 +183,7 @@ def _examine(
             f"connector {name}: has read to binlog file {read_to[0]} and the oldest is {oldest}:"
             f" {Explanation.of('server-log-gone')}"
         )
-    return who, decision
+    return who, decision, new_password
 
 
 def _start(

@@ -6,11 +6,15 @@ import ssl
 import stat
 import subprocess
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from confluent_kafka.admin import AdminClient
 
+import connectors
 from connectors.config import connector_config
+from connectors.epoch import Decision
+from connectors.rest import ConnectorStatus, TaskStatus
 from finlake.cli import main
 from finlake.errors import UsageProblem
 from infra import security
@@ -274,3 +278,30 @@ def test_certificates_of_a_making_that_was_cut_short_are_made_again(ca, home):
     server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     own = certificate(home, "kafka")
     server.load_cert_chain(own / "public.crt", own / "private.key")
+
+
+@pytest.mark.parametrize(("new_password", "restarts"), [(True, [False]), (False, [])])
+def test_a_new_password_starts_a_running_connector_anew(home, monkeypatch, new_password, restarts):
+    """Its configuration stays the same, and the password is read when a task starts."""
+    done = []
+    running = ConnectorStatus("c", "RUNNING", "", (TaskStatus(0, "RUNNING", None),))
+    connect = SimpleNamespace(
+        status=lambda name: running,
+        put=lambda name, config: False,
+        resume=lambda name: None,
+        restart=lambda name, only_failed=True: done.append(only_failed),
+        wait_running=lambda name: None,
+        offset=lambda name: None,
+    )
+    monkeypatch.setattr("connectors.topics.create", lambda *_: [])
+    home.mkdir()
+    connectors._start(
+        load_settings(source_url=URL),
+        connect,  # type: ignore[arg-type]
+        None,
+        "mariadb:1:uuid",
+        Decision(1, None),
+        lambda line: None,
+        anew=new_password,
+    )
+    assert done == restarts
