@@ -18,9 +18,9 @@ import pyarrow.compute as pc
 
 from batch_jobs import traffic
 from batch_jobs.bench.figures import Figure, Figures
-from batch_jobs.follow import Commit, Follower
 from batch_jobs.bench.markers import AMOUNTS, Markers
 from batch_jobs.bench.processes import Watch, stack_pids
+from batch_jobs.follow import Commit, Follower
 from batch_jobs.load.connection import connect
 from finlake.errors import ComponentMissing
 from infra.lake.query import Query

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from itertools import groupby
 from typing import TYPE_CHECKING
 
 import click
@@ -26,6 +27,21 @@ class _Rates(click.ParamType[tuple[float, ...]]):
         if not rates or min(rates) < 1:
             self.fail(f"{value!r} is no list of rates such as 100,1000", param, ctx)
         return rates
+
+
+class _Numbers(click.ParamType[tuple[int, ...]]):
+    name = "numbers"
+
+    def convert(
+        self, value: object, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[int, ...]:
+        try:
+            numbers = tuple(int(part) for part in str(value).split(","))
+        except ValueError:
+            numbers = ()
+        if not numbers or min(numbers) < 1000:
+            self.fail(f"{value!r} is no list of numbers such as 1000000,10000000", param, ctx)
+        return numbers
 
 
 @click.group()
@@ -108,6 +124,84 @@ def alerts(rates: tuple[float, ...], seconds: float, seed: int, as_json: bool) -
         _print(measure(settings, rate, seconds, seed + number, _said), as_json)
 
 
+@bench.command("query")
+@click.option(
+    "--transactions", type=click.IntRange(min=1000), default=10_000_000, show_default=True,
+    help="Size of the lake; made once, then kept in the home.",
+)  # fmt: skip
+@click.option(
+    "--runs", type=click.IntRange(min=2), default=20, show_default=True,
+    help="Warm runs of each statement.",
+)  # fmt: skip
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object a line.")
+def query_(transactions: int, runs: int, as_json: bool) -> None:
+    """Every statement of the dashboard over a large lake of its own; no stack is needed.
+
+    \b
+    Example:
+      finlake bench query --transactions 10000000 --json
+    """
+    from batch_jobs.bench.query import query
+    from infra.settings import load_settings
+
+    _print(query(load_settings(), transactions, runs, said=_said), as_json)
+
+
+@bench.command()
+@click.option(
+    "--rows", type=_Numbers(), default="1000000,10000000,50000000", show_default=True,
+    metavar="N[,N...]", help="Transactions in the lake, one run for each.",
+)  # fmt: skip
+@click.option(
+    "--batches", type=click.IntRange(min=1), default=300, show_default=True,
+    help="Batches of each run; 3600 are an hour's worth.",
+)  # fmt: skip
+@click.option(
+    "--changes", type=click.IntRange(min=1), default=1000, show_default=True,
+    help="Changes in a batch.",
+)  # fmt: skip
+@click.option("--seed", type=int, default=1, show_default=True, help="Seed of set and traffic.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object a line.")
+def growth(rows: tuple[int, ...], batches: int, changes: int, seed: int, as_json: bool) -> None:
+    """The same traffic over tables of different size, in lakes of its own; no stack is needed.
+
+    \b
+    Example:
+      finlake bench growth --rows 1000000,10000000 --batches 3600 --json
+    """
+    from batch_jobs.bench.growth import growth as measure
+    from infra.settings import load_settings
+
+    _print(measure(load_settings(), rows, batches, changes, seed, _said), as_json)
+
+
+@bench.command("verify")
+@click.option(
+    "--rate", type=click.FloatRange(min=1), default=1000, show_default=True,
+    help="Changes a second.",
+)  # fmt: skip
+@click.option(
+    "--seconds", type=click.FloatRange(min=1), default=180, show_default=True, help="Length."
+)
+@click.option(
+    "--every", type=click.FloatRange(min=0.1), default=15, show_default=True,
+    help="Seconds between two rounds.",
+)  # fmt: skip
+@click.option("--seed", type=int, default=1, show_default=True, help="Seed of the traffic.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object a line.")
+def verify_(rate: float, seconds: float, every: float, seed: int, as_json: bool) -> None:
+    """What `finlake verify --watch` costs under live traffic; the stream has to run.
+
+    \b
+    Example:
+      finlake bench verify --rate 1000 --seconds 180 --json
+    """
+    from batch_jobs.bench.watching import watching
+    from infra.settings import load_settings
+
+    _print(watching(load_settings(), rate, seconds, every, seed, _said), as_json)
+
+
 def _said(text: str) -> None:
     click.echo(f"finlake bench: {text}", err=True)
 
@@ -119,16 +213,20 @@ def _print(figures: Iterable[Figure], as_json: bool) -> None:
         for figure in figures:
             click.echo(json.dumps(figure.as_dict()))
         return
+    for _, group in groupby(figures, key=lambda figure: figure.params):
+        _print_table(list(group))
+
+
+def _print_table(shown: list[Figure]) -> None:
     from rich import box
     from rich.console import Console
     from rich.table import Table
 
-    shown = list(figures)
     params = ", ".join(f"{name} {value}" for name, value in shown[0].params.items())
     title = f"{shown[0].bench}: {params}\n{shown[0].machine}, commit {shown[0].commit}"
     table = Table("metric", box=box.SIMPLE, title=title, title_justify="left")
     table.add_column("value", justify="right")
     table.add_column("unit")
     for figure in shown:
-        table.add_row(figure.metric, f"{figure.value:,.1f}", figure.unit)
+        table.add_row(figure.metric, f"{figure.value:,.2f}", figure.unit)
     Console().print(table)

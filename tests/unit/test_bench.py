@@ -16,17 +16,17 @@ from hypothesis import strategies as st
 import batch_jobs.bench
 from batch_jobs.bench import figures, markers, processes
 from batch_jobs.bench.figures import Figure, Figures, percentiles
-from batch_jobs.follow import Follower
 from batch_jobs.bench.freshness import Reader, Sightings
 from batch_jobs.bench.markers import AMOUNTS, Markers
 from batch_jobs.bench.processes import Watch
+from batch_jobs.follow import Follower
 from finlake.cli import main
 from finlake.errors import ComponentMissing, FinlakeError, UsageProblem
 from infra.lake.tables import Lake
 from infra.settings import load_settings
 from infra.stack.supervisor import Report
 from lakehouse_schemas import contracts
-from stream_jobs.io.writer import DeltaRsWriter
+from stream_jobs.io.writer import LakeWriter, Tables
 from tests.unit.stream_world import Stream, Topics, World, row
 
 # ── Figures ──────────────────────────────────────────────────────────────────────────────────────
@@ -86,7 +86,9 @@ class Chain:
         self.settings = load_settings(home=home)
         self.lake = Lake(self.settings)
         self.world = World()
-        self.stream = Stream(self.lake, lambda: DeltaRsWriter(self.lake, "app"), self.settings)
+        self.stream = Stream(
+            self.lake, lambda: LakeWriter(Tables(self.lake, 1 << 24), "app"), self.settings
+        )
         self.topics = Topics([])
         self.sent = 0
         self.clock = 100.0

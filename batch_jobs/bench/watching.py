@@ -1,0 +1,97 @@
+"""What the continuous proof costs while traffic runs: its share of a core, and the source's."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from batch_jobs import traffic
+from batch_jobs.bench.figures import Figure, Figures
+from batch_jobs.bench.processes import Watch, stack_pids
+from batch_jobs.traffic.simulation import Mix
+from finlake.errors import ComponentMissing, FinlakeError
+from infra.settings import Settings
+from infra.stack.control import status
+
+__all__ = ["watching"]
+
+
+def watching(
+    settings: Settings,
+    rate: float,
+    seconds: float,
+    every: float,
+    seed: int = 1,
+    said: Callable[[str], None] = lambda _: None,
+) -> Iterator[Figure]:
+    """Run traffic and ``finlake verify --watch`` side by side.
+
+    The first round reads every file once, so it stands apart; shares are of the rounds after it.
+
+    Raises:
+        ComponentMissing: when the stack or the stream does not run.
+        FinlakeError: when the proof ends by itself.
+    """
+    components = {one.component: one.version for one in status(settings)}
+    pids = stack_pids(settings)
+    if "stream" not in pids:
+        raise ComponentMissing(
+            "the stream does not run in this stack; start it with `finlake up --with stream`"
+        )
+    params: dict[str, float | int | str] = {
+        "rate": rate,
+        "seconds": seconds,
+        "every": every,
+        "seed": seed,
+        "source": settings.source_flavour,
+    }
+    figures = Figures("verify", params, components)
+    process = _start(settings, every)
+    lines: list[str] = []
+    reading = threading.Thread(target=lambda: lines.extend(process.stdout or ()), daemon=True)
+    reading.start()
+    said(f"{rate:g} changes/s for {seconds:g} s, a round every {every:g} s")
+    with Watch({**pids, "verify": process.pid}) as watch:
+        mix = Mix(75, 20, 5)
+        summary = traffic.run(settings, rate=rate, seconds=seconds, seed=seed, mix=mix)
+        if process.poll() is None:
+            process.send_signal(signal.SIGINT)
+        process.wait()
+    reading.join()
+    rounds = [json.loads(line) for line in lines]
+    if len(rounds) < 3:
+        words = (process.stderr.read() if process.stderr else "").strip().splitlines()
+        raise FinlakeError(f"too few rounds: {words[-1:] or 'make the run longer'}")
+    first, *rest = rounds
+    length = rest[-1]["at"] - first["at"]
+    yield figures.of("changes_per_second", summary.rate, "changes/s")
+    yield figures.of("first_round.cpu", first["cpu_seconds"], "s")
+    yield figures.of("rounds", len(rest), "rounds")
+    own = sum(one["cpu_seconds"] for one in rest) / length
+    source = sum(one["source_seconds"] for one in rest) / length
+    yield figures.of("share_of_core", 100 * own, "%")
+    yield figures.of("source_answering", 100 * source, "% of the time")
+    yield from figures.spread("lag", [one["lag_seconds"] or 0.0 for one in rest], "s")
+    yield figures.of("changed_keys", sum(one["changed_keys"] for one in rest), "keys")
+    yield figures.of("unequal_rounds", sum(not one["equal"] for one in rest), "rounds")
+    yield from watch.figures(figures)
+
+
+def _start(settings: Settings, every: float) -> subprocess.Popen[str]:
+    root = str(Path(__file__).parents[2])
+    path = os.pathsep.join(filter(None, [root, os.environ.get("PYTHONPATH", "")]))
+    words = ["verify", "--watch", "--every", str(every), "--json", "--port", "0"]
+    return subprocess.Popen(
+        [sys.executable, "-m", "finlake", *words],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONPATH": path, "FINLAKE_HOME": str(settings.home)},
+    )
