@@ -13,7 +13,6 @@ import signal
 import threading
 import time
 from collections.abc import Iterator, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -28,16 +27,15 @@ from connectors.config import table_topic
 from connectors.topics import ALERTS_TOPIC
 from finlake.errors import ComponentMissing, FinlakeError
 from infra.database.users import DATABASE
-from infra.lake.tables import Lake
 from infra.security import kafka_options
 from infra.settings import Settings
 from lakehouse_schemas import contracts
 from stream_jobs.io.metrics import serve
 from stream_jobs.io.source import starting_offsets
-from stream_jobs.live.cards import Alert, Kept, LiveCards
+from stream_jobs.live.cards import Alert, LiveCards
 from stream_jobs.live.feed import Feed, Record, Seen
-from stream_jobs.live.history import Silver
 from stream_jobs.live.metrics import AlertMetrics
+from stream_jobs.live.reader import Reader
 from stream_jobs.transforms.envelope import Decoder
 from stream_jobs.transforms.rules import SEVERITY, Rules
 
@@ -49,12 +47,13 @@ _log = logging.getLogger(__name__)
 _TOPIC = table_topic(DATABASE, "transactions")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _COMMIT_EVERY_S = 1.0
+_COMMIT_AT_LAST_S = 5.0
 _TELL_EVERY_S = 10.0
 _ANSWER_S = 10.0
 _MOST = 1_000  # records before anything else gets its turn
 _REWOUND = 200_000  # records at most that are read ahead at the start
-# Reading the lake costs a scan of it: at most a tenth of the time, so that alerts stay alone
-# with a processor, and a second apart, so that one scan answers many.
+# Reading the lake costs a scan of it: at most a tenth of the time, to leave the processors to
+# others, and a second apart, so that one scan answers many.
 _REST_S = 1.0
 _CROWD = 50_000  # changes that wait: more come only when these are fewer
 _REST_FACTOR = 9.0
@@ -117,9 +116,9 @@ class _Service:
         self._settings = settings
         self._metrics = metrics
         self._stop = stop
-        rules = Rules.of(settings)
-        self._silver = Silver(Lake(settings), rules)
-        self._rules = rules
+        self._rules = Rules.of(settings)
+        self._lake = Reader(settings)
+        held.callback(self._lake.close)
         common = {**kafka_options(settings), "log_level": 3}
         self._consumer = Consumer(
             {
@@ -137,13 +136,11 @@ class _Service:
         self._producer = Producer(
             {**common, "enable.idempotence": True, "linger.ms": 0, "compression.type": "none"}
         )
-        self._reader = ThreadPoolExecutor(1, thread_name_prefix="lake")
-        held.callback(self._reader.shutdown)
         self._positions: dict[int, int] = {}
         self._goal: dict[int, int] = {}
         self._committed: dict[int, int] = {}
         self._failed: KafkaError | None = None
-        self._reading: tuple[Future[list[Kept]], float] | None = None
+        self._asked_at: float | None = None
         self._next_ask = 0.0
 
     # ── Start ────────────────────────────────────────────────────────────────────────────────
@@ -153,7 +150,7 @@ class _Service:
         began = time.monotonic()
         # In this order the lake has at least what it says it has, and the topic what the lake has.
         ends = json.loads(starting_offsets(self._settings))[_TOPIC]
-        history = self._silver.start()
+        history = self._lake.start()
         reach = {int(p): self._watermarks(int(p)) for p in ends}
         ended = {p: _within(ends[str(p)], *reach[p]) for p in reach}
         self._committed = self._read_committed(reach)
@@ -182,8 +179,11 @@ class _Service:
         self._positions = dict(self._goal)
         self._feed.bad = 0
         self._consumer.assign([TopicPartition(_TOPIC, p, o) for p, o in self._goal.items()])
+        # What is remembered stays for long and holds no cycles: looking through all of it again
+        # and again would be a pause each time.
         gc.collect()
-        gc.freeze()  # what was read stays: looking through it again and again is a pause each time
+        gc.freeze()
+        gc.set_threshold(10_000, 20, 1_000_000)
         _log.info(
             "live from %s after %.1f s: %d uses from the lake, %d changes known before",
             ", ".join(f"{_TOPIC}[{p}]@{o}" for p, o in sorted(self._goal.items())),
@@ -233,7 +233,8 @@ class _Service:
 
     def _ask_now(self) -> None:
         while asked := self._feed.asks():
-            self._feed.answer(self._silver.read(asked))
+            self._lake.ask(asked)
+            self._feed.answer(self._lake.answer())
             while self._feed.is_answered:
                 self._feed.step()
 
@@ -255,7 +256,9 @@ class _Service:
             self._producer.poll(0)
             self._check()
             now = time.monotonic()
-            if now - committed >= _COMMIT_EVERY_S:
+            due = now - committed
+            # Alerts that are under way are not waited for unless they never have a pause.
+            if due >= _COMMIT_EVERY_S and (not len(self._producer) or due >= _COMMIT_AT_LAST_S):
                 committed = now
                 self._commit(last=False)
                 self._measure()
@@ -284,8 +287,8 @@ class _Service:
         """Whether more may come; else it waits for the lake, rather than run out of memory."""
         if len(self._feed) <= _CROWD:
             return True
-        if self._reading is not None:
-            wait([self._reading[0]], 0.1)
+        if self._asked_at is not None:
+            self._lake.has_answer(0.1)
         return False
 
     def _take(self, message: Message) -> int:
@@ -299,16 +302,16 @@ class _Service:
         if self._feed.is_answered:
             return self._publish(self._feed.step())
         now = time.monotonic()
-        if self._reading is not None:
-            reading, since = self._reading
-            if reading.done():
-                self._reading = None
-                self._next_ask = now + max(_REST_S, _REST_FACTOR * (now - since))
-                self._feed.answer(reading.result())
+        if self._asked_at is not None:
+            if self._lake.has_answer():
+                self._next_ask = now + max(_REST_S, _REST_FACTOR * (now - self._asked_at))
+                self._asked_at = None
+                self._feed.answer(self._lake.answer())
         elif now >= self._next_ask or len(self._feed) > _CROWD:
             asked = self._feed.asks()
             if asked is not None:
-                self._reading = (self._reader.submit(self._silver.read, asked), now)
+                self._lake.ask(asked)
+                self._asked_at = now
         return 0
 
     def _publish(self, seen: list[Seen]) -> int:
