@@ -117,8 +117,13 @@ coverage: $(READY) ## Report what the tests reached (after `make test`, or COVER
 	@$(BIN)/coverage report
 
 .PHONY: bench
-bench: setup ## Measure what runs (finlake up --with stream): WHAT=freshness|throughput
-	@$(BIN)/finlake bench $(or $(WHAT),freshness)
+bench: setup ## Print figures as a table: WHAT="freshness|throughput|alerts|verify|growth|query ..." (docs/benchmarks.md)
+ifdef WHAT
+	@$(BIN)/finlake bench $(WHAT)
+else
+	@$(BIN)/finlake bench query --transactions 1000000
+	@$(BIN)/finlake bench growth --rows 100000,1000000 --batches 60
+endif
 
 ##@ Help
 
