@@ -10,10 +10,13 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
+from itertools import groupby
+from typing import Any
 
+import numpy as np
 import pyarrow.compute as pc
 
 from batch_jobs import traffic
@@ -22,6 +25,7 @@ from batch_jobs.bench.markers import AMOUNTS, Markers
 from batch_jobs.bench.processes import Watch, stack_pids
 from batch_jobs.follow import Commit, Follower
 from batch_jobs.load.connection import connect
+from batch_jobs.traffic.simulation import Mix
 from finlake.errors import ComponentMissing
 from infra.lake.query import Query
 from infra.lake.tables import Lake
@@ -29,8 +33,9 @@ from infra.settings import Settings
 from infra.stack.control import status
 from lakehouse_schemas import contracts
 
-__all__ = ["WARM_UP_S", "Reader", "Sightings", "freshness"]
+__all__ = ["MIX", "WARM_UP_S", "Reader", "Sightings", "freshness", "over_batches"]
 
+MIX = Mix(insert=75, update=20, delete=5)
 WARM_UP_S = 5.0  # traffic before the first change that counts
 _MARKERS_EVERY_S = 0.25
 _HOLD_S = 3.0
@@ -38,12 +43,10 @@ _POLL_S = 0.005
 _PATIENCE_S = 30.0  # for the last changes after the traffic has stopped
 
 _HOPS = """
-SELECT table_name, hop, sum(events) AS events, sum(p50_ms * events) / sum(events) AS p50,
-    max(p95_ms) AS p95, max(max_ms) AS most
-FROM gold.pipeline_freshness
+SELECT table_name, hop, events, p50_ms, p95_ms, max_ms FROM gold.pipeline_freshness
 WHERE measured_at BETWEEN make_timestamptz(?) AND make_timestamptz(?)
     AND table_name IN ('transactions', 'finlake_heartbeat') AND events > 0
-GROUP BY ALL ORDER BY ALL"""
+ORDER BY table_name, hop"""
 
 
 @dataclass
@@ -182,6 +185,7 @@ def freshness(
         "rate": rate,
         "seconds": seconds,
         "warm_up_s": WARM_UP_S,
+        "mix": f"{MIX.insert:g}/{MIX.update:g}/{MIX.delete:g}",
         "seed": seed,
         "source": settings.source_flavour,
         "lake": settings.lake.partition(":")[0],
@@ -212,7 +216,12 @@ def freshness(
         markers.start()
         try:
             summary = traffic.run(
-                settings, rate=rate, seconds=seconds + WARM_UP_S, seed=seed, on_commit=on_commit
+                settings,
+                rate=rate,
+                seconds=seconds + WARM_UP_S,
+                seed=seed,
+                mix=MIX,
+                on_commit=on_commit,
             )
         finally:
             markers.stop()
@@ -267,8 +276,27 @@ def _watch(reader: Reader, done: threading.Event) -> None:
 def _hops(settings: Settings, figures: Figures, since: float, until: float) -> Iterator[Figure]:
     """What the stream itself measured; of transactions from MariaDB up to a second too old."""
     span = (int(since * 1e6), int(until * 1e6))
-    for row in Query(settings).query(_HOPS, span).to_pylist():
-        name = f"hop.{row['table_name']}.{row['hop']}"
-        yield figures.of(f"{name}.p50", row["p50"], "ms")
-        yield figures.of(f"{name}.p95_of_worst_batch", row["p95"], "ms")
-        yield figures.of(f"{name}.max", row["most"], "ms")
+    rows = Query(settings).query(_HOPS, span).to_pylist()
+    for (table, hop), batches in groupby(rows, key=lambda row: (row["table_name"], row["hop"])):
+        for name, value in over_batches(list(batches)).items():
+            yield figures.of(f"hop.{table}.{hop}.{name}", value, "ms")
+
+
+def over_batches(batches: Sequence[Mapping[str, Any]]) -> dict[str, float]:
+    """Percentiles of all changes, from number, median, 95th percentile and maximum of each batch.
+
+    Between those a batch's ages are taken as evenly spread, below its median as mirrored; the
+    maximum is exact.
+    """
+    points: list[float] = []
+    weights: list[float] = []
+    for one in batches:
+        p50, p95, most = one["p50_ms"], one["p95_ms"], one["max_ms"]
+        known = ([0.0, 0.05, 0.5, 0.95, 1.0], [2 * p50 - p95, 2 * p50 - p95, p50, p95, most])
+        points += np.interp((np.arange(100) + 0.5) / 100, *known).tolist()
+        weights += [one["events"] / 100] * 100
+    order = np.argsort(points)
+    ages, reached = np.asarray(points)[order], np.cumsum(np.asarray(weights)[order])
+    places = np.searchsorted(reached, np.array([0.5, 0.95, 0.99]) * reached[-1])
+    p50, p95, p99 = ages[np.minimum(places, len(ages) - 1)].tolist()
+    return {"p50": p50, "p95": p95, "p99": p99, "max": max(one["max_ms"] for one in batches)}

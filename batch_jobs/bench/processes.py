@@ -79,6 +79,10 @@ class Watch:
         cpu, written = self._start.get(name, (0.0, 0))
         return sum(use.cpu.values()) - cpu, sum(use.written.values()) - written
 
+    def peak(self, name: str) -> int:
+        """Most memory of a component at one moment, in bytes."""
+        return self._use[name].peak
+
     def _run(self) -> None:
         while not self._done.wait(_EVERY_S):
             self._sample()

@@ -27,9 +27,20 @@ from infra.settings import Settings
 from infra.stack.control import status
 from lakehouse_schemas import contracts
 
-__all__ = ["throughput"]
+__all__ = [
+    "commit_changes",
+    "end_once",
+    "lake_bytes",
+    "records_in_kafka",
+    "run_once",
+    "start_once",
+    "start_stream",
+    "throughput",
+    "wait_for_kafka",
+]
 
 _MOST_RATE = 20_000.0
+_PATIENCE_S = 120.0  # while it has not sent what is known to come
 _STILL_S = 3.0  # Debezium is done when nothing new has come for so long
 
 _DONE = """
@@ -53,18 +64,18 @@ def throughput(
     if "stream" in pids:
         raise UsageProblem("the stream runs; `finlake down`, then `finlake up` without it")
     said("applying what is in Kafka already")
-    _stream(settings)
+    run_once(settings)
     said(f"committing a backlog of {changes:,} changes")
-    before, began = _ends(settings), time.monotonic()
+    before, began = records_in_kafka(settings), time.monotonic()
     with Watch(pids) as captured:
-        committed = _commit(settings, changes, seed)
+        committed = commit_changes(settings, changes, seed)
         committed_s = time.monotonic() - began
-        records, captured_s = _wait_for_kafka(settings, before, began)
+        records, captured_s = wait_for_kafka(settings, before, began)
     said(f"streaming {records:,} records")
-    size, start = _bytes(settings), int(time.time() * 1e6)
-    process = _start(settings)
+    size, start = lake_bytes(settings), int(time.time() * 1e6)
+    process = start_once(settings)
     with Watch({**pids, "stream": process.pid}) as streamed:
-        _end(process)
+        end_once(process)
     events, busy_s = (column.to_pylist()[0] for column in Query(settings).query(_DONE, [start]))
     if not events:
         raise FinlakeError("the stream found no changes; see `finlake connectors status`")
@@ -86,12 +97,12 @@ def throughput(
     yield figures.of("stream.cpu", cpu / million, "s/million")
     yield figures.of("stream.disk_written", written / 2**20 / million, "MiB/million")
     if size is not None:
-        grown = (_bytes(settings) or 0) - size
+        grown = (lake_bytes(settings) or 0) - size
         yield figures.of("lake.grown", grown / 2**20 / million, "MiB/million")
     yield from streamed.figures(figures)
 
 
-def _commit(settings: Settings, changes: int, seed: int) -> int:
+def commit_changes(settings: Settings, changes: int, seed: int) -> int:
     """Commit traffic as fast as the source takes it until there are so many changes."""
     committed = 0
     while committed < changes:
@@ -101,7 +112,7 @@ def _commit(settings: Settings, changes: int, seed: int) -> int:
     return committed
 
 
-def _ends(settings: Settings) -> int:
+def records_in_kafka(settings: Settings) -> int:
     """Records that the topics of the source tables have ever had."""
     topics = [table_topic("finance", c.name) for c in contracts.source_tables()]
     consumer = Consumer({**kafka_options(settings), "group.id": "bench"})
@@ -122,26 +133,44 @@ def _ends(settings: Settings) -> int:
         consumer.close()
 
 
-def _wait_for_kafka(settings: Settings, before: int, began: float) -> tuple[int, float]:
-    """New records and the seconds until the last of them had come."""
-    last, at = _ends(settings), time.monotonic()
-    while time.monotonic() - at < _STILL_S:
+def wait_for_kafka(
+    settings: Settings, before: int, began: float, at_least: int = 1
+) -> tuple[int, float]:
+    """New records, no fewer than are known to come, and the seconds until the last had come.
+
+    Raises:
+        FinlakeError: when they do not come.
+    """
+    last, at = records_in_kafka(settings), time.monotonic()
+    while time.monotonic() - at < (_STILL_S if last - before >= at_least else _PATIENCE_S):
         time.sleep(0.2)
-        now = _ends(settings)
+        now = records_in_kafka(settings)
         if now != last:
             last, at = now, time.monotonic()
+    if last - before < at_least:
+        raise FinlakeError(
+            f"{last - before:,} of {at_least:,} records came to Kafka; see `finlake connectors "
+            "status`"
+        )
     return last - before, at - began
 
 
-def _stream(settings: Settings) -> None:
-    _end(_start(settings))
+def run_once(settings: Settings) -> None:
+    """Let the stream apply what is in Kafka."""
+    end_once(start_once(settings))
 
 
-def _start(settings: Settings) -> subprocess.Popen[str]:
+def start_once(settings: Settings) -> subprocess.Popen[str]:
+    """Start ``finlake stream --once``."""
+    return start_stream(settings, "--once")
+
+
+def start_stream(settings: Settings, *words: str) -> subprocess.Popen[str]:
+    """Start ``finlake stream`` in a process of its own."""
     root = str(Path(__file__).parents[2])
     path = os.pathsep.join(filter(None, [root, os.environ.get("PYTHONPATH", "")]))
     return subprocess.Popen(
-        [sys.executable, "-m", "finlake", "stream", "--once"],
+        [sys.executable, "-m", "finlake", "stream", *words],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
@@ -150,14 +179,19 @@ def _start(settings: Settings) -> subprocess.Popen[str]:
     )
 
 
-def _end(process: subprocess.Popen[str]) -> None:
+def end_once(process: subprocess.Popen[str]) -> None:
+    """Wait for its end.
+
+    Raises:
+        FinlakeError: when it failed; with its last words.
+    """
     _, said = process.communicate()
     if process.returncode:
         last = said.strip().splitlines()[-1:] or ["it said nothing"]
         raise FinlakeError(f"finlake stream --once failed: {last[0][:300]}")
 
 
-def _bytes(settings: Settings) -> int | None:
+def lake_bytes(settings: Settings) -> int | None:
     """Bytes of all of the lake's files; not known for an object store."""
     if not settings.lake.startswith("file:"):
         return None

@@ -122,6 +122,7 @@ class Watcher:
             )
         self._connection = duckdb.connect(config={"threads": 1, "memory_limit": MEMORY})
         self._connection.execute("SET TimeZone = 'UTC'")
+        self._connection.execute("SET parquet_metadata_cache = true")
         self._batches = self._table("gold.pipeline_batches")
         self._beats = self._table("gold.pipeline_freshness")
         self._tables = {

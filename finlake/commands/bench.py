@@ -56,11 +56,15 @@ def bench() -> None:
 
 @bench.command()
 @click.option(
-    "--rate", "rates", type=_Rates(), default="500", show_default=True, metavar="R[,R...]",
-    help="Changes a second, one run for each.",
+    "--rate", "rates", type=_Rates(), default="100,1000,5000", show_default=True,
+    metavar="R[,R...]", help="Changes a second, one run for each.",
 )  # fmt: skip
 @click.option(
-    "--seconds", type=click.FloatRange(min=1), default=60, show_default=True, help="Length of each."
+    "--seconds",
+    type=click.FloatRange(min=1),
+    default=180,
+    show_default=True,
+    help="Length of each.",
 )
 @click.option("--seed", type=int, default=1, show_default=True, help="Seed of the traffic.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object a line.")
@@ -84,19 +88,39 @@ def freshness(rates: tuple[float, ...], seconds: float, seed: int, as_json: bool
     "--changes", type=click.IntRange(min=1000), default=200_000, show_default=True,
     help="Size of the backlog.",
 )  # fmt: skip
+@click.option(
+    "--snapshot", type=click.IntRange(min=1000), metavar="ROWS",
+    help="Instead: the initial snapshot of a source filled with so many transactions.",
+)  # fmt: skip
+@click.option(
+    "--live", is_flag=True,
+    help="The stream runs while Debezium captures what was committed while it was down.",
+)  # fmt: skip
 @click.option("--seed", type=int, default=1, show_default=True, help="Seed of the traffic.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object a line.")
-def throughput(changes: int, seed: int, as_json: bool) -> None:
-    """Changes a second that the stream catches up with; it must not run meanwhile.
+def throughput(changes: int, snapshot: int | None, live: bool, seed: int, as_json: bool) -> None:
+    """Changes a second that the stream catches up with; it must not run before.
 
     \b
     Example:
       finlake up && finlake bench throughput --changes 1000000 --json
+      finlake bench throughput --changes 1000000 --live --json
+      finlake up --no-connector && finlake bench throughput --snapshot 1000000 --json
     """
     from batch_jobs.bench import throughput as measure
     from infra.settings import load_settings
 
-    _print(measure(load_settings(), changes, seed, _said), as_json)
+    settings = load_settings()
+    if snapshot:
+        from batch_jobs.bench.chain import snapshot as measure_snapshot
+
+        _print(measure_snapshot(settings, snapshot, live, seed, _said), as_json)
+    elif live:
+        from batch_jobs.bench.chain import backlog
+
+        _print(backlog(settings, changes, seed, _said), as_json)
+    else:
+        _print(measure(settings, changes, seed, _said), as_json)
 
 
 @bench.command()
@@ -105,7 +129,11 @@ def throughput(changes: int, seed: int, as_json: bool) -> None:
     help="Changes a second, one run for each.",
 )  # fmt: skip
 @click.option(
-    "--seconds", type=click.FloatRange(min=1), default=60, show_default=True, help="Length of each."
+    "--seconds",
+    type=click.FloatRange(min=1),
+    default=60,
+    show_default=True,
+    help="Length of each.",
 )
 @click.option("--seed", type=int, default=1, show_default=True, help="Seed of the traffic.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object a line.")

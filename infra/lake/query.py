@@ -31,6 +31,7 @@ __all__ = ["NO_PUSHDOWN", "Query", "QueryError"]
 # pyarrow cannot evaluate a filter: DuckDB filters by itself, over the columns it asks for.
 NO_PUSHDOWN = "SET disabled_optimizers = 'filter_pushdown,join_filter_pushdown'"
 
+_MEMORY = "1GB"  # what is above it goes to files
 _MENTION = re.compile(rf"\b({'|'.join(LAKE_LAYERS)})\.(\w+)", re.IGNORECASE)
 
 
@@ -51,7 +52,8 @@ class Query:
         self._tables: dict[str, DeltaTable] = {}
         self._datasets: dict[str, tuple[int, Any]] = {}
         self._shown: dict[str, tuple[int, bool]] = {}  # version, and whether DuckDB reads the files
-        self._connection = duckdb.connect(config={"threads": 2})
+        # The limit also bounds what is remembered of files that are no longer there.
+        self._connection = duckdb.connect(config={"threads": 2, "memory_limit": _MEMORY})
         self._connection.execute("SET parquet_metadata_cache = true")
         # People's statements may read the lake and nothing else of this machine.
         if self._lake.storage_options is None:

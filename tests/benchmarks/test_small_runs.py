@@ -14,33 +14,63 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("bench") / "home"
 
 
-@pytest.fixture(scope="module", autouse=True)
-def stack(home: Path) -> Iterator[None]:
-    with running_stack(home, connector=True):
-        done = finlake(home, "generate", "--transactions", "2000", "--seed", "1")
-        assert done.returncode == 0, done.stderr
-        yield
+@pytest.fixture(scope="module")
+def stack(home: Path) -> Iterator[Path]:
+    with running_stack(home, connector=False):
+        yield home
 
 
 def measured(home: Path, *words: str) -> dict[str, float]:
     done = finlake(home, "bench", *words, "--json")
     assert done.returncode == 0, done.stderr
     lines = [json.loads(line) for line in done.stdout.splitlines()]
-    assert all(line["commit"] and line["versions"]["kafka"] for line in lines)
+    assert all(line["versions"]["pyarrow"] and line["machine"] for line in lines)
     return {line["metric"]: line["value"] for line in lines}
 
 
-def test_throughput(home: Path) -> None:
-    found = measured(home, "throughput", "--changes", "2000")
-    assert found["stream.rate"] > 0
-    assert found["peak_rss.stream"] > 0
+def test_snapshot(stack: Path) -> None:
+    found = measured(stack, "throughput", "--snapshot", "2000")
+    assert found["snapshot.rate"] > 0
+    assert found["snapshot.capture.rate"] > 0
+    assert found["snapshot.peak_rss.stream"] > 0
+    assert found["snapshot.cpu.connect"] > 0
 
 
-def test_freshness_of_every_kind_of_change(home: Path) -> None:
-    done = finlake(home, "up", "--with", "stream")
+def test_backlog_with_every_part_under_way(stack: Path) -> None:
+    found = measured(stack, "throughput", "--changes", "2000", "--live")
+    assert found["backlog.rate"] > 0
+    assert found["backlog.cpu.stream"] > 0
+    assert found["backlog.disk_written.kafka"] > 0
+
+
+def test_freshness_of_every_kind_of_change(stack: Path) -> None:
+    done = finlake(stack, "up", "--with", "stream")
     assert done.returncode == 0, done.stderr
-    found = measured(home, "freshness", "--rate", "50", "--seconds", "15")
+    found = measured(stack, "freshness", "--rate", "50", "--seconds", "8")
     assert found["never_seen"] == 0
     for kind in ("insert", "update", "delete"):
         assert found[f"commit_to_fact.{kind}.count"] > 0
     assert found["commit_to_aggregate.count"] > 0
+    assert found["hop.transactions.gold.p99"] > 0
+
+
+def test_the_cost_of_the_continuous_proof(stack: Path) -> None:
+    found = measured(stack, "verify", "--rate", "50", "--seconds", "10", "--every", "1")
+    assert found["rounds"] > 1
+    assert found["unequal_rounds"] == 0
+    assert found["share_of_core"] > 0
+
+
+def test_growth(home: Path) -> None:
+    words = ("--rows", "1000,2000", "--batches", "3", "--changes", "100")
+    found = measured(home, "growth", *words)
+    assert found["batch.count"] == 3
+    assert found["batch.p50.to_first"] > 0
+    assert found["files.gold.fact_transactions"] > 0
+    assert found["peak_rss"] > 0
+
+
+def test_query(home: Path) -> None:
+    found = measured(home, "query", "--transactions", "2000", "--runs", "2")
+    assert found["timeline.24h.count"] == 2
+    assert found["worst.p95"] > 0

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 import batch_jobs.bench
 from batch_jobs.bench import figures, markers, processes
 from batch_jobs.bench.figures import Figure, Figures, percentiles
-from batch_jobs.bench.freshness import Reader, Sightings
+from batch_jobs.bench.freshness import Reader, Sightings, over_batches
 from batch_jobs.bench.markers import AMOUNTS, Markers
 from batch_jobs.bench.processes import Watch
 from batch_jobs.follow import Follower
@@ -376,7 +376,7 @@ def test_each_rate_is_a_run_and_each_figure_a_line(runs, capsys):
 def test_people_get_a_table_with_what_it_was_measured_on(runs, capsys):
     assert main(["bench", "throughput", "--changes", "5000"]) == 0
     out = capsys.readouterr().out
-    for text in ("made_up: rate 5000", "cores", "commit_to_fact.p50", "1,234.5", "ms"):
+    for text in ("made_up: rate 5000", "cores", "commit_to_fact.p50", "1,234.50", "ms"):
         assert text in out
     assert runs == [(5000, 1)]
 
@@ -432,7 +432,7 @@ def test_a_run_of_throughput_counts_what_the_stream_applied(chain, monkeypatch):
     runs_now(monkeypatch, "throughput", "kafka")
     monkeypatch.setattr(module, "_STILL_S", 0.05)
     ends = iter([100, 100, 140, 150])
-    monkeypatch.setattr(module, "_ends", lambda settings: next(ends, 150))
+    monkeypatch.setattr(module, "records_in_kafka", lambda settings: next(ends, 150))
     rates = []
 
     def traffic(settings: object, *, rate: float, seconds: float, seed: int) -> Any:
@@ -447,7 +447,7 @@ def test_a_run_of_throughput_counts_what_the_stream_applied(chain, monkeypatch):
         chain.batch()
         return subprocess.Popen([sys.executable, "-c", ""], stderr=subprocess.PIPE, text=True)
 
-    monkeypatch.setattr(module, "_start", stream)
+    monkeypatch.setattr(module, "start_once", stream)
     found = {one.metric: one.value for one in module.throughput(chain.settings, 50_000)}
     assert rates == [(20_000.0, 2.5), (20_000.0, 1.0)]
     assert found["capture.rate"] > 0
@@ -456,9 +456,52 @@ def test_a_run_of_throughput_counts_what_the_stream_applied(chain, monkeypatch):
     assert "capture.cpu.kafka" in found
 
 
+def test_what_is_known_to_come_to_kafka_is_waited_for(monkeypatch, home):
+    module = importlib.import_module("batch_jobs.bench.throughput")
+    monkeypatch.setattr(module, "_STILL_S", 0.01)
+    monkeypatch.setattr(module, "_PATIENCE_S", 0.5)
+    settings = load_settings(home=home)
+    ends = iter([10, 10, 10, 17, 17])
+    monkeypatch.setattr(module, "records_in_kafka", lambda settings: next(ends, 17))
+    records, _ = module.wait_for_kafka(settings, 10, time.monotonic(), at_least=7)
+    assert records == 7
+    with pytest.raises(FinlakeError, match="7 of 8 records came to Kafka"):
+        module.wait_for_kafka(settings, 10, time.monotonic(), at_least=8)
+
+
+def batch(events: int, p50: float, p95: float, most: float) -> dict[str, float]:
+    return {"events": events, "p50_ms": p50, "p95_ms": p95, "max_ms": most}
+
+
+def test_percentiles_over_batches_weigh_each_by_its_changes():
+    alone = over_batches([batch(10, 100, 190, 500)])
+    assert alone["p50"] == pytest.approx(100, rel=0.05)
+    assert alone["p95"] == pytest.approx(190, rel=0.15)
+    assert alone["max"] == 500
+    mostly = over_batches([batch(990, 100, 100, 100), batch(10, 900, 900, 901)])
+    assert (mostly["p50"], mostly["p95"], mostly["max"]) == (100, 100, 901)
+    assert mostly["p99"] <= 900
+    other = over_batches([batch(900, 100, 100, 100), batch(100, 900, 900, 901)])
+    assert other["p95"] == pytest.approx(900, rel=0.01)
+
+
+@given(
+    st.lists(
+        st.tuples(st.integers(1, 1000), *[st.floats(0, 1e5)] * 3).map(
+            lambda one: batch(one[0], *sorted(one[1:]))
+        ),
+        min_size=1,
+    )
+)
+def test_percentiles_over_batches_are_in_order_and_never_above_the_maximum(batches):
+    values = list(over_batches(batches).values())
+    assert values == sorted(values)
+    assert values[-1] == max(one["max_ms"] for one in batches)
+
+
 def test_a_stream_that_fails_ends_the_measurement_with_its_last_words():
     module = importlib.import_module("batch_jobs.bench.throughput")
     words = "import sys; sys.stderr.write('first\\nno Kafka\\n'); sys.exit(3)"
     process = subprocess.Popen([sys.executable, "-c", words], stderr=subprocess.PIPE, text=True)
     with pytest.raises(FinlakeError, match="finlake stream --once failed: no Kafka"):
-        module._end(process)
+        module.end_once(process)

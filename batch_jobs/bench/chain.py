@@ -1,0 +1,205 @@
+"""The whole way at once: from what the source holds to silver and gold, every part under way.
+
+Two kinds of load: a backlog that was committed while the connector was down, and the initial
+snapshot of a filled source. The clock starts when the connector does and stops at the end of the
+stream's last batch that applied something. With ``live`` the stream runs meanwhile, as it does in
+life; without, it begins when Kafka has everything, so that each leg can be seen by itself.
+"""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Iterator
+
+import connectors
+from batch_jobs.bench.figures import Figure, Figures
+from batch_jobs.bench.processes import Watch, stack_pids
+from batch_jobs.bench.throughput import (
+    commit_changes,
+    end_once,
+    lake_bytes,
+    records_in_kafka,
+    run_once,
+    start_once,
+    start_stream,
+    wait_for_kafka,
+)
+from batch_jobs.generate import fill_source
+from batch_jobs.generate.plan import Plan
+from connectors import topics
+from connectors.config import connector_name
+from connectors.rest import Connect
+from finlake.errors import FinlakeError, UsageProblem
+from infra.lake.query import Query
+from infra.settings import Settings
+from infra.stack.control import status
+
+__all__ = ["backlog", "snapshot"]
+
+Said = Callable[[str], None]
+Params = dict[str, float | int | str]
+_READY = "streaming from "  # the stream's own word that it is
+_START_S = 180.0
+_QUIET_S = 5.0
+
+_APPLIED = """
+SELECT coalesce(sum(events), 0) AS events,
+    epoch(max(started_at + to_microseconds(CAST(duration_ms * 1000 AS BIGINT)))) AS ended,
+    epoch(min(started_at)) AS began
+FROM gold.pipeline_batches WHERE started_at >= make_timestamptz(?) AND events > 0"""
+
+
+def backlog(
+    settings: Settings, changes: int, seed: int = 1, said: Said = lambda _: None
+) -> Iterator[Figure]:
+    """Changes a second of the whole chain, from a backlog that nobody has captured yet.
+
+    Raises:
+        UsageProblem: when the stream runs.
+        ComponentMissing: when a part of the stack is not there.
+        FinlakeError: when the connector or the stream fails.
+    """
+    _refuse_stream(settings)
+    connect, name = Connect(settings.connect_url), connector_name(settings.source_flavour)
+    said("applying what is in Kafka already")
+    run_once(settings)
+    connect.stop(name)
+    said(f"committing a backlog of {changes:,} changes while the connector is down")
+    committed = commit_changes(settings, changes, seed)
+    params: Params = {"changes": committed, "seed": seed, "live": "yes"}
+
+    def start() -> None:
+        connect.resume(name)
+
+    yield from _measure(
+        settings, "backlog", params, start, committed * 9 // 10, live=True, said=said
+    )
+
+
+def snapshot(
+    settings: Settings, rows: int, live: bool, seed: int = 1, said: Said = lambda _: None
+) -> Iterator[Figure]:
+    """Rows a second of an initial snapshot, of a source that is filled here.
+
+    Raises:
+        UsageProblem: when the stream runs, the topics hold something, or the source does.
+        ComponentMissing: when a part of the stack is not there.
+        FinlakeError: when the connector or the stream fails.
+    """
+    _refuse_stream(settings)
+    if records_in_kafka(settings):
+        raise UsageProblem(
+            "the topics hold changes already; use a new stack, `finlake up --no-connector`"
+        )
+    said(f"filling the source with {rows:,} transactions")
+    filled = fill_source(settings, Plan(rows, seed))
+    topics.create(settings, topics.expected(settings))
+    params: Params = {"rows": sum(filled.values()), "seed": seed, "live": "yes" if live else "no"}
+
+    def start() -> None:
+        connectors.apply(settings, lambda _: None)
+
+    yield from _measure(settings, "snapshot", params, start, rows, live=live, said=said)
+
+
+def _measure(
+    settings: Settings,
+    kind: str,
+    params: Params,
+    start: Callable[[], None],
+    at_least: int,
+    *,
+    live: bool,
+    said: Said,
+) -> Iterator[Figure]:
+    components = {one.component: one.version for one in status(settings)}
+    pids, size = stack_pids(settings), lake_bytes(settings)
+    params |= {"source": settings.source_flavour, "lake": settings.lake.partition(":")[0]}
+    figures = Figures("throughput", params, components)
+    before = records_in_kafka(settings)
+    stream = _running(settings) if live else None
+    if stream:
+        pids["stream"] = stream.pid
+    said("capturing")
+    began, clock = time.time(), time.monotonic()
+    try:
+        with Watch(pids) as watch:
+            start()
+            records, captured_s = wait_for_kafka(settings, before, clock, at_least)
+            if stream:
+                _wait_until_quiet(settings, began)
+        watches = [watch]
+        if stream is None:
+            said(f"streaming {records:,} records")
+            process = start_once(settings)
+            with Watch({**pids, "stream": process.pid}) as second:
+                end_once(process)
+            watches.append(second)
+    finally:
+        if stream:
+            stream.send_signal(signal.SIGTERM)
+            stream.wait()
+    done = Query(settings).query(_APPLIED, [int(began * 1e6)]).to_pylist()[0]
+    events = float(done["events"])
+    if not events:
+        raise FinlakeError("the stream found no changes; see `finlake connectors status`")
+    busy_s = done["ended"] - done["began"]
+    whole_s = done["ended"] - began if live else captured_s + busy_s
+    unit = "rows/s" if kind == "snapshot" else "changes/s"
+    yield figures.of(f"{kind}.rate", events / whole_s, unit)
+    yield figures.of(f"{kind}.seconds", whole_s, "s")
+    yield figures.of(f"{kind}.capture.rate", records / captured_s, "records/s")
+    yield figures.of(f"{kind}.stream.rate", events / busy_s, unit)
+    million = events / 1e6
+    for name in sorted({*pids, "stream"}):
+        spent = [one.spent(name) for one in watches]
+        yield figures.of(f"{kind}.cpu.{name}", sum(cpu for cpu, _ in spent) / million, "s/million")
+        written = sum(number for _, number in spent) / 2**20
+        yield figures.of(f"{kind}.disk_written.{name}", written / million, "MiB/million")
+        peak = max(one.peak(name) for one in watches)
+        yield figures.of(f"{kind}.peak_rss.{name}", peak / 2**20, "MiB")
+    if size is not None:
+        grown = (lake_bytes(settings) or 0) - size
+        yield figures.of(f"{kind}.lake.grown", grown / 2**20 / million, "MiB/million")
+
+
+def _refuse_stream(settings: Settings) -> None:
+    if "stream" in stack_pids(settings):
+        raise UsageProblem("the stream runs; `finlake down`, then `finlake up` without it")
+
+
+def _running(settings: Settings) -> subprocess.Popen[str]:
+    """A stream that has started and waits for records."""
+    process = start_stream(settings)
+    said: list[str] = []
+    ready = threading.Event()
+
+    def read() -> None:
+        for line in process.stderr or ():
+            said.append(line.strip())
+            if _READY in line:
+                ready.set()
+        ready.set()
+
+    threading.Thread(target=read, name="stream", daemon=True).start()
+    if not ready.wait(_START_S) or process.poll() is not None:
+        process.kill()
+        raise FinlakeError(
+            f"finlake stream did not start: {(said or ['it said nothing'])[-1][:300]}"
+        )
+    return process
+
+
+def _wait_until_quiet(settings: Settings, since: float) -> None:
+    """Wait until no batch has applied anything for some seconds."""
+    lake, last, at = Query(settings), -1.0, time.monotonic()
+    while time.monotonic() - at < _QUIET_S or last <= 0:
+        time.sleep(0.5)
+        now = lake.query(_APPLIED, [int(since * 1e6)])["events"].to_pylist()[0]
+        if now != last:
+            last, at = now, time.monotonic()
+        elif time.monotonic() - at > _START_S:
+            return
