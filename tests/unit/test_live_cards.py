@@ -170,7 +170,7 @@ STEPS = st.lists(
     max_size=24,
 )
 LIMITS = st.fixed_dictionaries({"capacity": st.integers(1, 6), "keep": st.integers(0, 4)})
-QUICK = settings(max_examples=150, suppress_health_check=list(HealthCheck), deadline=None)
+QUICK = settings(max_examples=60, suppress_health_check=list(HealthCheck), deadline=None)
 
 
 def until(reference: Reference, life: Life, start: int, end: int, lags: list[int]) -> None:
