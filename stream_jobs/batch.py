@@ -11,7 +11,7 @@ import logging
 import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -24,7 +24,6 @@ from stream_jobs.io.metrics import Metrics
 from stream_jobs.io.writer import Writer
 from stream_jobs.shapes import Patch
 from stream_jobs.state.cards import Cards
-from stream_jobs.state.current_rows import CurrentRows
 from stream_jobs.state.merchants import Merchants
 from stream_jobs.state.status import Status
 from stream_jobs.state.truncates import Truncates
@@ -66,7 +65,7 @@ class BatchProcessor:
     Args:
         settings: thresholds of the rules.
         lake: the tables.
-        writer: writes each table once per batch.
+        writer: reads silver, and writes each table once per batch.
         publish: takes alerts (rows of ``fraud_alerts``) to whoever waits for them, at least once.
         metrics: where figures go.
     """
@@ -89,8 +88,8 @@ class BatchProcessor:
         # Batch 0 of a writer: the calendar never changes, so it is written once and for all.
         if lake.ensure(contracts.get("gold.dim_date")).version() == 0:
             writer.append(contracts.get("gold.dim_date"), days(), 0)
-        self._rows = {name: CurrentRows(lake, silver) for name, silver in self._silver.items()}
-        self._cards = Cards(lake, _rules(settings))
+        booked = self._silver["transactions"]
+        self._cards = Cards(lake, Rules.of(settings), lambda spans: writer.between(booked, spans))
         self._merchants = Merchants(lake)
         self._status = Status(lake)
         self._truncates = Truncates(lake)
@@ -120,14 +119,11 @@ class BatchProcessor:
 
         writes, alerts = self._gold(steps)
         self._tell(alerts, decoded.get("transactions"), tally)
-        self._write(self._bronze(decoded), batch_id)
+        self._write([*self._bronze(decoded), *writes], batch_id)
         tally.see("bronze", streamed)
-        self._write(writes, batch_id)
         tally.see("gold", streamed)
         self._write(self._silver_writes(steps), batch_id)
         tally.see("silver", streamed)
-        for name, step in steps.items():
-            self._rows[name].written(step.new)
         self._log(tally, records, decoded, steps)
 
     def resume(self, table: str, records: pa.Table, writer: Writer) -> Decoded:
@@ -149,7 +145,6 @@ class BatchProcessor:
         self._tell(alerts, found if table == "transactions" else None, _Tally(0))
         self._write(writes, 0, writer)
         self._write(self._silver_writes({table: step}), 0, writer)
-        self._rows[table].written(step.new)
         moved = step.applied + step.superseded
         counts = {table: (0, step.applied, step.superseded, -moved)}
         batches = batch_rows(-1, counts, records.slice(0, 0), time.time(), _now_us())
@@ -165,7 +160,7 @@ class BatchProcessor:
         return found
 
     def _step(self, name: str, changes: pa.Table) -> Step:
-        silver, rows = self._silver[name], self._rows[name]
+        silver = self._silver[name]
         key = silver.key
         is_truncate = pc.equal(changes["op"], "t")
         truncates, rest = changes.filter(is_truncate), changes.filter(pc.invert(is_truncate))
@@ -174,7 +169,7 @@ class BatchProcessor:
         # What happened before the last truncate is overtaken by it, whenever it arrives.
         since = rest.filter(pc.greater(rest["_order_token"], self._truncates.last(name)))
         latest = latest_per_key(since, key)
-        current = rows.of(latest.column(key[0]))
+        current = self._writer.of(silver, latest.column(key[0]))
         step = overtake(latest, current, key, rest.num_rows, silver.column_names)
         return self._emptied(name, step, truncates) if truncates.num_rows else step
 
@@ -184,7 +179,7 @@ class BatchProcessor:
         token = self._truncates.last(name)
         is_last = pc.equal(truncates["_order_token"], token)
         applied = pc.sum(is_last).as_py()
-        live = self._rows[name].live()
+        live = self._writer.live(self._silver[name])
         before = pc.less(live["_order_token"], token)
         again = pc.is_in(live[key], value_set=_flat(step.new[key]))
         old = live.filter(pc.and_(before, pc.invert(again)))
@@ -231,17 +226,19 @@ class BatchProcessor:
 
     def _wide(self, steps: dict[str, Step]) -> tuple[pa.Table, pa.Table]:
         """The touched transactions with their labels, before and after the batch."""
-        labels, booked = self._rows["fraud_labels"], self._rows["transactions"]
         label_step, step = steps.get("fraud_labels"), steps.get("transactions")
         ids = _union(step and step.new["id"], label_step and label_step.new["transaction_id"])
-        old_labels, old_booked = labels.of(ids), booked.of(ids)
+        old_labels, old_booked = self._rows("fraud_labels", ids), self._rows("transactions", ids)
         old = gold.wide(old_booked, old_labels)
         new_labels = _overlay(old_labels, label_step and label_step.new, "transaction_id")
         new_booked = _overlay(old_booked, step and step.new, "id")
         return old, gold.wide(new_booked, new_labels)
 
     def _wide_of(self, ids: pa.Array) -> pa.Table:
-        return gold.wide(self._rows["transactions"].of(ids), self._rows["fraud_labels"].of(ids))
+        return gold.wide(self._rows("transactions", ids), self._rows("fraud_labels", ids))
+
+    def _rows(self, name: str, keys: pa.Array) -> pa.Table:
+        return self._writer.of(self._silver[name], keys)
 
     def _tell(self, alerts: pa.Table, booked: Decoded | None, tally: _Tally) -> None:
         """Publish new alerts; those of a snapshot are history and stay in gold only."""
@@ -322,11 +319,6 @@ class BatchProcessor:
         ]
         self._write(log, tally.batch_id)
         self._metrics.batch(counts, tally.measured, time.time() - tally.started)
-
-
-def _rules(settings: Settings) -> Rules:
-    names = [f.name for f in fields(Rules)]
-    return Rules(**{name: getattr(settings, f"rule_{name}") for name in names})
 
 
 def _by_table(records: pa.Table) -> dict[str, pa.Table]:

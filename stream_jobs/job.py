@@ -22,7 +22,7 @@ from stream_jobs.io.housekeeping import Housekeeping
 from stream_jobs.io.metrics import Metrics
 from stream_jobs.io.session import start_session
 from stream_jobs.io.source import partitions, read_stream
-from stream_jobs.io.writer import DeltaRsWriter, SizedWriter, SparkWriter
+from stream_jobs.io.writer import LakeWriter, Tables
 from stream_jobs.resume import resume_table
 
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ def run(settings: Settings, once: bool = False, resume: Sequence[str] = ()) -> N
                 raise InterruptedError("stopping")
             if not batches:
                 app_id = frame.sparkSession.sparkContext.getLocalProperty("sql.streaming.queryId")
-                batches.append(_Batches(settings, lake, metrics, frame, str(app_id)))
+                batches.append(_Batches(settings, lake, metrics, str(app_id)))
                 batches[0].resume(resume)
             batches[0].process(frame, batch_id)
 
@@ -88,6 +88,8 @@ def run(settings: Settings, once: bool = False, resume: Sequence[str] = ()) -> N
         _wait(query, stop)
         with working:  # the batch under way is finished before the query goes
             query.stop()
+        for one in batches:
+            one.stop()
     finally:
         spark.stop()
 
@@ -95,28 +97,28 @@ def run(settings: Settings, once: bool = False, resume: Sequence[str] = ()) -> N
 class _Batches:
     """What a batch needs, made at the first one, when the query's id is known."""
 
-    def __init__(
-        self, settings: Settings, lake: Lake, metrics: Metrics, frame: DataFrame, app_id: str
-    ) -> None:
-        self._lake = lake
-        self._small = DeltaRsWriter(lake, app_id)
-        large = SparkWriter(frame.sparkSession, lake, app_id)
-        writer = SizedWriter(self._small, large, settings.stream_small_batch_rows)
+    def __init__(self, settings: Settings, lake: Lake, metrics: Metrics, app_id: str) -> None:
+        self._tables = Tables(lake, settings.stream_cache_mb << 20)
+        writer = LakeWriter(self._tables, app_id)
         publish = AlertTopic(settings).publish
         self._processor = BatchProcessor(settings, lake, writer, publish, metrics)
         self._keeper = Housekeeping(
-            self._small, settings.lake_history_minutes, settings.delete_marker_days
+            lake, self._tables, settings.lake_history_minutes, settings.delete_marker_days
         )
+        self._keeper.start()
 
     def resume(self, tables: Sequence[str]) -> None:
         for table in tables:
-            resume_table(self._lake, self._processor, table)
+            resume_table(self._tables, self._processor, table)
 
     def process(self, frame: DataFrame, batch_id: int) -> None:
         records = frame.toArrow()
         if records.num_rows:
             self._processor.process(records, batch_id)
             self._keeper.after_batch()
+
+    def stop(self) -> None:
+        self._keeper.stop()
 
 
 def checkpoint(settings: Settings) -> Path:

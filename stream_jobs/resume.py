@@ -9,10 +9,9 @@ import pyarrow.compute as pc
 import xxhash
 
 from finlake.errors import UsageProblem
-from infra.lake.tables import Lake
 from lakehouse_schemas import contracts
 from stream_jobs.batch import BatchProcessor
-from stream_jobs.io.writer import DeltaRsWriter
+from stream_jobs.io.writer import LakeWriter, Tables
 from stream_jobs.shapes import RECORDS
 
 __all__ = ["resume_table"]
@@ -20,7 +19,7 @@ __all__ = ["resume_table"]
 _log = logging.getLogger(__name__)
 
 
-def resume_table(lake: Lake, processor: BatchProcessor, table: str) -> None:
+def resume_table(tables: Tables, processor: BatchProcessor, table: str) -> None:
     """Apply a table's dead letters; those that still do not fit stay where they are.
 
     Cut short and done again, it changes nothing twice: the application id is made from the records
@@ -31,22 +30,32 @@ def resume_table(lake: Lake, processor: BatchProcessor, table: str) -> None:
     """
     if table not in {c.name for c in contracts.source_tables()}:
         raise UsageProblem(f"there is no source table {table}; `finlake stream --help`")
-    letters = lake.ensure(contracts.get("bronze.dead_letters"))
-    kept = letters.to_pyarrow_dataset().to_table(columns=["source_table", *RECORDS.names])
-    records = kept.filter(pc.equal(kept["source_table"].cast(pa.string()), table))
+    letters = tables.appended(contracts.get("bronze.dead_letters"))
+    kept = letters.rows().select(["source_table", *RECORDS.names])
+    records = kept.filter(pc.equal(kept["source_table"], table))
     records = records.drop_columns("source_table").cast(RECORDS)
     records = records.sort_by([("topic", "ascending"), ("offset", "ascending")])
     places = records.select(["topic", "partition", "offset"]).to_pylist()
     app_id = f"resume-{table}-{xxhash.xxh64_hexdigest(str(places).encode())}"
-    found = processor.resume(table, records, DeltaRsWriter(lake, app_id))
-    left = pa.table(found.rejects.select(["partition", "offset"])).to_pylist()
-    stay = " OR ".join(f"(partition = {r['partition']} AND offset = {r['offset']})" for r in left)
-    keep = f" AND NOT ({stay})" if stay else ""
-    letters.update_incremental()
-    letters.delete(f"source_table = '{table}'{keep}")
+    found = processor.resume(table, records, LakeWriter(tables, app_id))
+    left = found.rejects.select(["partition", "offset"])
+    letters.keep(lambda rows: _others(rows, table, left))
     _log.info(
         "%s flows again: %d of %d records set aside are applied",
         table,
-        records.num_rows - len(left),
+        records.num_rows - left.num_rows,
         records.num_rows,
+    )
+
+
+def _others(letters: pa.Table, table: str, left: pa.Table) -> pa.Array:
+    """Marks the letters of other tables, and those that are left of this one."""
+    numbered = letters.select(["partition", "offset"])
+    places = pa.array([f"{p}:{o}" for p, o in zip(*numbered.to_pydict().values(), strict=True)])
+    stay = pa.array(
+        [f"{p}:{o}" for p, o in zip(*left.to_pydict().values(), strict=True)], pa.string()
+    )
+    return pc.or_(
+        pc.not_equal(letters["source_table"], table).combine_chunks(),
+        pc.is_in(places.cast(pa.string()), value_set=stay),
     )

@@ -42,7 +42,7 @@ def expected_alerts(engine: Engine, rules: Rules) -> pa.Table:
     found: dict[tuple[int, str], str] = {}
     for uses in _cards(engine):
         abroad = next(((use.ts, use.id) for use in uses if is_abroad(use.state)), None)
-        found.update(evaluate(uses, 0, rules, None, abroad))
+        found.update(evaluate(uses, range(len(uses)), rules, None, abroad))
     table = pa.table(
         {
             "transaction_id": pa.array([number for number, _ in found], pa.int64()),

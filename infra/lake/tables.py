@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 import pyarrow as pa
 from deltalake import DeltaTable, Field, Schema, write_deltalake
 from deltalake.exceptions import TableNotFoundError
+from obstore.store import LocalStore, S3Store
 
 from finlake.errors import ComponentMissing
 from infra.security import s3_storage_options
@@ -35,6 +36,22 @@ class Lake:
         self.storage_options: dict[str, str] | None = None
         if self._s3:
             self.storage_options = s3_storage_options(settings)
+
+    def store(self, contract: Contract) -> LocalStore | S3Store:
+        """The table's folder, to read and put files in."""
+        uri = self.uri(contract)
+        if not self._s3:
+            return LocalStore(prefix=uri, mkdir=True)
+        options = self.storage_options or {}
+        return S3Store.from_url(
+            uri,
+            endpoint=options["aws_endpoint"],
+            access_key_id=options["aws_access_key_id"],
+            secret_access_key=options["aws_secret_access_key"],
+            region=options["aws_region"],
+            conditional_put="etag",
+            client_options={"allow_http": True},
+        )
 
     def uri(self, contract: Contract) -> str:
         """Address of the table for delta-rs."""

@@ -46,6 +46,15 @@ def start_session(settings: Settings) -> SparkSession:
         "spark.databricks.delta.snapshotPartitions": "2",
         "spark.sql.execution.arrow.pyspark.enabled": "true",
         "spark.sql.streaming.minBatchesToRetain": "20",
+        # The default forks a process for each file's permissions, which takes longer than the
+        # file; and what the log's checksums guard against, the batch ids in the tables do.
+        "spark.sql.streaming.checkpointFileManagerClass": (
+            "org.apache.spark.sql.execution.streaming.checkpointing"
+            ".FileSystemBasedCheckpointFileManager"
+        ),
+        "spark.sql.streaming.checkpoint.fileChecksum.enabled": "false",
+        # One scan of a few hundred records: planning it anew at each stage costs more than it does.
+        "spark.sql.adaptive.enabled": "false",
         "spark.ui.showConsoleProgress": "false",
         # A batch is one read and one collect: what pages and listeners keep of it is memory only.
         "spark.ui.retainedJobs": "200",

@@ -2,19 +2,28 @@
 
 from __future__ import annotations
 
-from bisect import insort
+from bisect import bisect_left, insort
 from collections import defaultdict
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from infra.lake.tables import Lake
 from lakehouse_schemas import contracts
 from stream_jobs.transforms.card import EVER, Card, Found
-from stream_jobs.transforms.rules import Rules, Use, uses_of
+from stream_jobs.transforms.places import is_abroad
+from stream_jobs.transforms.rules import Rules, Use, first_abroad_reason, uses_of
 from stream_jobs.transforms.sql import run
 
 __all__ = ["AlertChange", "Cards"]
+
+Span = tuple[datetime, datetime]
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_FIRST_US, _LAST_US = -62_135_596_800_000_000, 253_402_300_799_999_999  # of years 1 to 9999
 
 _USES = """
 SELECT card_id, CAST(date AS TIMESTAMP) AS ts, id, amount, use_chip, merchant_state, errors
@@ -43,14 +52,24 @@ class AlertChange:
 class Cards:
     """Recent uses per card, as of the last finished batch, read back from silver at the start.
 
-    A change that lies further back than what is remembered is judged over the card's uses from the
-    lake, so that a late change has the same effect as a timely one.
+    A change that lies further back than what is remembered is judged over the card's uses of those
+    days from the lake, so that a late change has the same effect as a timely one.
+
+    Args:
+        lake: where silver is.
+        rules: thresholds.
+        between: gives the rows of ``silver.transactions`` in spans of time, as of the last
+            finished batch.
     """
 
-    def __init__(self, lake: Lake, rules: Rules) -> None:
+    def __init__(
+        self, lake: Lake, rules: Rules, between: Callable[[Sequence[Span]], pa.Table]
+    ) -> None:
         self._rules = rules
+        self._between = between
         self._table = lake.ensure(contracts.get("silver.transactions"))
         self._cards: dict[int, Card] = {}
+        self._abroad: dict[tuple[int, int], str | None] = {}  # where each of their uses abroad was
         self._since = EVER
         self._load()
 
@@ -65,48 +84,67 @@ class Cards:
         numbers, uses = uses_of(moved)
         for number, use, sign in zip(numbers, uses, moved.column("sign").to_pylist(), strict=True):
             (come if sign > 0 else gone)[number].append(use)
-        touched = {n: min(u.ts for u in (*gone[n], *come[n])) for n in {*gone, *come}}
-        self._look_back(touched)
+            if is_abroad(use.state):
+                self._abroad[use.ts, use.id] = use.state
+        times = {n: sorted({u.ts for u in (*gone[n], *come[n])}) for n in {*gone, *come}}
+        past = self._past(times)
         change = AlertChange({}, {})
-        for number, first in touched.items():
-            card = self._cards[number]
-            change.old.update(card.judge(first, self._rules))
+        for number, touched in times.items():
+            card = self._cards.setdefault(number, Card(self._since))
+            seen = past.get(number, card)
+            change.old.update(self._judge(seen, touched))
             for use in gone[number]:
-                card.take(use)
+                seen.take(use)
             for use in come[number]:
-                card.put(use)
-            change.new.update(card.judge(first, self._rules))
+                seen.put(use)
+            change.new.update(self._judge(seen, touched))
+            if seen is not card:
+                _keep(card, seen)
             card.trim(self._rules)
         return change
 
-    def _look_back(self, touched: dict[int, int]) -> None:
-        """Read from the lake what the touched cards did before what is remembered of them."""
-        back: dict[int, int] = {}
-        for number, first in touched.items():
+    def _judge(self, card: Card, times: Sequence[int]) -> Found:
+        found = card.judge_around(times, self._rules)
+        if card.abroad:
+            place = card.abroad[0]
+            # It may be none of the uses at hand.
+            found[place[1], "first_abroad"] = first_abroad_reason(self._abroad[place])
+        return found
+
+    def _past(self, times: dict[int, list[int]]) -> dict[int, Card]:
+        """Cards with changes before what is remembered of them, with their uses of those days."""
+        reach = max(self._rules.burst_us, self._rules.travel_us)
+        back: dict[int, list[int]] = {}
+        for number, touched in times.items():
             card = self._cards.get(number)
-            if card is None:
-                card = self._cards[number] = Card(self._since)
-            if first - self._rules.burst_us < card.since:
-                back[number] = first - self._rules.burst_us
+            since = card.since if card else self._since
+            late = [ts for ts in touched if ts - self._rules.burst_us < since]
+            if late:
+                back[number] = late
         if not back:
-            return
-        cards = ", ".join(str(number) for number in back)
-        # Travel looks further back than bursts do, but only for the last use in person.
-        furthest = min(back.values()) - self._rules.travel_us
-        where = f"card_id IN ({cards}) AND date >= make_timestamptz({furthest})"
-        for number, since in back.items():
-            card = self._cards[number]
-            card.uses, card.last_physical, card.since = [], None, since
-        self._take_in(where)
+            return {}
+        spans = _joined((ts - reach, ts + reach) for late in back.values() for ts in late)
+        rows = self._between([(_moment(start), _moment(end)) for start, end in spans])
+        rows = rows.filter(pc.invert(rows.column("_is_deleted")))
+        mine = pc.is_in(rows.column("card_id"), value_set=pa.array(list(back), pa.int32()))
+        found: dict[int, list[Use]] = defaultdict(list)
+        named = rows.filter(mine)
+        named = named.set_column(named.column_names.index("date"), "ts", named.column("date"))
+        for number, use in zip(*uses_of(named), strict=True):
+            found[number].append(use)
+        past = {}
+        for number in back:
+            card = self._cards.setdefault(number, Card(self._since))
+            known = [card.last_physical] if card.last_physical else []
+            every = {use.id: use for use in (*known, *found[number], *card.uses)}
+            uses = sorted(every.values(), key=lambda u: (u.ts, u.id))
+            past[number] = Card(EVER, uses, None, card.abroad)
+        return past
 
     def _take_in(self, where: str) -> None:
         numbers, uses = uses_of(self._ask(where))
         for number, use in zip(numbers, uses, strict=True):
-            card = self._cards.setdefault(number, Card(self._since))
-            if use.ts >= card.since:
-                card.uses.append(use)
-            elif use.physical:
-                card.last_physical = max(use, card.last_physical or use, key=lambda u: (u.ts, u.id))
+            self._cards.setdefault(number, Card(self._since)).uses.append(use)
         for number in set(numbers):
             self._cards[number].uses.sort(key=lambda u: (u.ts, u.id))
 
@@ -128,6 +166,7 @@ class Cards:
             self._cards.setdefault(number, Card(self._since)).last_physical = use
         for number, use in zip(*uses_of(self._ask("length(merchant_state) > 2")), strict=True):
             insort(self._cards.setdefault(number, Card(self._since)).abroad, (use.ts, use.id))
+            self._abroad[use.ts, use.id] = use.state
 
     def _ask(self, where: str) -> pa.Table:
         return run(_USES.format(where=where), {"transactions": self._dataset()}, _USES_SCHEMA)
@@ -135,3 +174,24 @@ class Cards:
     def _dataset(self) -> object:
         self._table.update_incremental()
         return self._table.to_pyarrow_dataset()
+
+
+def _keep(card: Card, seen: Card) -> None:
+    """Let the card remember what it does of a look further back."""
+    first = bisect_left(seen.uses, card.since, key=lambda u: u.ts)
+    card.last_physical = next((u for u in reversed(seen.uses[:first]) if u.physical), None)
+    card.uses = seen.uses[first:]
+
+
+def _joined(spans: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
+    found: list[tuple[int, int]] = []
+    for start, end in sorted(spans):
+        if found and start <= found[-1][1]:
+            found[-1] = found[-1][0], max(end, found[-1][1])
+        else:
+            found.append((start, end))
+    return found
+
+
+def _moment(ts: int) -> datetime:
+    return _EPOCH + timedelta(microseconds=min(max(ts, _FIRST_US), _LAST_US))

@@ -10,42 +10,41 @@ import pyarrow.compute as pc
 from lakehouse_schemas import contracts
 from stream_jobs.shapes import Patch
 from stream_jobs.transforms.rules import SEVERITY
-from stream_jobs.transforms.sql import run
 
 __all__ = ["alert_patch", "alert_rows"]
 
 Found = Mapping[tuple[int, str], str]
 
-_ROWS = """
-SELECT concat(f.transaction_id, ':', f.rule) AS alert_id, f.transaction_id, f.rule, f.severity,
-    f.reason, w.ts AS transaction_ts, w.client_id AS user_id, w.card_id, w.merchant_id,
-    w.merchant_city, w.merchant_state, w.mcc, w.amount, make_timestamp({now}) AS raised_at
-FROM found f JOIN wide w ON w.id = f.transaction_id
-ORDER BY w.ts, f.transaction_id, f.rule"""
-
 
 def alert_rows(found: Found, wide: pa.Table, now_us: int) -> pa.Table:
-    """Alerts with what an operator wants to know of the transaction.
+    """Alerts with what an operator wants to know of the transaction, in order of its time.
 
     Args:
-        found: (transaction, rule) to reason.
+        found: (transaction, rule) to reason; a transaction that is not in ``wide`` is left out.
         wide: the transactions, see :func:`stream_jobs.transforms.gold.wide`.
         now_us: when they are raised, microseconds since 1970.
     """
-    table = pa.table(
-        {
-            "transaction_id": pa.array([number for number, _ in found], pa.int64()),
-            "rule": pa.array([rule for _, rule in found], pa.string()),
-            "severity": pa.array([SEVERITY[rule] for _, rule in found], pa.string()),
-            "reason": pa.array(list(found.values()), pa.string()),
-        }
-    )
+    numbers = pa.array([number for number, _ in found], pa.int64())
+    rules = [rule for _, rule in found]
+    place = pc.index_in(numbers, value_set=wide.column("id").combine_chunks())
+    about = wide.take(place)
+    made = {
+        "alert_id": pa.array([f"{number}:{rule}" for number, rule in found], pa.string()),
+        "transaction_id": numbers,
+        "rule": pa.array(rules, pa.string()),
+        "severity": pa.array([SEVERITY[rule] for rule in rules], pa.string()),
+        "reason": pa.array(list(found.values()), pa.string()),
+        "transaction_ts": about.column("ts"),
+        "user_id": about.column("client_id"),
+        "raised_at": pa.repeat(pa.scalar(now_us, pa.timestamp("us")), len(numbers)),
+    }
     schema = contracts.get("gold.fraud_alerts").arrow_schema()
-    times = {"transaction_ts", "raised_at"}
-    plain = pa.schema([f.with_type(pa.timestamp("us")) if f.name in times else f for f in schema])
-    plain = pa.schema([f.with_nullable(True) for f in plain])
-    rows = run(_ROWS.format(now=now_us), {"found": table, "wide": wide}, plain)
-    return rows.cast(pa.schema([f.with_nullable(True) for f in schema]))
+    schema = pa.schema([f.with_nullable(True) for f in schema])
+    columns = [made[name] if name in made else about.column(name) for name in schema.names]
+    rows = pa.Table.from_arrays(columns, names=schema.names).cast(schema)
+    rows = rows.filter(pc.is_valid(place))
+    order = ("transaction_ts", "transaction_id", "rule")
+    return rows.sort_by([(name, "ascending") for name in order])
 
 
 def alert_patch(
@@ -61,16 +60,18 @@ def alert_patch(
             because an earlier use of the same card did.
         now_us: time of the alerts, microseconds since 1970.
     """
-    there = set(wide.column("id").to_pylist())
+    there = set(wide.column("id").to_pylist()) if old else set()
     changed = {
         # A touched transaction's alert is written anew: its amount or place may be another.
         key: reason
         for key, reason in new.items()
         if old.get(key) != reason or (key in old and reason and key[0] in there)
     }
-    elsewhere = sorted({number for number, _ in changed} - there)
-    if elsewhere:
-        wide = pa.concat_tables([wide, look_up(pa.array(elsewhere, pa.int64()))])
+    numbers = pa.array(sorted({number for number, _ in changed}), pa.int64())
+    met = pc.is_in(numbers, value_set=wide.column("id").combine_chunks())
+    elsewhere = numbers.filter(pc.invert(met))
+    if len(elsewhere):
+        wide = pa.concat_tables([wide, look_up(elsewhere)])
     rows = alert_rows(changed, wide, now_us)
     known = pa.array([f"{number}:{rule}" for number, rule in old], pa.string())
     is_known = pc.is_in(rows.column("alert_id"), value_set=known)

@@ -7,6 +7,7 @@ which takes in one.
 from __future__ import annotations
 
 from bisect import bisect_left, insort
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from stream_jobs.transforms.places import is_abroad
@@ -37,11 +38,46 @@ class Card:
         """
         start = bisect_left(self.uses, first, key=lambda u: u.ts)
         first_abroad = self.abroad[0] if self.abroad else None
-        found = evaluate(self.uses, start, rules, self.last_physical, first_abroad)
+        positions = range(start, len(self.uses))
+        found = evaluate(self.uses, positions, rules, self.last_physical, first_abroad)
         if first_abroad and (first_abroad[1], "first_abroad") not in found:
             # Not among the judged uses, yet a touched one may have taken its place.
             found[first_abroad[1], "first_abroad"] = ""
         return found
+
+    def judge_around(self, times: Iterable[int], rules: Rules) -> Found:
+        """What the rules find in the uses that a change at one of these times can touch.
+
+        Those are the uses at that time, the small and the declined ones of the burst that may
+        follow, the next use in person, and the card's first use abroad.
+        """
+        small = round(rules.testing_amount * 100)
+        positions: set[int] = set()
+        for ts in times:
+            index = self._position(ts)
+            in_person = False
+            while index < len(self.uses):
+                use = self.uses[index]
+                if use.ts > ts + rules.burst_us and in_person:
+                    break
+                if use.ts == ts or use.declined or 0 < use.cents <= small:
+                    positions.add(index)
+                if use.ts > ts and use.physical and not in_person:
+                    in_person = True
+                    positions.add(index)
+                index += 1
+        first_abroad = self.abroad[0] if self.abroad else None
+        if first_abroad:
+            index = self._position(*first_abroad)
+            if index < len(self.uses) and self.uses[index].id == first_abroad[1]:
+                positions.add(index)
+        found = evaluate(self.uses, sorted(positions), rules, self.last_physical, first_abroad)
+        if first_abroad:
+            found.setdefault((first_abroad[1], "first_abroad"), "")
+        return found
+
+    def _position(self, ts: int, number: int = EVER) -> int:
+        return bisect_left(self.uses, (ts, number), key=lambda u: (u.ts, u.id))
 
     def put(self, use: Use) -> None:
         """Take in a use that is not there."""
@@ -60,7 +96,10 @@ class Card:
         Raises:
             ValueError: when it is not.
         """
-        self.uses.remove(use)
+        index = self._position(use.ts, use.id)
+        if self.uses[index : index + 1] != [use]:
+            raise ValueError(f"{use} is not among the card's uses")
+        del self.uses[index]
         if is_abroad(use.state):
             self.abroad.remove((use.ts, use.id))
 

@@ -1,16 +1,23 @@
-"""Gold tables, each defined once, as SQL over live transactions with their labels.
+"""Gold tables, each defined once, over live transactions with their labels.
 
-The same statement makes the partials of a micro-batch (new state counted plus one, old state minus
-one) and the whole table from silver (everything counted plus one); so a plain ``SUM`` over the
-partials is at any moment what a recomputation gives.
+A micro-batch counts its new rows plus one and its old rows minus one, so a plain ``SUM`` over the
+partials is at any moment what a recomputation over all live transactions gives. What the tables
+mean is said once more, in SQL, by :mod:`batch_jobs.verify.gold`, which shares nothing with this.
 """
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Callable
+from functools import lru_cache
+
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from lakehouse_schemas import Contract, contracts
+from stream_jobs.transforms.columns import Numbers, cents, dates, decimals, flags, micros
+from stream_jobs.transforms.patch import changed
 from stream_jobs.transforms.sql import run
 
 __all__ = [
@@ -25,57 +32,42 @@ __all__ = [
     "wide",
 ]
 
-AGGREGATES: dict[str, str] = {
-    "agg_minute": "date_trunc('minute', ts) AS minute",
-    "agg_category_day": "CAST(ts AS DATE) AS date, mcc",
-    "agg_customer_day": "CAST(ts AS DATE) AS date, client_id AS user_id",
-    "agg_merchant_day": "CAST(ts AS DATE) AS date, merchant_id",
-    "agg_state_day": """CAST(ts AS DATE) AS date,
-        coalesce(nullif(merchant_state, ''), 'ONLINE') AS state""",
+Keys = Callable[[pa.Table], list[pa.Array | pa.ChunkedArray]]
+
+_MINUTE_US = 60_000_000
+
+
+def _days(rows: pa.Table) -> pa.Array:
+    return dates(micros(rows.column("ts")))
+
+
+def _minutes(rows: pa.Table) -> pa.Array:
+    times = micros(rows.column("ts"))
+    return pa.array(times - times % _MINUTE_US).cast(pa.timestamp("us", tz="UTC"))
+
+
+def _states(rows: pa.Table) -> pa.ChunkedArray:
+    state = rows.column("merchant_state")
+    return pc.if_else(pc.fill_null(pc.not_equal(state, ""), False), state, "ONLINE")
+
+
+# Aggregate: its key columns, in the contract's order.
+AGGREGATES: dict[str, Keys] = {
+    "agg_minute": lambda rows: [_minutes(rows)],
+    "agg_category_day": lambda rows: [_days(rows), rows.column("mcc")],
+    "agg_customer_day": lambda rows: [_days(rows), rows.column("client_id")],
+    "agg_merchant_day": lambda rows: [_days(rows), rows.column("merchant_id")],
+    "agg_state_day": lambda rows: [_days(rows), _states(rows)],
 }
 
-_MEASURES = """
-    CAST(sum(sign) AS BIGINT) AS transaction_count,
-    CAST(sum(sign * amount) AS DECIMAL(18, 2)) AS amount_sum,
-    CAST(sum(sign) FILTER (amount < 0) AS BIGINT) AS refund_count,
-    CAST(sum(sign * amount) FILTER (amount < 0) AS DECIMAL(18, 2)) AS refund_sum,
-    CAST(sum(sign) FILTER (errors <> '') AS BIGINT) AS declined_count,
-    CAST(sum(sign) FILTER (use_chip LIKE 'Online%') AS BIGINT) AS online_count,
-    CAST(sum(sign) FILTER (label IS NOT NULL) AS BIGINT) AS labelled_count,
-    CAST(sum(sign) FILTER (label = 'Yes') AS BIGINT) AS fraud_count"""
+# Gold dimension: source table and the names that differ.
+DIMENSIONS: dict[str, tuple[str, dict[str, str]]] = {
+    "dim_user": ("users", {"id": "user_id"}),
+    "dim_card": ("cards", {"id": "card_id", "client_id": "user_id"}),
+    "dim_mcc": ("mcc_codes", {}),
+}
 
-# md5 and not DuckDB's own hash, which may change with its version; the sign bit is dropped. Each
-# text has its length, so that neither `a|b` and `a`, `b` nor an empty text and none are the same.
-_SIZED = " || '|' || ".join(
-    f"coalesce(length({name}) || ':' || {name}, 'n')"
-    for name in ("merchant_city", "merchant_state", "zip")
-)
-_MERCHANT_KEY = f"""CAST(md5_number_lower(merchant_id || '|' || mcc || '|' || {_SIZED}) >> 1
-    AS BIGINT) AS merchant_key"""
-
-_FACT = f"""
-SELECT id AS transaction_id, ts AS transaction_ts,
-    CAST(strftime(ts, '%Y%m%d') AS INTEGER) AS date_key,
-    client_id AS user_id, card_id, {_MERCHANT_KEY}, merchant_id, mcc, amount,
-    split_part(use_chip, ' ', 1) AS channel, merchant_city, merchant_state, zip,
-    use_chip LIKE 'Online%' AS is_online, amount < 0 AS is_refund,
-    coalesce(errors <> '', false) AS is_declined, errors, label = 'Yes' AS is_fraud
-FROM wide"""
-
-_MERCHANTS = f"""
-SELECT {_MERCHANT_KEY}, merchant_id, merchant_city, merchant_state, zip, mcc,
-    CAST(sum(sign) AS BIGINT) AS change
-FROM {{source}} GROUP BY ALL HAVING sum(sign) <> 0"""
-
-_WIDE = """
-SELECT t.id, t.date AS ts, t.client_id, t.card_id, t.amount, t.use_chip, t.merchant_id,
-    t.merchant_city, t.merchant_state, t.zip, t.mcc, t.errors, l.label
-FROM transactions t
-LEFT JOIN (SELECT transaction_id, label FROM labels WHERE NOT _is_deleted) l
-    ON l.transaction_id = t.id
-WHERE NOT t._is_deleted"""
-
-_WIDE_SCHEMA = pa.schema(
+_WIDE = pa.schema(
     [
         ("id", pa.int64()),
         ("ts", pa.timestamp("us")),
@@ -93,36 +85,20 @@ _WIDE_SCHEMA = pa.schema(
     ]
 )
 
-# Gold dimension: source table and the names that differ.
-DIMENSIONS: dict[str, tuple[str, dict[str, str]]] = {
-    "dim_user": ("users", {"id": "user_id"}),
-    "dim_card": ("cards", {"id": "card_id", "client_id": "user_id"}),
-    "dim_mcc": ("mcc_codes", {}),
-}
-
-
-def _naive(schema: pa.Schema) -> pa.Schema:
-    """The schema with UTC times as plain times, which is what the statements compute in."""
-    return pa.schema(
-        [
-            pa.field(f.name, pa.timestamp("us") if pa.types.is_timestamp(f.type) else f.type)
-            for f in schema
-        ]
-    )
-
-
-def _gold(contract: Contract, statement: str, **tables: pa.Table) -> pa.Table:
-    schema = contract.arrow_schema()
-    answer = run(statement, tables, _naive(schema))
-    return answer.cast(pa.schema([f.with_nullable(True) for f in schema]))
-
 
 def wide(transactions: pa.Table, labels: pa.Table) -> pa.Table:
     """Live transactions with their live label, if any.
 
     Both arguments have silver columns, delete markers included; times become plain UTC.
     """
-    return run(_WIDE, {"transactions": transactions, "labels": labels}, _WIDE_SCHEMA)
+    live = transactions.filter(pc.invert(transactions.column("_is_deleted")))
+    given = labels.filter(pc.invert(labels.column("_is_deleted")))
+    place = pc.index_in(
+        live.column("id"), value_set=given.column("transaction_id").combine_chunks()
+    )
+    named = {"ts": live.column("date"), "label": given.column("label").take(place)}
+    columns = [named[name] if name in named else live.column(name) for name in _WIDE.names]
+    return pa.Table.from_arrays(columns, names=_WIDE.names).cast(_WIDE)
 
 
 def moves(old: pa.Table, new: pa.Table) -> pa.Table:
@@ -130,45 +106,141 @@ def moves(old: pa.Table, new: pa.Table) -> pa.Table:
 
     Rows that did not change are left out.
     """
-    return run(
-        """SELECT -1 AS sign, o.* FROM (SELECT * FROM o EXCEPT ALL SELECT * FROM n) o
-        UNION ALL SELECT 1, n.* FROM (SELECT * FROM n EXCEPT ALL SELECT * FROM o) n""",
-        {"o": old, "n": new},
-        pa.schema([pa.field("sign", pa.int32()), *_WIDE_SCHEMA]),
-    )
+    was, becomes = changed(old, new, "id")
+    sign = np.repeat(np.array([-1, 1], np.int32), [was.num_rows, becomes.num_rows])
+    return pa.concat_tables([was, becomes]).add_column(0, "sign", pa.array(sign))
 
 
 def partials(name: str, moved: pa.Table) -> pa.Table:
     """Additive rows of one aggregate for the moves of a batch; keys without a change are out."""
     contract = contracts.get(f"gold.{name}")
-    measures = [c for c in contract.column_names if c not in contract.key]
-    zeros = ", ".join(f"coalesce({m}, 0) AS {m}" for m in measures)
-    statement = f"""
-    SELECT {", ".join(contract.key)}, {zeros}
-    FROM (SELECT {AGGREGATES[name]}, {_MEASURES} FROM moves GROUP BY ALL)
-    WHERE {" OR ".join(f"{m} <> 0" for m in measures)}"""
-    return _gold(contract, statement, moves=moved)
+    measures = _measures(moved)
+    whole = pa.Table.from_arrays(
+        [*AGGREGATES[name](moved), *(pa.array(values) for values in measures.values())],
+        names=[*contract.key, *measures],
+    )
+    sums = whole.group_by(list(contract.key), use_threads=False).aggregate(
+        [(measure, "sum") for measure in measures]
+    )
+    found = {measure: sums.column(f"{measure}_sum").to_numpy() for measure in measures}
+    moving = np.logical_or.reduce([values != 0 for values in found.values()])
+    columns = []
+    for column in contract.columns:
+        if column.name in contract.key:
+            columns.append(sums.column(column.name))
+        elif column.decimal:
+            columns.append(decimals(found[column.name], column.arrow_type))
+        else:
+            columns.append(pa.array(found[column.name]))
+    table = pa.Table.from_arrays(columns, names=contract.column_names)
+    return table.filter(pa.array(moving)).cast(_nullable(contract))
+
+
+def _measures(moved: pa.Table) -> dict[str, Numbers]:
+    """What each move counts for; money in hundredths."""
+    sign = moved.column("sign").to_numpy().astype(np.int64)
+    money = sign * cents(moved.column("amount"))
+    refund = cents(moved.column("amount")) < 0
+    return {
+        "transaction_count": sign,
+        "amount_sum": money,
+        "refund_count": sign * refund,
+        "refund_sum": money * refund,
+        "declined_count": sign * flags(pc.not_equal(moved.column("errors"), "")),
+        "online_count": sign * flags(pc.starts_with(moved.column("use_chip"), "Online")),
+        "labelled_count": sign * flags(pc.is_valid(moved.column("label"))),
+        "fraud_count": sign * flags(pc.equal(moved.column("label"), "Yes")),
+    }
 
 
 def fact_rows(rows: pa.Table) -> pa.Table:
     """``fact_transactions`` of wide rows."""
-    return _gold(contracts.get("gold.fact_transactions"), _FACT, wide=rows)
+    contract = contracts.get("gold.fact_transactions")
+    chip, errors = rows.column("use_chip"), rows.column("errors")
+    made = {
+        "transaction_id": rows.column("id"),
+        "transaction_ts": rows.column("ts"),
+        "date_key": _date_keys(_days(rows)),
+        "user_id": rows.column("client_id"),
+        "merchant_key": pa.array(_merchant_keys(rows), pa.int64()),
+        "channel": _first_words(chip),
+        "is_online": pc.starts_with(chip, "Online"),
+        "is_refund": pa.array(cents(rows.column("amount")) < 0),
+        "is_declined": pc.fill_null(pc.not_equal(errors, ""), False),
+        "is_fraud": pc.equal(rows.column("label"), "Yes"),
+    }
+    columns = [made[c] if c in made else rows.column(c) for c in contract.column_names]
+    return pa.Table.from_arrays(columns, names=contract.column_names).cast(_nullable(contract))
+
+
+def _date_keys(days: pa.Array) -> pa.Array:
+    day = days.to_numpy(zero_copy_only=False).astype("M8[D]")
+    month = day.astype("M8[M]")
+    year = month.astype("M8[Y]")
+    number = (
+        (year.astype(np.int64) + 1970) * 10_000
+        + ((month - year.astype("M8[M]")).astype(np.int64) + 1) * 100
+        + (day - month.astype("M8[D]")).astype(np.int64)
+        + 1
+    )
+    return pa.array(number.astype(np.int32))
+
+
+def _first_words(texts: pa.ChunkedArray) -> pa.Array:
+    coded = texts.combine_chunks().dictionary_encode()
+    words = [text.partition(" ")[0] for text in coded.dictionary.to_pylist()]
+    return pa.array(words, pa.string()).take(coded.indices)
+
+
+def _merchant_keys(rows: pa.Table) -> list[int]:
+    names = ("merchant_id", "mcc", "merchant_city", "merchant_state", "zip")
+    parts = zip(*(rows.column(name).to_pylist() for name in names), strict=True)
+    return [_merchant_key(*part) for part in parts]
+
+
+@lru_cache(maxsize=200_000)
+def _merchant_key(
+    merchant_id: int, mcc: int, city: str | None, state: str | None, zip_code: str | None
+) -> int:
+    """A number that stands for a merchant at a place; 63 bits of MD5, so that it never changes.
+
+    Each text has its length, so that neither ``a|b`` and ``a``, ``b`` nor an empty text and none
+    are the same.
+    """
+    sized = (f"{len(t)}:{t}" if t is not None else "n" for t in (city, state, zip_code))
+    text = "|".join([str(merchant_id), str(mcc), *sized])
+    digest = hashlib.md5(text.encode(), usedforsecurity=False).digest()
+    return int.from_bytes(digest[8:], "little") >> 1
 
 
 def merchants(moved: pa.Table) -> pa.Table:
     """Merchants that the moves touch, with the ``change`` in their number of transactions."""
-    return run(_MERCHANTS.format(source="moves"), {"moves": moved}, _merchant_schema())
+    return _counted(moved, moved.column("sign").to_numpy().astype(np.int64))
 
 
 def merchants_of(transactions: object) -> pa.Table:
     """Every merchant of the live silver transactions (table or dataset), with their number."""
-    live = "(SELECT 1 AS sign, * FROM transactions WHERE NOT _is_deleted)"
-    return run(_MERCHANTS.format(source=live), {"transactions": transactions}, _merchant_schema())
+    names = ["merchant_id", "merchant_city", "merchant_state", "zip", "mcc"]
+    found = run(
+        f"""SELECT {", ".join(names)}, count(*) AS live FROM transactions
+        WHERE NOT _is_deleted GROUP BY ALL""",
+        {"transactions": transactions},
+        pa.schema([*(_WIDE.field(name) for name in names), ("live", pa.int64())]),
+    )
+    return _counted(found, found.column("live").to_numpy())
 
 
-def _merchant_schema() -> pa.Schema:
-    schema = contracts.get("gold.dim_merchant").arrow_schema()
-    return pa.schema([*[f.with_nullable(True) for f in schema], pa.field("change", pa.int64())])
+def _counted(rows: pa.Table, counts: Numbers) -> pa.Table:
+    """Merchants of the rows with the sum of their counts; those with a sum of nought are out."""
+    keys = np.array(_merchant_keys(rows), dtype=np.int64)
+    every, first, place = np.unique(keys, return_index=True, return_inverse=True)
+    change = np.zeros(len(every), dtype=np.int64)
+    np.add.at(change, place, counts)
+    one = rows.take(pa.array(first, pa.int64()))
+    one = one.append_column("merchant_key", pa.array(every, pa.int64()))
+    one = one.append_column("change", pa.array(change, pa.int64()))
+    schema = _nullable(contracts.get("gold.dim_merchant")).append(pa.field("change", pa.int64()))
+    return one.select(schema.names).cast(schema).filter(pa.array(change != 0, pa.bool_()))
 
 
 def dim_rows(name: str, silver: pa.Table) -> pa.Table:
@@ -178,5 +250,8 @@ def dim_rows(name: str, silver: pa.Table) -> pa.Table:
     live = silver.filter(pc.invert(silver.column("_is_deleted")))
     back = {new: old for old, new in renamed.items()}
     columns = [live.column(back.get(c, c)) for c in contract.column_names]
-    schema = pa.schema([f.with_nullable(True) for f in contract.arrow_schema()])
-    return pa.Table.from_arrays(columns, names=contract.column_names).cast(schema)
+    return pa.Table.from_arrays(columns, names=contract.column_names).cast(_nullable(contract))
+
+
+def _nullable(contract: Contract) -> pa.Schema:
+    return pa.schema([f.with_nullable(True) for f in contract.arrow_schema()])

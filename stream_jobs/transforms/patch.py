@@ -6,9 +6,30 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from stream_jobs.shapes import Patch
-from stream_jobs.transforms.sql import run
 
-__all__ = ["patch_between"]
+__all__ = ["changed", "patch_between"]
+
+
+def changed(old: pa.Table, new: pa.Table, key: str) -> tuple[pa.Table, pa.Table]:
+    """The rows of ``old`` and of ``new`` without those that are the same in both.
+
+    Both hold at most one row per key and have the same columns.
+    """
+    place = pc.index_in(new.column(key), value_set=old.column(key).combine_chunks())
+    met = pc.is_valid(place)
+    before, after = old.take(place.filter(met)), new.filter(met)
+    same = pa.chunked_array([pa.repeat(True, after.num_rows)])
+    for name in new.column_names:
+        one, other = before.column(name), after.column(name)
+        equal = pc.fill_null(pc.equal(one, other), False)
+        if one.null_count and other.null_count:
+            equal = pc.or_(equal, pc.and_(pc.is_null(one), pc.is_null(other)))
+        same = pc.and_(same, equal)
+    kept = after.column(key).filter(same).combine_chunks()
+    was, becomes = (
+        rows.filter(pc.invert(pc.is_in(rows.column(key), value_set=kept))) for rows in (old, new)
+    )
+    return was, becomes
 
 
 def patch_between(old: pa.Table, new: pa.Table, key: str) -> Patch:
@@ -16,10 +37,11 @@ def patch_between(old: pa.Table, new: pa.Table, key: str) -> Patch:
 
     Both hold at most one row per key and have the same columns.
     """
-    there = pc.is_in(new.column(key), value_set=old.column(key).combine_chunks())
-    gone = pc.invert(pc.is_in(old.column(key), value_set=new.column(key).combine_chunks()))
-    both = new.filter(there)
-    if both.num_rows:
-        statement = "SELECT * FROM n EXCEPT SELECT * FROM o"
-        both = run(statement, {"n": both, "o": old}, new.schema)
-    return Patch(new.filter(pc.invert(there)), both, old.filter(gone).select([key]))
+    was, becomes = changed(old, new, key)
+    there = pc.is_in(becomes.column(key), value_set=was.column(key).combine_chunks())
+    stays = pc.is_in(was.column(key), value_set=becomes.column(key).combine_chunks())
+    return Patch(
+        becomes.filter(pc.invert(there)),
+        becomes.filter(there),
+        was.filter(pc.invert(stays)).select([key]),
+    )

@@ -7,7 +7,7 @@ corrected transactions change them as if they had been there in time.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, fields
 from typing import NamedTuple
 
@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 
 from stream_jobs.transforms.places import distance_km, is_abroad
 
-__all__ = ["SEVERITY", "Rules", "Use", "evaluate", "uses_of"]
+__all__ = ["SEVERITY", "Rules", "Use", "evaluate", "first_abroad_reason", "uses_of"]
 
 _MINUTE_US = 60_000_000
 _HOUR_US = 60 * _MINUTE_US
@@ -90,25 +90,24 @@ def uses_of(wide: pa.Table) -> tuple[list[int], list[Use]]:
 
 def evaluate(
     uses: Sequence[Use],
-    start: int,
+    positions: Iterable[int],
     rules: Rules,
     last_physical: Use | None,
     first_abroad: tuple[int, int] | None,
 ) -> dict[tuple[int, str], str]:
-    """Alerts of the uses from position ``start`` on: (transaction, rule) to the reason.
+    """Alerts of the uses at these positions: (transaction, rule) to the reason.
 
     Args:
-        uses: the card's uses in order; those before ``start`` reach back at least
-            ``rules.burst_us`` before it.
-        start: position of the first use to judge.
+        uses: the card's uses in order; they reach back at least ``rules.burst_us`` before the
+            first that is judged.
+        positions: those to judge, rising.
         rules: thresholds.
         last_physical: the last use in person before ``uses``, if any.
         first_abroad: time and number of the card's first use abroad ever, if any.
     """
     found: dict[tuple[int, str], str] = {}
-    before = next((u for u in reversed(uses[:start]) if u.physical), last_physical)
     testing_cents = round(rules.testing_amount * 100)
-    for index in range(start, len(uses)):
+    for index in positions:
         use = uses[index]
         if use.cents > rules.amount_over * 100:
             found[use.id, "amount_over"] = (
@@ -130,14 +129,27 @@ def evaluate(
                     f"{count} declined uses within {rules.declined_minutes} minutes"
                 )
         if use.physical:
+            before = _last_physical(uses, index) or last_physical
             if before is not None and before.state != use.state:
                 reason = _impossible(before, use, rules)
                 if reason:
                     found[use.id, "impossible_travel"] = reason
-            before = use
         if (use.ts, use.id) == first_abroad and is_abroad(use.state):
-            found[use.id, "first_abroad"] = f"first use of the card abroad, in {use.state}"
+            found[use.id, "first_abroad"] = first_abroad_reason(use.state)
     return found
+
+
+def first_abroad_reason(state: str | None) -> str:
+    """Why a first use abroad is one."""
+    return f"first use of the card abroad, in {state}"
+
+
+def _last_physical(uses: Sequence[Use], index: int) -> Use | None:
+    while index > 0:
+        index -= 1
+        if uses[index].physical:
+            return uses[index]
+    return None
 
 
 def _count(uses: Sequence[Use], index: int, since: int, wanted: Callable[[Use], bool]) -> int:

@@ -1,4 +1,4 @@
-"""Two writers, one table: delta-rs and Spark give the same, once per batch, readable by all."""
+"""What the stream writes, each batch once, and Spark and delta-rs read."""
 
 from collections.abc import Callable
 from datetime import UTC, date, datetime
@@ -8,15 +8,13 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
-from pyspark.errors import AnalysisException
-from pyspark.sql import SparkSession
 
+from infra.lake.delta_log import checkpoint
 from infra.lake.tables import Lake
 from infra.settings import load_settings
 from lakehouse_schemas import Contract, contracts
-from stream_jobs.io.writer import DeltaRsWriter, SizedWriter, SparkWriter, Writer
+from stream_jobs.io import appended, keyed
+from stream_jobs.io.writer import LakeWriter, Tables
 from stream_jobs.shapes import Patch
 
 CARDS = contracts.get("silver.cards")
@@ -28,17 +26,10 @@ def lake(tmp_path):
     return Lake(load_settings(home=tmp_path))
 
 
-@pytest.fixture(params=["delta-rs", "spark"])
-def writer(request, lake, spark) -> Callable[[str], Writer]:
-    """Makes a writer of one kind for an application id."""
-
-    def make(app_id: str) -> Writer:
-        small = DeltaRsWriter(lake, app_id)
-        if request.param == "delta-rs":
-            return small
-        return SizedWriter(small, SparkWriter(spark, lake, app_id), most_rows=0)
-
-    return make
+@pytest.fixture
+def writer(lake) -> Callable[[str], LakeWriter]:
+    """Makes a writer for an application id, started anew."""
+    return lambda app_id: LakeWriter(Tables(lake, 1 << 20), app_id)
 
 
 def value(kind: str, number: int) -> Any:
@@ -87,7 +78,7 @@ def meant(*parts: pa.Table) -> list[str]:
 
 
 @pytest.mark.parametrize("contract", LAKE_TABLES, ids=lambda c: c.full_name)
-def test_every_table_takes_its_rows_from_either_writer(lake, spark, contract, writer):
+def test_every_table_that_is_written_reads_the_same_in_spark(lake, spark, contract, writer):
     rows = rows_of(contract, [1, 2, 3])
     writer("app").append(contract, rows, 0)
     assert stored(lake, contract) == meant(rows)
@@ -135,38 +126,8 @@ def test_each_batch_is_in_the_table_once(lake, writer):
     assert stored(lake, CARDS) == sorted(expected + meant(rows_of(CARDS, [9])))
 
 
-def pending(spark: SparkSession) -> list[str]:
-    """Names of the transaction's settings that are in the session."""
-    return [
-        name
-        for name in ("txnAppId", "txnVersion")
-        if spark.conf.get(f"spark.databricks.delta.write.{name}", None) is not None
-    ]
-
-
-def test_trap_5_nothing_of_a_batch_sticks_to_the_session(lake, spark):
-    write = SizedWriter(DeltaRsWriter(lake, "app"), SparkWriter(spark, lake, "app"), most_rows=0)
-    write.append(CARDS, rows_of(CARDS, [1, 2]), 0)
-    none = rows_of(CARDS, [])
-    write.merge(CARDS, Patch(none, rows_of(CARDS, [1], change=1), none.select(["id"])), 1)
-    assert pending(spark) == []
-    rows = rows_of(CARDS, [3])
-    frame = spark.createDataFrame(rows)
-    for _ in range(2):  # another's writes in the same session are their own
-        frame.write.format("delta").mode("append").save(lake.spark_uri(CARDS))
-    assert stored(lake, CARDS).count(meant(rows)[0]) == 2
-
-
-def test_trap_5_a_merge_that_fails_leaves_nothing_in_the_session(lake, spark):
-    nowhere = rows_of(CARDS, [1]).select(["id"])
-    with pytest.raises(AnalysisException):
-        SparkWriter(spark, lake, "app").merge(CARDS, Patch(nowhere, nowhere, nowhere), 5)
-    assert pending(spark) == []
-
-
 @pytest.mark.parametrize("sizes", [(0, 2), (2, 0, 3), (0, 0, 1), (1, 0, 0, 1)], ids=str)
 def test_rows_behind_an_empty_piece_of_a_table_are_written(lake, writer, sizes):
-    """Spark's own reading of such an Arrow table ends at the empty piece, without a word."""
     ends = list(accumulate(sizes))
     parts = [rows_of(CARDS, list(range(end - n, end))) for n, end in zip(sizes, ends, strict=True)]
     write = writer("app")
@@ -177,36 +138,42 @@ def test_rows_behind_an_empty_piece_of_a_table_are_written(lake, writer, sizes):
     assert stored(lake, CARDS) == []
 
 
-STEPS = st.lists(
-    st.tuples(
-        st.booleans(),
-        st.sets(st.integers(1, 8), max_size=4),
-        st.sets(st.integers(1, 8), max_size=3),
-        st.sets(st.integers(1, 8), max_size=2),
-    ),
-    min_size=1,
-    max_size=4,
-)
+def test_a_log_that_went_on_after_a_checkpoint_reads_the_same_in_spark(lake, spark, monkeypatch):
+    """Joined files, rows changed and taken away, a checkpoint in the middle."""
+    monkeypatch.setattr(keyed, "LEAF_ROWS", 2)
+    monkeypatch.setattr(keyed, "_JOIN", 2)
+    monkeypatch.setattr(keyed, "_COLD_S", -1.0)
+    tables = Tables(lake, 1 << 20)
+    write, none = LakeWriter(tables, "app"), rows_of(CARDS, [])
+    for batch in range(6):
+        write.append(CARDS, rows_of(CARDS, [2 * batch, 2 * batch + 1]), batch)
+    assert tables.keyed(CARDS).tidy()
+    checkpoint(lake.ensure(CARDS))
+    update = rows_of(CARDS, [3, 9], change=4)
+    write.merge(CARDS, Patch(none, update, rows_of(CARDS, [0]).select(["id"])), 6)
+    expected = meant(rows_of(CARDS, [1, 2, 4, 5, 6, 7, 8, 10, 11]), update)
+    assert stored(lake, CARDS) == expected
+    frame = spark.read.format("delta").load(lake.spark_uri(CARDS))
+    assert sorted(map(str, frame.toArrow().cast(none.schema).to_pylist())) == expected
+    # What the files' statistics say, Spark believes.
+    assert frame.where("id = 9").count() == 1
+    assert frame.where("id > 11 OR card_brand = 'nothing'").count() == 0
+    history = spark.sql(f"DESCRIBE HISTORY delta.`{lake.spark_uri(CARDS)}`")
+    assert {row.operation for row in history.collect()} >= {"WRITE", "MERGE", "OPTIMIZE"}
 
 
-@settings(max_examples=5, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(steps=STEPS)
-def test_writers_in_turn_give_what_one_of_them_gives(tmp_path_factory, spark, steps):
-    """Random batches of inserts, updates and deletes, by either writer, each sent twice."""
-    lake = Lake(load_settings(home=tmp_path_factory.mktemp("lake")))
-    small = DeltaRsWriter(lake, "app")
-    large = SparkWriter(spark, lake, "app")
-    state: dict[int, dict[str, Any]] = {}
-    for batch, (by_spark, put, change, gone) in enumerate(steps):
-        inserts = rows_of(CARDS, sorted(put - state.keys()))
-        updates = rows_of(CARDS, sorted((change & state.keys()) - gone), change=batch + 1)
-        deletes = rows_of(CARDS, sorted(gone & state.keys())).select(["id"])
-        patch = Patch(inserts, updates, deletes)
-        if patch.num_rows == 0:
-            continue
-        for _ in range(2):
-            SizedWriter(small, large, 0 if by_spark else 1000).merge(CARDS, patch, batch)
-        state.update({row["id"]: row for row in (*inserts.to_pylist(), *updates.to_pylist())})
-        for key in deletes["id"].to_pylist():
-            del state[key]
-        assert stored(lake, CARDS) == sorted(map(str, state.values()))
+def test_an_additive_table_that_is_rolled_up_has_the_same_sums(lake, spark, monkeypatch):
+    contract = contracts.get("gold.agg_category_day")
+    monkeypatch.setattr(appended, "_JOIN", 3)
+    tables = Tables(lake, 1 << 20)
+    for batch in range(7):
+        rows = rows_of(contract, [1, 2, 2 + batch], change=0)
+        LakeWriter(tables, "app").append(contract, rows, batch)
+    sums = ", ".join(f"sum({c}) AS {c}" for c in contract.column_names if c not in contract.key)
+    statement = f"""SELECT {", ".join(contract.key)}, {sums}
+        FROM delta.`{lake.spark_uri(contract)}` GROUP BY ALL ORDER BY ALL"""
+    before, rows_before = spark.sql(statement).collect(), len(stored(lake, contract))
+    while tables.appended(contract).tidy():
+        pass
+    assert spark.sql(statement).collect() == before
+    assert len(stored(lake, contract)) < rows_before

@@ -21,11 +21,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.dataset as ds
 
+from infra.lake.tables import Lake as DeltaLake
 from infra.settings import Settings, load_settings
 from lakehouse_schemas import Contract, contracts
 from stream_jobs.batch import BatchProcessor
 from stream_jobs.io.metrics import Metrics
-from stream_jobs.io.writer import Writer
+from stream_jobs.io.writer import LakeWriter, Tables, Writer
 from stream_jobs.shapes import RECORDS, Patch
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "debezium" / "source_tables.jsonl"
@@ -303,6 +304,18 @@ class MemoryWriter:
         self._lake = lake
         self._app_id = app_id
 
+    def of(self, contract: Contract, keys: pa.Array) -> pa.Table:
+        rows = self._lake.ensure(contract).rows
+        return rows.filter(pc.is_in(rows.column(contract.key[0]), value_set=_flat(keys)))
+
+    def between(self, contract: Contract, spans: Sequence[Any]) -> pa.Table:
+        rows = self._lake.ensure(contract).rows
+        return spanned(rows, spans)
+
+    def live(self, contract: Contract) -> pa.Table:
+        rows = self._lake.ensure(contract).rows
+        return rows.filter(pc.invert(rows.column("_is_deleted")))
+
     def append(self, contract: Contract, rows: pa.Table, batch_id: int) -> None:
         table = self._lake.ensure(contract)
         if rows.num_rows and table.batches.get(self._app_id, -1) < batch_id:
@@ -328,6 +341,22 @@ class MemoryWriter:
         table.commit(pa.concat_tables([rest, *new]).combine_chunks(), self._app_id, batch_id)
 
 
+def spanned(rows: pa.Table, spans: Sequence[Any]) -> pa.Table:
+    """Rows whose date lies in one of the spans."""
+    dates = rows.column("date").to_pylist()
+    inside = [any(start <= one <= end for start, end in spans) for one in dates]
+    return rows.filter(pa.array(inside, pa.bool_()))
+
+
+def _flat(keys: Any) -> pa.Array:
+    return keys.combine_chunks() if isinstance(keys, pa.ChunkedArray) else keys
+
+
+def delta_writer(lake: DeltaLake, app_id: str) -> LakeWriter:
+    """A writer to Delta tables, started anew."""
+    return LakeWriter(Tables(lake, 16 << 20), app_id)
+
+
 class Crash(Exception):
     """The process ended here."""
 
@@ -341,6 +370,15 @@ class CrashingWriter:
     after: bool
     _count: int = field(default=0, init=False)
     _lock: threading.Lock = field(default_factory=threading.Lock, init=False)
+
+    def of(self, contract: Contract, keys: pa.Array) -> pa.Table:
+        return self.writer.of(contract, keys)
+
+    def between(self, contract: Contract, spans: Sequence[Any]) -> pa.Table:
+        return self.writer.between(contract, spans)
+
+    def live(self, contract: Contract) -> pa.Table:
+        return self.writer.live(contract)
 
     def append(self, contract: Contract, rows: pa.Table, batch_id: int) -> None:
         self._pass(lambda: self.writer.append(contract, rows, batch_id))
@@ -377,6 +415,9 @@ class Stream:
         self._writer = writer or (lambda: MemoryWriter(lake))
         self._settings = config or settings()
         self._batch = 0
+        for contract in contracts.all():
+            if contract.layer != "source":
+                lake.ensure(contract)
         self.processor = self._start(self._writer())
 
     def _start(self, writer: Writer) -> BatchProcessor:

@@ -11,9 +11,8 @@ from hypothesis import strategies as st
 
 from infra.lake.tables import Lake as DeltaLake
 from infra.settings import load_settings
-from stream_jobs import batch
-from stream_jobs.io.writer import DeltaRsWriter
-from stream_jobs.state import cards, current_rows
+from stream_jobs.io import keyed
+from stream_jobs.transforms import card
 from tests.unit.stream_world import (
     BASE,
     KEYS,
@@ -23,6 +22,7 @@ from tests.unit.stream_world import (
     Stream,
     Topics,
     World,
+    delta_writer,
     gold_faults,
     row,
     silver_equals,
@@ -34,10 +34,10 @@ IDS = st.integers(1, 6)
 
 @pytest.fixture(autouse=True)
 def small_memory(monkeypatch):
-    """Let the stream forget early, so that it has to read back what it forgot."""
-    monkeypatch.setattr(batch, "CurrentRows", partial(current_rows.CurrentRows, capacity=3))
-    monkeypatch.setattr(current_rows, "_CHUNKS", 2)
-    monkeypatch.setattr(cards, "_TRIM_ABOVE", 3)
+    """Let the stream forget early, so that it has to read back what it forgot; tiny files, too."""
+    monkeypatch.setattr(keyed, "LEAF_ROWS", 2)
+    monkeypatch.setattr(keyed, "FULL_ROWS", 4)
+    monkeypatch.setattr(card, "_TRIM_ABOVE", 3)
 
 
 def rows(table: str) -> st.SearchStrategy[dict[str, Any]]:
@@ -170,7 +170,7 @@ def test_the_same_on_delta_tables(data):
     with tempfile.TemporaryDirectory() as home:
         config = load_settings(home=Path(home))
         lake = DeltaLake(config)
-        stream = Stream(lake, lambda: DeltaRsWriter(lake, "test"), config)
+        stream = Stream(lake, lambda: delta_writer(lake, "test"), config)
         try:
             run(data.draw, stream, events)
             silver_equals(lake, world.state)

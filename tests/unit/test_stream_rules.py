@@ -32,7 +32,9 @@ def found(*uses: Use) -> set[tuple[int, str]]:
     ordered = sorted(uses, key=lambda u: (u.ts, u.id))
     abroad = next(((u.ts, u.id) for u in ordered if is_abroad(u.state)), None)
     places = {u.id: place for place, u in enumerate(uses)}
-    return {(places[n], rule) for n, rule in evaluate(ordered, 0, RULES, None, abroad)}
+    return {
+        (places[n], rule) for n, rule in evaluate(ordered, range(len(ordered)), RULES, None, abroad)
+    }
 
 
 @pytest.mark.parametrize(
@@ -197,7 +199,7 @@ def arrive(arrivals: Iterable[tuple[list[dict[str, Any]], list[int], bool]]) -> 
     lake = stream_world.Lake()
     table = lake.ensure(contracts.get("silver.transactions"))
     labels = contracts.get("silver.fraud_labels").arrow_schema().empty_table()
-    memory = Cards(lake, RULES)  # type: ignore[arg-type]
+    memory = _cards(lake)
     rows: dict[int, dict[str, Any]] = {}
     alerts: dict[tuple[int, str], str] = {}
     for number, (new, gone, restart) in enumerate(arrivals):
@@ -212,9 +214,14 @@ def arrive(arrivals: Iterable[tuple[list[dict[str, Any]], list[int], bool]]) -> 
         alerts.update({alert: reason for alert, reason in change.new.items() if reason})
         table.commit(wide(rows), "test", number)
         if restart:
-            memory = Cards(lake, RULES)  # type: ignore[arg-type]
+            memory = _cards(lake)
     assert alerts == judged(rows)
     return alerts
+
+
+def _cards(lake: stream_world.Lake) -> Cards:
+    table = lake.ensure(contracts.get("silver.transactions"))
+    return Cards(lake, RULES, lambda spans: stream_world.spanned(table.rows, spans))  # type: ignore[arg-type]
 
 
 def judged(rows: dict[int, dict[str, Any]]) -> dict[tuple[int, str], str]:
@@ -234,7 +241,7 @@ def judged(rows: dict[int, dict[str, Any]]) -> dict[tuple[int, str], str]:
             if one["card_id"] == number
         )
         abroad = next(((u.ts, u.id) for u in uses if is_abroad(u.state)), None)
-        expected.update(evaluate(uses, 0, RULES, None, abroad))
+        expected.update(evaluate(uses, range(len(uses)), RULES, None, abroad))
     return expected
 
 
@@ -252,4 +259,4 @@ def test_a_late_use_between_two_late_uses_still_sees_where_the_card_was_before()
 
 def test_a_threshold_of_nothing_finds_everything():
     rules = replace(RULES, amount_over=-1e9)
-    assert evaluate([use()], 0, rules, None, None).keys() == {(7, "amount_over")}
+    assert evaluate([use()], [0], rules, None, None).keys() == {(7, "amount_over")}

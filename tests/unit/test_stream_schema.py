@@ -11,7 +11,6 @@ from finlake.errors import UsageProblem
 from infra.lake.tables import Lake as DeltaLake
 from infra.settings import load_settings
 from lakehouse_schemas import contracts
-from stream_jobs.io.writer import DeltaRsWriter
 from stream_jobs.resume import resume_table
 from stream_jobs.transforms.schema_change import changed_tables, problem
 from tests.unit.stream_world import (
@@ -21,6 +20,7 @@ from tests.unit.stream_world import (
     Event,
     Lake,
     Stream,
+    delta_writer,
     envelope,
     gold_faults,
     live,
@@ -183,7 +183,7 @@ def delta(home):
     for contract in contracts.all():
         if contract.layer != "source":
             lake.ensure(contract)
-    stream = Stream(lake, lambda: DeltaRsWriter(lake, "app"), settings)
+    stream = Stream(lake, lambda: delta_writer(lake, "app"), settings)
     yield stream
     stream.stop()
 

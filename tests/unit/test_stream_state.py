@@ -2,21 +2,25 @@
 
 from typing import Any
 
+import obstore
 import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.dataset as ds
 import pytest
+from deltalake import write_deltalake
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from prometheus_client import generate_latest
 
+from finlake.errors import ComponentMissing
 from infra.lake.tables import Lake
 from infra.settings import load_settings
 from lakehouse_schemas import contracts
-from stream_jobs.io import housekeeping
+from stream_jobs.io import appended, housekeeping, keyed
 from stream_jobs.io.housekeeping import Housekeeping
 from stream_jobs.io.metrics import Metrics
-from stream_jobs.io.writer import DeltaRsWriter
+from stream_jobs.io.writer import LakeWriter, Tables
 from stream_jobs.shapes import Patch
-from stream_jobs.state.current_rows import CurrentRows
 from tests.unit.stream_world import (
     Stream,
     Topics,
@@ -27,6 +31,15 @@ from tests.unit.stream_world import (
 )
 
 CATEGORIES = contracts.get("silver.mcc_codes")
+
+
+@pytest.fixture
+def small_files(monkeypatch):
+    """Files of two rows where changes fall, of four where they do not."""
+    monkeypatch.setattr(keyed, "LEAF_ROWS", 2)
+    monkeypatch.setattr(keyed, "FULL_ROWS", 4)
+    monkeypatch.setattr(keyed, "_JOIN", 2)
+    monkeypatch.setattr(keyed, "_COLD_S", -1.0)
 
 
 @pytest.fixture
@@ -52,45 +65,126 @@ def categories(numbers: list[int], token: int = 1) -> pa.Table:
 NUMBERS = st.sets(st.integers(-20, 40) | st.integers(2**31 - 20, 2**31 - 1), max_size=12)
 
 
-@settings(max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
-    batches=st.lists(NUMBERS, max_size=6),
+    batches=st.lists(st.tuples(NUMBERS, NUMBERS, st.booleans(), st.booleans()), max_size=8),
     asked=st.lists(NUMBERS, min_size=1, max_size=4),
-    capacity=st.integers(1, 20),
-    restart=st.integers(0, 6),
+    cache=st.sampled_from([1, 1 << 20]),
 )
-def test_current_rows_are_those_of_the_table_whatever_is_remembered(
-    tmp_path_factory, batches, asked, capacity, restart
+def test_a_keyed_table_is_a_dictionary_whatever_is_in_memory_and_however_it_is_cut(
+    tmp_path_factory, small_files, batches, asked, cache
 ):
+    """Puts, deletes, joins and restarts, with files of two rows: as a dictionary would have it."""
     lake = Lake(load_settings(home=tmp_path_factory.mktemp("lake")))
-    writer = DeltaRsWriter(lake, "app")
-    memory = CurrentRows(lake, CATEGORIES, capacity)
+    tables = Tables(lake, cache)
     state: dict[int, dict[str, Any]] = {}
-    none = categories([]).select(["mcc"])
-    for number, keys in enumerate(batches):
-        rows = categories(sorted(keys), number)
+    for number, (put, gone, tidy, restart) in enumerate(batches):
+        rows = categories(sorted(put - gone), number)
         there = pa.array([key in state for key in rows["mcc"].to_pylist()], pa.bool_())
-        new = pa.compute.invert(there)
-        writer.merge(CATEGORIES, Patch(rows.filter(new), rows.filter(there), none), number)
-        memory.written(rows)
+        deletes = categories(sorted(gone & state.keys())).select(["mcc"])
+        patch = Patch(rows.filter(pc.invert(there)), rows.filter(there), deletes)
+        LakeWriter(tables, "app").merge(CATEGORIES, patch, number)
+        for key in deletes["mcc"].to_pylist():
+            del state[key]
         state.update({one["mcc"]: one for one in rows.to_pylist()})
-        if number == restart:
-            memory = CurrentRows(lake, CATEGORIES, capacity)
+        if tidy:
+            while tables.keyed(CATEGORIES).tidy():
+                pass
+        if restart:
+            tables = Tables(lake, cache)
         for wanted in asked:
-            found = memory.of(pa.array(sorted(wanted), pa.int32())).to_pylist()
+            found = tables.keyed(CATEGORIES).of(pa.array(sorted(wanted), pa.int32())).to_pylist()
             assert {one["mcc"]: one for one in found} == {
                 key: one for key, one in state.items() if key in wanted
             }
             assert len(found) == len({one["mcc"] for one in found})
-    live = memory.live().to_pylist()
+    live = tables.keyed(CATEGORIES).live().to_pylist()
     assert sorted(one["mcc"] for one in live) == sorted(n for n in state if n % 5)
+    stored = lake.ensure(CATEGORIES).to_pyarrow_table().to_pylist()
+    assert sorted(one["mcc"] for one in stored) == sorted(state)
+
+
+def test_a_change_rewrites_the_files_whose_keys_it_has_and_no_other(lake, small_files):
+    tables = Tables(lake, 1 << 20)
+    table = tables.keyed(CATEGORIES)
+    for number in range(6):
+        rows = categories([10 * number, 10 * number + 1])
+        LakeWriter(tables, "app").append(CATEGORIES, rows, number)
+    before = set(table.log.files)
+    assert len(before) == 6
+    patch = Patch(categories([]), categories([31], token=9), categories([]).select(["mcc"]))
+    LakeWriter(tables, "app").merge(CATEGORIES, patch, 6)
+    assert len(before & set(table.log.files)) == 5
+    assert len(table.log.files) == 6
 
 
 def test_new_keys_are_not_looked_for_in_the_lake(lake, monkeypatch):
-    DeltaRsWriter(lake, "app").append(CATEGORIES, categories([1, 2, 3]), 0)
-    memory = CurrentRows(lake, CATEGORIES)
-    monkeypatch.setattr(memory, "_read", lambda keys: pytest.fail(f"read {keys}"))
-    assert memory.of(pa.array([4, 2**31 - 1], pa.int32())).num_rows == 0
+    LakeWriter(Tables(lake, 1 << 20), "app").append(CATEGORIES, categories([1, 2, 3]), 0)
+    table = Tables(lake, 1 << 20).keyed(CATEGORIES)
+    monkeypatch.setattr(table.log, "read", lambda file: pytest.fail(f"read {file}"))
+    assert table.of(pa.array([4, 2**31 - 1], pa.int32())).num_rows == 0
+
+
+def test_files_of_another_writer_that_overlap_and_say_nothing_of_themselves(lake):
+    address = lake.uri(CATEGORIES)
+    lake.ensure(CATEGORIES).alter.set_table_properties({"delta.dataSkippingNumIndexedCols": "0"})
+    for keys in ([5, 1, 9], [8, 2], [7]):
+        write_deltalake(address, categories(keys), mode="append")
+    tables = Tables(lake, 1 << 20)
+    found = tables.keyed(CATEGORIES).of(pa.array([1, 8, 7, 3], pa.int32()))
+    assert sorted(found["mcc"].to_pylist()) == [1, 7, 8]
+    patch = Patch(categories([3]), categories([8], token=2), categories([1]).select(["mcc"]))
+    LakeWriter(tables, "app").merge(CATEGORIES, patch, 0)
+    stored = lake.ensure(CATEGORIES).to_pyarrow_table().to_pylist()
+    assert sorted(one["mcc"] for one in stored) == [2, 3, 5, 7, 8, 9]
+    assert next(one for one in stored if one["mcc"] == 8)["_order_token"] == "2"
+
+
+def test_a_commit_whose_answer_was_lost_is_not_made_twice(lake, monkeypatch):
+    """The store took the commit, and the answer never came."""
+    put = obstore.put
+
+    def lost(store, path, body, **rest):
+        put(store, path, body, **rest)
+        if path.startswith("_delta_log"):
+            raise obstore.exceptions.GenericError("connection reset")
+
+    tables = Tables(lake, 1 << 20)
+    LakeWriter(tables, "app").append(CATEGORIES, categories([1]), 0)
+    monkeypatch.setattr(obstore, "put", lost)
+    LakeWriter(tables, "app").append(CATEGORIES, categories([2]), 1)
+    monkeypatch.undo()
+    LakeWriter(tables, "app").append(CATEGORIES, categories([3]), 2)
+    table = lake.ensure(CATEGORIES)
+    assert sorted(table.to_pyarrow_table()["mcc"].to_pylist()) == [1, 2, 3]
+    assert table.version() == 3
+
+
+def test_a_commit_that_the_store_refused_is_an_error_that_says_where(lake, monkeypatch):
+    def full(store, path, body, **rest):
+        raise obstore.exceptions.GenericError("No space left on device (os error 28)")
+
+    tables = Tables(lake, 1 << 20)
+    LakeWriter(tables, "app").append(CATEGORIES, categories([1]), 0)
+    monkeypatch.setattr(obstore, "put", full)
+    with pytest.raises(ComponentMissing, match=r"silver.mcc_codes: writing .*No space left"):
+        LakeWriter(tables, "app").append(CATEGORIES, categories([2]), 1)
+    monkeypatch.undo()
+    LakeWriter(tables, "app").append(CATEGORIES, categories([2]), 1)
+    found = lake.ensure(CATEGORIES).to_pyarrow_table()["mcc"].to_pylist()
+    assert sorted(found) == [1, 2]
+
+
+def test_readers_by_delta_rs_find_rows_by_any_column(lake):
+    """They pass over files whose statistics leave a column out."""
+    rows = categories([1, 2, 3, 5])
+    LakeWriter(Tables(lake, 1 << 20), "app").append(CATEGORIES, rows, 0)
+    dataset = lake.ensure(CATEGORIES).to_pyarrow_dataset()
+    for name in rows.column_names:
+        for value in set(rows[name].to_pylist()):
+            is_it = ds.field(name) == value if value is not None else ds.field(name).is_null()
+            expected = sum(one == value for one in rows[name].to_pylist())
+            assert dataset.to_table(filter=is_it).num_rows == expected, (name, value)
 
 
 # ── Housekeeping ─────────────────────────────────────────────────────────────────────────────────
@@ -99,10 +193,13 @@ def test_new_keys_are_not_looked_for_in_the_lake(lake, monkeypatch):
 @pytest.fixture
 def busy(home, lake, monkeypatch):
     """A stream with housekeeping after each batch, over every table each time."""
-    monkeypatch.setattr(housekeeping, "_SMALL_FILES", 3)
-    writer = DeltaRsWriter(lake, "app")
-    stream = Stream(lake, lambda: writer, load_settings(home=home))
-    keeper = Housekeeping(writer, history_minutes=60, marker_days=30)
+    monkeypatch.setattr(housekeeping, "_REST_S", -1.0)
+    monkeypatch.setattr(appended, "_JOIN", 2)
+    monkeypatch.setattr(keyed, "_JOIN", 2)
+    monkeypatch.setattr(keyed, "_COLD_S", -1.0)
+    store = Tables(lake, 1 << 20)
+    stream = Stream(lake, lambda: LakeWriter(store, "app"), load_settings(home=home))
+    keeper = Housekeeping(lake, store, history_minutes=60, marker_days=30)
     tables = [c for c in contracts.all() if c.layer != "source"]
     world = World()
 
@@ -137,7 +234,7 @@ def test_tables_that_are_joined_stay_what_they_were_and_few(busy, lake, home):
 def test_a_joined_table_still_knows_its_newest_batch(busy, lake):
     busy(8)
     fact = contracts.get("gold.fact_transactions")
-    assert DeltaRsWriter(lake, "app").table(fact).transaction_version("app") == 7
+    assert lake.ensure(fact).transaction_version("app") == 7
 
 
 def test_markers_of_deleted_keys_expire_and_nothing_else(lake):
@@ -154,9 +251,10 @@ def test_markers_of_deleted_keys_expire_and_nothing_else(lake):
 
     import time
 
-    writer = DeltaRsWriter(lake, "app")
-    writer.append(CATEGORIES, pa.concat_tables([at(old, 0), at(young, int(time.time()) - 60)]), 0)
-    Housekeeping(writer, 60, marker_days=1).tidy(CATEGORIES)
+    tables = Tables(lake, 1 << 20)
+    rows = pa.concat_tables([at(old, 0), at(young, int(time.time()) - 60)])
+    LakeWriter(tables, "app").append(CATEGORIES, rows, 0)
+    Housekeeping(lake, tables, 60, marker_days=1).tidy(CATEGORIES)
     left = lake.ensure(CATEGORIES).to_pyarrow_table()["mcc"].to_pylist()
     assert sorted(left) == [6, 10, 11]
 

@@ -15,11 +15,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import stream_jobs
+from finlake.errors import FinlakeError
 from infra.lake.tables import Lake as DeltaLake
 from infra.settings import load_settings
 from lakehouse_schemas import contracts
 from stream_jobs.io import source
-from stream_jobs.io.writer import DeltaRsWriter
 from stream_jobs.shapes import RECORDS, Patch
 from stream_jobs.transforms.freshness import ages, heartbeats
 from stream_jobs.transforms.order import order_token
@@ -31,6 +31,7 @@ from tests.unit.stream_world import (
     Stream,
     Topics,
     World,
+    delta_writer,
     drain,
     envelope,
     gold_faults,
@@ -267,8 +268,8 @@ def categories(*numbers: int) -> pa.Table:
 def test_trap_5_each_batch_is_in_a_table_once_also_for_a_writer_that_starts_anew(lake):
     none = categories().select(["mcc"])
     for _ in range(2):
-        DeltaRsWriter(lake, "app").append(MCC, categories(1, 2), 0)
-        DeltaRsWriter(lake, "app").merge(MCC, Patch(categories(3), categories(1), none), 1)
+        delta_writer(lake, "app").append(MCC, categories(1, 2), 0)
+        delta_writer(lake, "app").merge(MCC, Patch(categories(3), categories(1), none), 1)
     table = lake.open(MCC)
     assert table.version() == 2
     assert sorted(table.to_pyarrow_table()["mcc"].to_pylist()) == [1, 2, 3]
@@ -276,18 +277,18 @@ def test_trap_5_each_batch_is_in_a_table_once_also_for_a_writer_that_starts_anew
 
 
 def test_trap_5_the_batches_of_another_application_are_not_dropped(lake):
-    DeltaRsWriter(lake, "old").append(MCC, categories(1), 7)
-    DeltaRsWriter(lake, "new").append(MCC, categories(2), 0)
+    delta_writer(lake, "old").append(MCC, categories(1), 7)
+    delta_writer(lake, "new").append(MCC, categories(2), 0)
     assert sorted(lake.open(MCC).to_pyarrow_table()["mcc"].to_pylist()) == [1, 2]
 
 
 def test_trap_5_the_newest_batch_is_known_from_a_checkpoint_of_the_log(lake):
-    DeltaRsWriter(lake, "app").append(MCC, categories(1), 41)
+    delta_writer(lake, "app").append(MCC, categories(1), 41)
     table = lake.open(MCC)
     table.create_checkpoint()
     for commit in Path(lake.uri(MCC), "_delta_log").glob("*.json"):
         commit.unlink()
-    DeltaRsWriter(lake, "app").append(MCC, categories(1), 41)
+    delta_writer(lake, "app").append(MCC, categories(1), 41)
     assert lake.open(MCC).to_pyarrow_table().num_rows == 1
 
 
@@ -318,6 +319,9 @@ def test_trap_6_the_source_never_skips_what_was_dropped_and_starts_where_the_lak
         def selectExpr(self, *columns):  # noqa: N802 (Spark's name)
             return self
 
+        def coalesce(self, number):
+            return self
+
     monkeypatch.setattr(source, "starting_offsets", lambda settings: '{"there": {}}')
     settings = SimpleNamespace(
         kafka_bootstrap="k:1", kafka_security_protocol="PLAINTEXT", stream_max_offsets=7
@@ -338,7 +342,7 @@ def test_trap_6_a_stream_without_a_checkpoint_goes_on_where_the_lake_ends(home, 
     everything = json.loads(source.starting_offsets(settings))
     assert {place for topic in everything.values() for place in topic.values()} == {-2}
     lake = DeltaLake(settings)
-    stream = Stream(lake, lambda: DeltaRsWriter(lake, "app"), settings)
+    stream = Stream(lake, lambda: delta_writer(lake, "app"), settings)
     world = World()
     for number in range(1, 6):
         world.put("transactions", row("transactions", id=number))
@@ -385,7 +389,7 @@ def test_trap_8_every_engine_can_read_every_table(lake, contract):
 def test_trap_8_written_tables_stay_readable_and_their_times_are_utc(home, world):
     settings = load_settings(home=home)
     lake = DeltaLake(settings)
-    stream = Stream(lake, lambda: DeltaRsWriter(lake, "app"), settings)
+    stream = Stream(lake, lambda: delta_writer(lake, "app"), settings)
     for number in range(1, 4):
         world.put("transactions", row("transactions", id=number, amount="4000.00"))
     world.put("transactions", row("transactions", id=2, amount="1.00"))
@@ -415,12 +419,26 @@ def test_trap_9_commits_to_an_object_store_fail_when_the_version_is_there():
 
 
 def test_trap_9_two_writers_of_one_table_lose_nothing(lake):
-    one, other = DeltaRsWriter(lake, "one"), DeltaRsWriter(lake, "other")
+    log = contracts.get("gold.pipeline_status")
+    now = datetime.now(UTC)
+    one, other = delta_writer(lake, "one"), delta_writer(lake, "other")
     for batch in range(5):
-        one.append(MCC, categories(batch), batch)
-        other.append(MCC, categories(100 + batch), batch)
-    found = sorted(DeltaTable(lake.uri(MCC)).to_pyarrow_table()["mcc"].to_pylist())
-    assert found == [0, 1, 2, 3, 4, 100, 101, 102, 103, 104]
+        for name, writer in (("one", one), ("other", other)):
+            row = {"table_name": f"{name} {batch}", "state": "running", "since": now}
+            writer.append(log, pa.Table.from_pylist([row], schema=log.arrow_schema()), batch)
+    found = sorted(DeltaTable(lake.uri(log)).to_pyarrow_table()["table_name"].to_pylist())
+    assert found == [f"{name} {batch}" for name in ("one", "other") for batch in range(5)]
+
+
+def test_trap_9_what_another_writer_replaced_is_not_written_over(lake):
+    one, other = delta_writer(lake, "one"), delta_writer(lake, "other")
+    one.append(MCC, categories(1), 0)
+    other.append(MCC, categories(2), 0)
+    with pytest.raises(FinlakeError, match="another writer replaced"):
+        one.append(MCC, categories(3), 1)
+    assert sorted(lake.open(MCC).to_pyarrow_table()["mcc"].to_pylist()) == [1, 2]
+    delta_writer(lake, "one").append(MCC, categories(3), 1)
+    assert sorted(lake.open(MCC).to_pyarrow_table()["mcc"].to_pylist()) == [1, 2, 3]
 
 
 # ── 10 ───────────────────────────────────────────────────────────────────────────────────────────
