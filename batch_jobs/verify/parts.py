@@ -131,10 +131,15 @@ class Table:
         parts = []
         for name in files:
             table = self._follower.read(name, None)
-            parts.append(
-                table.append_column("file", pa.array([name] * table.num_rows, pa.string()))
-            )
-        there = pa.concat_tables(parts, promote_options="permissive")
+            # Writers differ in the types of their texts and times.
+            columns = {
+                field.name: table.column(field.name).cast(field.type)
+                for field in self.contract.arrow_schema()
+                if field.name in table.column_names
+            }
+            columns["file"] = pa.chunked_array([[name] * table.num_rows], pa.string())
+            parts.append(pa.table(columns))
+        there = pa.concat_tables(parts, promote_options="default")
         self._connection.register("there", there)
         typed = self._typed(there.column_names)
         found = self._connection.execute(

@@ -176,6 +176,22 @@ def test_a_gold_row_tampered_with_is_found_and_then_is_well_again(
     assert standing.rounds(1).equal
 
 
+def test_an_object_store_is_read_file_by_file_with_the_same_outcome(standing: Standing) -> None:
+    watcher = standing.watcher
+    for table in (watcher._batches, watcher._beats, *watcher._tables.values()):
+        table._root = None
+    watcher._lake.storage_options = {"allow_http": "true"}  # what tells it from a folder
+    assert standing.rounds(2).equal
+    DeltaTable(standing.uri("silver.cards")).update({"card_last4": "'0000'"}, predicate="id = 2")
+    DeltaTable(standing.uri("gold.agg_state_day")).update(
+        {"refund_count": "7"}, predicate="state = 'NY'"
+    )
+    first = {one.table: one.first[0] for one in standing.rounds(4).differences}
+    assert first["cards"] == Difference(2, "card_last4 differs")
+    assert "refund_count" in first["gold.agg_state_day"].how
+    assert first.keys() == {"cards", "gold.dim_card", "gold.agg_state_day"}
+
+
 def test_what_the_stream_has_not_brought_yet_is_under_way_and_no_difference(
     standing: Standing,
 ) -> None:
