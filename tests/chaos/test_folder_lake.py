@@ -16,6 +16,7 @@ from typing import NamedTuple
 import pytest
 
 from connectors.config import table_topic
+from connectors.topics import ALERTS_TOPIC
 from infra.database.users import DATABASE
 from tests.chaos.disturbances import Disk, down, kill, own_disk, paused, purge_binlog, skip_without
 from tests.chaos.harness import LONG, SEED, TIMES, World
@@ -50,25 +51,35 @@ def test_components_are_killed_and_the_broker_hangs(place: Place) -> None:
         with paused(world, "kafka"):
             time.sleep(world.random.uniform(5, 15))
 
-    names = ("stream", "connect", "kafka", "source")
+    names = ("stream", "alerts", "connect", "kafka", "source")
     acts: dict[str, Callable[[], float | None]] = {
         f"kill -9 {name}": partial(kill, world, name) for name in names
     }
     acts["kafka paused"] = pause
     order = [*acts] * TIMES
     world.random.shuffle(order)
+    newest = world.value("SELECT max(id) FROM transactions")
     with world.traffic():
         for what in order:
             world.disturb(what, acts[what])
     world.prove()
+    alerts = world.query(f"SELECT alert_id FROM gold.fraud_alerts WHERE transaction_id > {newest}")
+    raised = {row["alert_id"].encode() for row in alerts}
+    assert raised
+    wait_for(lambda: raised <= _told(world), "every alert is on the topic")
+    world.note("alerts", raised=len(raised), told=len(_told(world)))
+
+
+def _told(world: World) -> set[bytes | None]:
+    return {record.key for record in Topics(world.settings).read(ALERTS_TOPIC)}
 
 
 def test_a_full_disk(place: Place) -> None:
     world, disk = place.world, skip_without(place.disk)
 
     def fill() -> None:
-        disk.fill()
         pid = world.component("stream")["pid"]
+        disk.fill()
         try:
             wait_for(lambda: not Path(f"/proc/{pid}").exists(), "the stream ends")
         finally:
@@ -147,11 +158,12 @@ def _dead(world: World) -> int:
     return int(world.query("SELECT count(*) AS n FROM bronze.dead_letters")[0]["n"])
 
 
+@pytest.mark.long
 def test_shuffled_records_and_late_updates(place: Place) -> None:
     world = place.world
     shuffle = Shuffle(world.settings, Random(f"{SEED} shuffle"))
     with shuffle.running(), world.traffic(mix="50/30/20"):
-        world.disturb("shuffle", lambda: time.sleep(60 * TIMES if LONG else 21))
+        world.disturb("shuffle", lambda: time.sleep(60 * TIMES))
     world.note("shuffled", **shuffle.seen)
     assert min(shuffle.seen[what] for what in ("older", "late", "twice")) > 0, shuffle.seen
     world.prove()
