@@ -11,6 +11,8 @@ from finlake.errors import UsageProblem
 from infra.lake.tables import Lake as DeltaLake
 from infra.settings import load_settings
 from lakehouse_schemas import contracts
+from stream_jobs.io.appended import AppendedTable
+from stream_jobs.io.writer import LakeWriter, Tables
 from stream_jobs.resume import resume_table
 from stream_jobs.transforms.schema_change import changed_tables, problem
 from tests.unit.stream_world import (
@@ -188,6 +190,12 @@ def delta(home):
     stream.stop()
 
 
+def tables_of(stream: Stream) -> Tables:
+    writer = stream.processor._writer
+    assert isinstance(writer, LakeWriter)
+    return writer._tables
+
+
 def held(stream: Stream) -> None:
     """A stopped table with changes set aside: one poisoned, one old, one that fits."""
     stream.process(records([(alter("transactions", "mcc", typeName="BIGINT"), 0)]))
@@ -205,7 +213,7 @@ def held(stream: Stream) -> None:
 
 def test_a_resumed_table_has_what_was_set_aside_and_the_counts_add_up(delta, home):
     held(delta)
-    resume_table(delta.lake, delta.processor, "transactions")
+    resume_table(tables_of(delta), delta.processor, "transactions")
     expected = {1: row("transactions", amount="4000.00"), 2: row("transactions", id=2)}
     assert live(delta.lake, "transactions") == meant("transactions", expected)
     (left,) = delta.lake.open(contracts.get("bronze.dead_letters")).to_pyarrow_table().to_pylist()
@@ -229,11 +237,11 @@ def test_a_resumption_that_is_cut_short_and_done_again_changes_nothing_twice(
         raise ConnectionError
 
     with monkeypatch.context() as patch:
-        patch.setattr(type(delta.processor._rows["transactions"]), "written", lost)
+        patch.setattr(AppendedTable, "keep", lost)
         with pytest.raises(ConnectionError):
-            resume_table(delta.lake, delta.processor, "transactions")
+            resume_table(tables_of(delta), delta.processor, "transactions")
     delta.restart()
-    resume_table(delta.lake, delta.processor, "transactions")
+    resume_table(tables_of(delta), delta.processor, "transactions")
     assert live(delta.lake, "transactions").keys() == {1, 2}
     assert gold_faults(delta.lake, home) == []
 
@@ -241,7 +249,7 @@ def test_a_resumption_that_is_cut_short_and_done_again_changes_nothing_twice(
 def test_a_table_can_be_resumed_twice_with_nothing_to_apply(delta):
     for offset in range(2):
         delta.process(records([(alter("cards", "card_last4", typeName="INT"), offset)]))
-        resume_table(delta.lake, delta.processor, "cards")
+        resume_table(tables_of(delta), delta.processor, "cards")
         delta.process(records([(Event("users", 0, b"{}", None, kafka_us=T0), offset)]))
         delta.restart()
         assert not delta.processor._status.stopped("cards")
@@ -249,4 +257,4 @@ def test_a_table_can_be_resumed_twice_with_nothing_to_apply(delta):
 
 def test_an_unknown_table_cannot_be_resumed(delta):
     with pytest.raises(UsageProblem, match="no source table nix"):
-        resume_table(delta.lake, delta.processor, "nix")
+        resume_table(tables_of(delta), delta.processor, "nix")
