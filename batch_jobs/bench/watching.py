@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import signal
 import subprocess
 import sys
 import threading
@@ -61,7 +60,7 @@ def watching(
         mix = Mix(75, 20, 5)
         summary = traffic.run(settings, rate=rate, seconds=seconds, seed=seed, mix=mix)
         if process.poll() is None:
-            process.send_signal(signal.SIGINT)
+            process.terminate()  # an interrupt would be ignored in a background job
         process.wait()
     reading.join()
     rounds = [json.loads(line) for line in lines]
