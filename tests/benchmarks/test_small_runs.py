@@ -46,7 +46,7 @@ def test_backlog_with_every_part_under_way(stack: Path) -> None:
 def test_freshness_of_every_kind_of_change(stack: Path) -> None:
     done = finlake(stack, "up", "--with", "stream")
     assert done.returncode == 0, done.stderr
-    found = measured(stack, "freshness", "--rate", "50", "--seconds", "8")
+    found = measured(stack, "freshness", "--rate", "50", "--seconds", "15")
     assert found["never_seen"] == 0
     for kind in ("insert", "update", "delete"):
         assert found[f"commit_to_fact.{kind}.count"] > 0
