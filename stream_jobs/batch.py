@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
@@ -66,7 +66,6 @@ class BatchProcessor:
         settings: thresholds of the rules.
         lake: the tables.
         writer: reads silver, and writes each table once per batch.
-        publish: takes alerts (rows of ``fraud_alerts``) to whoever waits for them, at least once.
         metrics: where figures go.
     """
 
@@ -75,7 +74,6 @@ class BatchProcessor:
         settings: Settings,
         lake: Lake,
         writer: Writer,
-        publish: Callable[[pa.Table], None],
         metrics: Metrics,
     ) -> None:
         bronze, dead = contracts.get("bronze.changes"), contracts.get("bronze.dead_letters")
@@ -94,7 +92,6 @@ class BatchProcessor:
         self._status = Status(lake)
         self._truncates = Truncates(lake)
         self._writer = writer
-        self._publish = publish
         self._metrics = metrics
         self._threads = ThreadPoolExecutor(4, thread_name_prefix="write")
 
@@ -117,8 +114,7 @@ class BatchProcessor:
             streamed[HEARTBEAT_TABLE] = heartbeats(by_table[HEARTBEAT_TABLE])
         tally.see("kafka", streamed)
 
-        writes, alerts = self._gold(steps)
-        self._tell(alerts, decoded.get("transactions"), tally)
+        writes = self._gold(steps)
         self._write([*self._bronze(decoded), *writes], batch_id)
         tally.see("bronze", streamed)
         tally.see("gold", streamed)
@@ -141,8 +137,7 @@ class BatchProcessor:
         self._status.resume(table)
         found = self._decoders[table].decode(records, -1)
         step = self._step(table, found.changes)
-        writes, alerts = self._gold({table: step})
-        self._tell(alerts, found if table == "transactions" else None, _Tally(0))
+        writes = self._gold({table: step})
         self._write(writes, 0, writer)
         self._write(self._silver_writes({table: step}), 0, writer)
         moved = step.applied + step.superseded
@@ -192,8 +187,8 @@ class BatchProcessor:
             step.superseded + truncates.num_rows - applied,
         )
 
-    def _gold(self, steps: dict[str, Step]) -> tuple[list[Write], pa.Table]:
-        """What the steps change in gold, and the alerts that are new."""
+    def _gold(self, steps: dict[str, Step]) -> list[Write]:
+        """What the steps change in gold."""
         writes: list[Write] = []
         for name, (source, _) in gold.DIMENSIONS.items():
             if source in steps:
@@ -201,14 +196,12 @@ class BatchProcessor:
                 old, new = gold.dim_rows(name, step.old), gold.dim_rows(name, step.new)
                 patch = patch_between(old, new, contract.key[0])
                 writes.append((contract, patch))
-        alerts = contracts.get("gold.fraud_alerts")
-        none = _empty(alerts)
         if not {"transactions", "fraud_labels"} & steps.keys():
-            return writes, none
+            return writes
         old, new = self._wide(steps)
         moved = gold.moves(old, new)
         if moved.num_rows == 0:
-            return writes, none
+            return writes
         fact = contracts.get("gold.fact_transactions")
         patch = patch_between(gold.fact_rows(old), gold.fact_rows(new), fact.key[0])
         writes.append((fact, patch))
@@ -221,8 +214,8 @@ class BatchProcessor:
             moved = gold.moves(_unlabelled(old), _unlabelled(new))
         change = self._cards.move(moved)
         patch = alert_patch(change.old, change.new, new, self._wide_of, _now_us())
-        writes.append((alerts, patch))
-        return writes, patch.inserts
+        writes.append((contracts.get("gold.fraud_alerts"), patch))
+        return writes
 
     def _wide(self, steps: dict[str, Step]) -> tuple[pa.Table, pa.Table]:
         """The touched transactions with their labels, before and after the batch."""
@@ -239,19 +232,6 @@ class BatchProcessor:
 
     def _rows(self, name: str, keys: pa.Array) -> pa.Table:
         return self._writer.of(self._silver[name], keys)
-
-    def _tell(self, alerts: pa.Table, booked: Decoded | None, tally: _Tally) -> None:
-        """Publish new alerts; those of a snapshot are history and stay in gold only."""
-        if alerts.num_rows == 0 or booked is None:
-            return
-        changes = booked.changes
-        read = changes.filter(pc.equal(changes["op"], "r"))
-        live = pc.invert(pc.is_in(alerts["transaction_id"], value_set=_flat(read["id"])))
-        alerts = alerts.filter(live)
-        if alerts.num_rows:
-            self._publish(alerts)
-            told = pc.is_in(changes["id"], value_set=_flat(alerts["transaction_id"]))
-            tally.see("alert", {"transactions": _streamed(changes.filter(told))})
 
     def _bronze(self, decoded: dict[str, Decoded]) -> list[Write]:
         bronze, dead = contracts.get("bronze.changes"), contracts.get("bronze.dead_letters")
@@ -337,10 +317,6 @@ def _streamed(changes: pa.Table) -> pa.Table:
 
 def _flat(column: pa.ChunkedArray) -> pa.Array:
     return column.combine_chunks()
-
-
-def _empty(contract: Contract) -> pa.Table:
-    return contract.arrow_schema().empty_table()
 
 
 def _unlabelled(wide: pa.Table) -> pa.Table:

@@ -17,7 +17,6 @@ from infra.lake.tables import Lake
 from infra.settings import Settings
 from lakehouse_schemas import contracts
 from stream_jobs.batch import BatchProcessor
-from stream_jobs.io.alerts import AlertTopic
 from stream_jobs.io.housekeeping import Housekeeping
 from stream_jobs.io.metrics import Metrics
 from stream_jobs.io.session import start_session
@@ -100,8 +99,7 @@ class _Batches:
     def __init__(self, settings: Settings, lake: Lake, metrics: Metrics, app_id: str) -> None:
         self._tables = Tables(lake, settings.stream_cache_mb << 20)
         writer = LakeWriter(self._tables, app_id)
-        publish = AlertTopic(settings).publish
-        self._processor = BatchProcessor(settings, lake, writer, publish, metrics)
+        self._processor = BatchProcessor(settings, lake, writer, metrics)
         self._keeper = Housekeeping(
             lake, self._tables, settings.lake_history_minutes, settings.delete_marker_days
         )

@@ -148,7 +148,7 @@ def _processor(
             lake.ensure(contract)
     tables = Tables(lake, settings.stream_cache_mb << 20)
     writer = LakeWriter(tables, "growth")
-    processor = BatchProcessor(settings, lake, writer, lambda _: None, Metrics())
+    processor = BatchProcessor(settings, lake, writer, Metrics())
     keeper = Housekeeping(lake, tables, settings.lake_history_minutes, settings.delete_marker_days)
     keeper.start()
     return processor.process, keeper.after_batch, keeper.stop

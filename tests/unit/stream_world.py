@@ -411,7 +411,6 @@ class Stream:
         self, lake: Any, writer: Callable[[], Writer] | None = None, config: Settings | None = None
     ) -> None:
         self.lake = lake
-        self.published: list[Row] = []
         self._writer = writer or (lambda: MemoryWriter(lake))
         self._settings = config or settings()
         self._batch = 0
@@ -421,10 +420,7 @@ class Stream:
         self.processor = self._start(self._writer())
 
     def _start(self, writer: Writer) -> BatchProcessor:
-        def publish(alerts: pa.Table) -> None:
-            self.published += alerts.to_pylist()
-
-        return BatchProcessor(self._settings, self.lake, writer, publish, Metrics())
+        return BatchProcessor(self._settings, self.lake, writer, Metrics())
 
     def restart(self) -> None:
         """End the process between two batches and start another."""

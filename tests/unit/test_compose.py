@@ -57,7 +57,7 @@ def test_docker_compose_reads_the_file(profile):
 def test_the_whole_stack_is_there():
     assert set(SERVICES) == {
         *("source", "kafka", "connect", "minio", "buckets", "register", "dashboard", "kafka-ui"),
-        *("spark-master", "spark-worker", "stream", "postgres", "redis", "dremio"),
+        *("spark-master", "spark-worker", "stream", "alerts", "postgres", "redis", "dremio"),
         *("superset-init", "superset", "airflow-init", "airflow-api-server", "airflow-scheduler"),
         *("airflow-dag-processor", "mlflow", "kafka-exporter", "prometheus", "grafana"),
     }
@@ -127,6 +127,7 @@ CATALOGUE = {
     "minio": [9900, 9901],
     "spark-master": [8081],
     "stream": [4040, 9108],
+    "alerts": [9118],
     "dashboard": [8501],
     "kafka-ui": [9089],
     "dremio": [9047, 32010],
@@ -154,7 +155,7 @@ def test_ports_agree_with_the_settings():
     assert defaults["connect_url"] == f"http://127.0.0.1:{PUBLISHED['connect'][0]}"
 
 
-@pytest.mark.parametrize("name", set(OWN) & set(PUBLISHED) - {"stream", "spark-master"})
+@pytest.mark.parametrize("name", set(OWN) & set(PUBLISHED) - {"stream", "alerts", "spark-master"})
 def test_own_images_expose_what_is_published(name):
     exposed = re.search(r"^EXPOSE (.+)$", dockerfile(name).read_text(), re.MULTILINE)
     assert exposed

@@ -72,6 +72,7 @@ def test_prometheus_asks_services_that_answer():
     jobs = {job["job_name"]: job["static_configs"] for job in PROMETHEUS["scrape_configs"]}
     assert {name: config[0]["targets"] for name, config in jobs.items()} == {
         "stream": [f"stream:{SERVICES['stream'].environment['FINLAKE_PORT_METRICS']}"],
+        "alerts": [f"alerts:{SERVICES['alerts'].environment['FINLAKE_PORT_ALERTS']}"],
         "connect": ["connect:9404"],
         "kafka": ["kafka-exporter:9308"],
         "minio": ["minio:9900"],
