@@ -148,9 +148,10 @@ def test_components_listen_on_loopback_only(settings):
 
 def test_files_with_passwords_are_the_owners_alone_and_logs_hold_none(settings):
     home = settings.home
-    private = [home / "stack.env", home / "mariadb" / "init.sql", *(home / "secrets").iterdir()]
+    secrets = [path for path in (home / "secrets").rglob("*") if path.is_file()]
+    private = [home / "stack.env", home / "mariadb" / "init.sql", *secrets]
     assert {stat.S_IMODE(path.stat().st_mode) for path in private} == {0o600}
-    words = [path.read_text().strip().encode() for path in (home / "secrets").iterdir()]
+    words = [path.read_text().strip().encode() for path in secrets]
     for path in [*(home / "logs").iterdir(), *(home / "run").iterdir()]:
         text = path.read_bytes()
         assert not [word for word in words if word in text], path
