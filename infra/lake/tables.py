@@ -50,7 +50,7 @@ class Lake:
             secret_access_key=options["aws_secret_access_key"],
             region=options["aws_region"],
             conditional_put="etag",
-            client_options={"allow_http": True},
+            client_options={"allow_http": options["aws_allow_http"] == "true"},
         )
 
     def uri(self, contract: Contract) -> str:
