@@ -12,14 +12,14 @@ __all__ = ["TABLE_PROPERTIES", "create_table_sql"]
 
 # Reader version 1: no deletion vectors, no column mapping, no checkpoint format of version 2, which
 # Dremio and plain delta-rs readers refuse or read wrongly. A checkpoint is worth its cost every
-# hundred commits; old log entries go after a day, since a table gets a commit or two a second.
+# hundred commits; old log entries go after two hours, since a table gets two or three a second.
 TABLE_PROPERTIES: Final = {
     "delta.checkpointInterval": "100",
     "delta.checkpointPolicy": "classic",
     "delta.columnMapping.mode": "none",
     "delta.deletedFileRetentionDuration": "interval 1 days",
     "delta.enableDeletionVectors": "false",
-    "delta.logRetentionDuration": "interval 1 days",
+    "delta.logRetentionDuration": "interval 2 hours",
 }
 
 

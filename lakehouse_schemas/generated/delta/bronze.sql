@@ -21,7 +21,7 @@ TBLPROPERTIES (
   'delta.columnMapping.mode' = 'none',
   'delta.deletedFileRetentionDuration' = 'interval 1 days',
   'delta.enableDeletionVectors' = 'false',
-  'delta.logRetentionDuration' = 'interval 1 days'
+  'delta.logRetentionDuration' = 'interval 2 hours'
 );
 
 CREATE TABLE IF NOT EXISTS bronze.dead_letters (
@@ -45,5 +45,5 @@ TBLPROPERTIES (
   'delta.columnMapping.mode' = 'none',
   'delta.deletedFileRetentionDuration' = 'interval 1 days',
   'delta.enableDeletionVectors' = 'false',
-  'delta.logRetentionDuration' = 'interval 1 days'
+  'delta.logRetentionDuration' = 'interval 2 hours'
 );

@@ -20,7 +20,7 @@ TBLPROPERTIES (
   'delta.columnMapping.mode' = 'none',
   'delta.deletedFileRetentionDuration' = 'interval 1 days',
   'delta.enableDeletionVectors' = 'false',
-  'delta.logRetentionDuration' = 'interval 1 days'
+  'delta.logRetentionDuration' = 'interval 2 hours'
 );
 
 CREATE TABLE IF NOT EXISTS gold.agg_customer_day (
@@ -43,7 +43,7 @@ TBLPROPERTIES (
   'delta.columnMapping.mode' = 'none',
   'delta.deletedFileRetentionDuration' = 'interval 1 days',
   'delta.enableDeletionVectors' = 'false',
-  'delta.logRetentionDuration' = 'interval 1 days'
+  'delta.logRetentionDuration' = 'interval 2 hours'
 );
 
 CREATE TABLE IF NOT EXISTS gold.agg_merchant_day (
@@ -66,7 +66,7 @@ TBLPROPERTIES (
   'delta.columnMapping.mode' = 'none',
   'delta.deletedFileRetentionDuration' = 'interval 1 days',
   'delta.enableDeletionVectors' = 'false',
-  'delta.logRetentionDuration' = 'interval 1 days'
+  'delta.logRetentionDuration' = 'interval 2 hours'
 );
 
 CREATE TABLE IF NOT EXISTS gold.agg_minute (
@@ -88,7 +88,7 @@ TBLPROPERTIES (
   'delta.columnMapping.mode' = 'none',
   'delta.deletedFileRetentionDuration' = 'interval 1 days',
   'delta.enableDeletionVectors' = 'false',
-  'delta.logRetentionDuration' = 'interval 1 days'
+  'delta.logRetentionDuration' = 'interval 2 hours'
 );
 
 CREATE TABLE IF NOT EXISTS gold.agg_state_day (
@@ -111,7 +111,7 @@ TBLPROPERTIES (
   'delta.columnMapping.mode' = 'none',
   'delta.deletedFileRetentionDuration' = 'interval 1 days',
   'delta.enableDeletionVectors' = 'false',
-  'delta.logRetentionDuration' = 'interval 1 days'
+  'delta.logRetentionDuration' = 'interval 2 hours'
 );
 
 CREATE TABLE IF NOT EXISTS gold.dim_card (
@@ -138,7 +138,7 @@ TBLPROPERTIES (
   'delta.columnMapping.mode' = 'none',
   'delta.deletedFileRetentionDuration' = 'interval 1 days',
   'delta.enableDeletionVectors' = 'false',
-  'delta.logRetentionDuration' = 'interval 1 days'
+  'delta.logRetentionDuration' = 'interval 2 hours'
 );
 
 CREATE TABLE IF NOT EXISTS gold.dim_date (
@@ -162,7 +162,7 @@ TBLPROPERTIES (
   'delta.columnMapping.mode' = 'none',
   'delta.deletedFileRetentionDuration' = 'interval 1 days',
   'delta.enableDeletionVectors' = 'false',
-  'delta.logRetentionDuration' = 'interval 1 days'
+  'delta.logRetentionDuration' = 'interval 2 hours'
 );
 
 CREATE TABLE IF NOT EXISTS gold.dim_mcc (
@@ -177,7 +177,7 @@ TBLPROPERTIES (
   'delta.columnMapping.mode' = 'none',
   'delta.deletedFileRetentionDuration' = 'interval 1 days',
   'delta.enableDeletionVectors' = 'false',
-  'delta.logRetentionDuration' = 'interval 1 days'
+  'delta.logRetentionDuration' = 'interval 2 hours'
 );
 
 CREATE TABLE IF NOT EXISTS gold.dim_merchant (
@@ -196,7 +196,7 @@ TBLPROPERTIES (
   'delta.columnMapping.mode' = 'none',
   'delta.deletedFileRetentionDuration' = 'interval 1 days',
   'delta.enableDeletionVectors' = 'false',
-  'delta.logRetentionDuration' = 'interval 1 days'
+  'delta.logRetentionDuration' = 'interval 2 hours'
 );
 
 CREATE TABLE IF NOT EXISTS gold.dim_user (
@@ -223,7 +223,7 @@ TBLPROPERTIES (
   'delta.columnMapping.mode' = 'none',
   'delta.deletedFileRetentionDuration' = 'interval 1 days',
   'delta.enableDeletionVectors' = 'false',
-  'delta.logRetentionDuration' = 'interval 1 days'
+  'delta.logRetentionDuration' = 'interval 2 hours'
 );
 
 CREATE TABLE IF NOT EXISTS gold.fact_transactions (
@@ -254,7 +254,7 @@ TBLPROPERTIES (
   'delta.columnMapping.mode' = 'none',
   'delta.deletedFileRetentionDuration' = 'interval 1 days',
   'delta.enableDeletionVectors' = 'false',
-  'delta.logRetentionDuration' = 'interval 1 days'
+  'delta.logRetentionDuration' = 'interval 2 hours'
 );
 
 CREATE TABLE IF NOT EXISTS gold.fraud_alerts (
@@ -281,7 +281,7 @@ TBLPROPERTIES (
   'delta.columnMapping.mode' = 'none',
   'delta.deletedFileRetentionDuration' = 'interval 1 days',
   'delta.enableDeletionVectors' = 'false',
-  'delta.logRetentionDuration' = 'interval 1 days'
+  'delta.logRetentionDuration' = 'interval 2 hours'
 );
 
 CREATE TABLE IF NOT EXISTS gold.pipeline_batches (
@@ -303,7 +303,7 @@ TBLPROPERTIES (
   'delta.columnMapping.mode' = 'none',
   'delta.deletedFileRetentionDuration' = 'interval 1 days',
   'delta.enableDeletionVectors' = 'false',
-  'delta.logRetentionDuration' = 'interval 1 days'
+  'delta.logRetentionDuration' = 'interval 2 hours'
 );
 
 CREATE TABLE IF NOT EXISTS gold.pipeline_freshness (
@@ -324,7 +324,7 @@ TBLPROPERTIES (
   'delta.columnMapping.mode' = 'none',
   'delta.deletedFileRetentionDuration' = 'interval 1 days',
   'delta.enableDeletionVectors' = 'false',
-  'delta.logRetentionDuration' = 'interval 1 days'
+  'delta.logRetentionDuration' = 'interval 2 hours'
 );
 
 CREATE TABLE IF NOT EXISTS gold.pipeline_status (
@@ -342,5 +342,5 @@ TBLPROPERTIES (
   'delta.columnMapping.mode' = 'none',
   'delta.deletedFileRetentionDuration' = 'interval 1 days',
   'delta.enableDeletionVectors' = 'false',
-  'delta.logRetentionDuration' = 'interval 1 days'
+  'delta.logRetentionDuration' = 'interval 2 hours'
 );

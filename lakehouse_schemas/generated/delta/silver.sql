@@ -29,7 +29,7 @@ TBLPROPERTIES (
   'delta.columnMapping.mode' = 'none',
   'delta.deletedFileRetentionDuration' = 'interval 1 days',
   'delta.enableDeletionVectors' = 'false',
-  'delta.logRetentionDuration' = 'interval 1 days'
+  'delta.logRetentionDuration' = 'interval 2 hours'
 );
 
 CREATE TABLE IF NOT EXISTS silver.fraud_labels (
@@ -49,7 +49,7 @@ TBLPROPERTIES (
   'delta.columnMapping.mode' = 'none',
   'delta.deletedFileRetentionDuration' = 'interval 1 days',
   'delta.enableDeletionVectors' = 'false',
-  'delta.logRetentionDuration' = 'interval 1 days'
+  'delta.logRetentionDuration' = 'interval 2 hours'
 );
 
 CREATE TABLE IF NOT EXISTS silver.mcc_codes (
@@ -69,7 +69,7 @@ TBLPROPERTIES (
   'delta.columnMapping.mode' = 'none',
   'delta.deletedFileRetentionDuration' = 'interval 1 days',
   'delta.enableDeletionVectors' = 'false',
-  'delta.logRetentionDuration' = 'interval 1 days'
+  'delta.logRetentionDuration' = 'interval 2 hours'
 );
 
 CREATE TABLE IF NOT EXISTS silver.transactions (
@@ -99,7 +99,7 @@ TBLPROPERTIES (
   'delta.columnMapping.mode' = 'none',
   'delta.deletedFileRetentionDuration' = 'interval 1 days',
   'delta.enableDeletionVectors' = 'false',
-  'delta.logRetentionDuration' = 'interval 1 days'
+  'delta.logRetentionDuration' = 'interval 2 hours'
 );
 
 CREATE TABLE IF NOT EXISTS silver.users (
@@ -131,5 +131,5 @@ TBLPROPERTIES (
   'delta.columnMapping.mode' = 'none',
   'delta.deletedFileRetentionDuration' = 'interval 1 days',
   'delta.enableDeletionVectors' = 'false',
-  'delta.logRetentionDuration' = 'interval 1 days'
+  'delta.logRetentionDuration' = 'interval 2 hours'
 );
