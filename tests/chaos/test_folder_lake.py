@@ -41,6 +41,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
         with running_stack(folder / "home", extras=("stream",), connector=True, **env) as settings:
             world = World(settings, "folder", env)
             world.run("generate", "--transactions", "1000", "--seed", "3")
+            world.run("traffic", "--rate", "100", "--seconds", "4", "--seed", "3")
             yield Place(world, disk)
 
 
@@ -119,7 +120,8 @@ def test_duplicates_and_replays(place: Place) -> None:
 def test_poison_is_set_aside_and_stops_nothing(place: Place) -> None:
     world, topics = place.world, Topics(place.world.settings)
     topic = table_topic(DATABASE, "transactions")
-    good = next(r for r in topics.read(topic) if r.value and b'"op":"c"' in r.value)
+    wait_for(lambda: _inserts(topics, topic), "a change to forge")
+    good = _inserts(topics, topic)[0]
     stranger = topics.read(table_topic(DATABASE, "cards"))[0]
     bad = dict(poisonous(good, stranger))
     others = [Record(name, -1, b"k", b"poison") for name in table_topics() if name != topic]
@@ -146,6 +148,10 @@ def test_poison_is_set_aside_and_stops_nothing(place: Place) -> None:
     assert dead == expected, f"{dead} of {expected} are set aside: {reasons}"
     stopped = world.query("SELECT * FROM gold.pipeline_status WHERE state = 'stopped'")
     assert not stopped, stopped
+
+
+def _inserts(topics: Topics, topic: str) -> list[Record]:
+    return [r for r in topics.read(topic) if r.value and b'"op":"c"' in r.value]
 
 
 def test_the_broker_refuses_what_is_too_large(place: Place) -> None:
