@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import signal
 import threading
@@ -70,6 +71,10 @@ def run(settings: Settings, once: bool = False, resume: Sequence[str] = ()) -> N
                 app_id = frame.sparkSession.sparkContext.getLocalProperty("sql.streaming.queryId")
                 batches.append(_Batches(settings, lake, metrics, str(app_id)))
                 batches[0].resume(resume)
+                # What is remembered of cards are a great many small objects that stay: looking
+                # through them for garbage again and again would take longer than the batches.
+                gc.freeze()
+                gc.set_threshold(100_000, 20, 50)
             batches[0].process(frame, batch_id)
 
     writer = read_stream(spark, settings).writeStream.queryName("finlake").foreachBatch(on_batch)

@@ -68,7 +68,7 @@ class Sightings:
             newest[change[0]] = max(at, newest.get(change[0], 0.0))
         return {
             change[0]
-            for change, at in self.committed.items()
+            for change, at in self.committed.copy().items()  # it grows meanwhile
             if at >= since and change not in self.seen and at > newest.get(change[0], 0.0)
         }
 
@@ -80,7 +80,7 @@ class Sightings:
         """Milliseconds from commit to sight of changes of one kind, committed from then on."""
         return [
             (seen[change] - at) * 1000
-            for change, at in self.committed.items()
+            for change, at in self.committed.copy().items()  # it grows meanwhile
             if change[1] == what and at >= since and change in seen
         ]
 

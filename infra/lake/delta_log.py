@@ -147,8 +147,7 @@ class DeltaLog:
         pq.write_table(
             rows,
             body,
-            compression="zstd",
-            compression_level=1,
+            compression="zstd" if rows.num_rows > _SMALL else "snappy",
             store_schema=False,
             store_decimal_as_integer=True,
             # It makes reading text twice as fast and writing half as fast: worth it where only
@@ -156,7 +155,7 @@ class DeltaLog:
             use_dictionary=self._texts if rows.num_rows > _SMALL else False,
             write_statistics=True,
         )
-        path = f"part-{uuid.uuid4()}.zstd.parquet"
+        path = f"part-{uuid.uuid4()}.parquet"
         size = body.tell()
         body.seek(0)
         try:

@@ -85,6 +85,9 @@ def read_stream(spark: SparkSession, settings: Settings) -> DataFrame:
         .option("startingOffsets", starting_offsets(settings))
         .option("maxOffsetsPerTrigger", settings.stream_max_offsets)
         .option("failOnDataLoss", "true")
+        # A consumer's next request waits for the answer to the one before, which the broker holds
+        # back this long when there is nothing new: half a second by default.
+        .option("kafka.fetch.max.wait.ms", "1")
         .option("includeHeaders", "true")
         .load()
     )

@@ -308,13 +308,13 @@ class LiveCards:
             self._forget_most()
             return []
         rows = (change.after, known.row if known else None)
-        first: dict[int, int] = {}
+        times: dict[int, set[int]] = {}
         for row in rows:
             if row is not None:
-                first[row.card_id] = min(row.use.ts, first.get(row.card_id, row.use.ts))
-        before = self._judge(first)
+                times.setdefault(row.card_id, set()).add(row.use.ts)
+        before = self._judge(times)
         self._replace(change.id, new)
-        after = self._judge(first)
+        after = self._judge(times)
         alerts = [
             Alert(self._row(number), rule, reason)
             for (number, rule), reason in after.items()
@@ -336,10 +336,10 @@ class LiveCards:
             if known is not None and _is_ahead(known, change):
                 self._replace(change.id, _Known("", change.before))
 
-    def _judge(self, first: dict[int, int]) -> dict[tuple[int, str], str]:
+    def _judge(self, times: dict[int, set[int]]) -> dict[tuple[int, str], str]:
         found = {}
-        for number, ts in first.items():
-            found.update(self._card(number).judge(ts, self._rules))
+        for number, touched in times.items():
+            found.update(self._card(number).judge(touched, self._rules))
         return found
 
     def _row(self, number: int) -> Booked:

@@ -104,7 +104,7 @@ class Cards:
         return change
 
     def _judge(self, card: Card, times: Sequence[int]) -> Found:
-        found = card.judge_around(times, self._rules)
+        found = card.judge(times, self._rules)
         if card.abroad:
             place = card.abroad[0]
             # It may be none of the uses at hand.

@@ -31,21 +31,7 @@ class Card:
     last_physical: Use | None = None  # before `since`
     abroad: list[tuple[int, int]] = field(default_factory=list)  # of all time
 
-    def judge(self, first: int, rules: Rules) -> Found:
-        """What the rules find in the uses from the time ``first`` on.
-
-        A card's first use abroad that lies before is named with an empty reason.
-        """
-        start = bisect_left(self.uses, first, key=lambda u: u.ts)
-        first_abroad = self.abroad[0] if self.abroad else None
-        positions = range(start, len(self.uses))
-        found = evaluate(self.uses, positions, rules, self.last_physical, first_abroad)
-        if first_abroad and (first_abroad[1], "first_abroad") not in found:
-            # Not among the judged uses, yet a touched one may have taken its place.
-            found[first_abroad[1], "first_abroad"] = ""
-        return found
-
-    def judge_around(self, times: Iterable[int], rules: Rules) -> Found:
+    def judge(self, times: Iterable[int], rules: Rules) -> Found:
         """What the rules find in the uses that a change at one of these times can touch.
 
         Those are the uses at that time, the small and the declined ones of the burst that may

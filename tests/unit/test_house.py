@@ -179,8 +179,9 @@ def test_what_the_code_imports_is_declared_and_the_reverse():
     }
     needed = {canonicalize_name(need.name) for need in declared("stream", "dashboard")}
     by_others = {"cryptography", "delta-spark", "hypothesis", "py4j", "python-dotenv", "urllib3"}
-    # delta-spark is for people's own Spark sessions over the lake; cryptography serves PyMySQL, and the strategies that contracts render serve tests alone;
-    # the others come with pyspark, pydantic-settings and requests.
+    # delta-spark is for people's own Spark sessions over the lake, cryptography serves PyMySQL, and
+    # the strategies that contracts render serve tests alone; the others come with pyspark,
+    # pydantic-settings and requests.
     assert used - needed - by_others == set(), "imported, but not declared"
     assert needed - used - by_others == set(), "declared, but not imported"
 
