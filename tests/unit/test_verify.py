@@ -1,6 +1,7 @@
 """Verification: equal tables are equal, and any single planted difference is found and named."""
 
 import copy
+import time
 from collections.abc import Sequence
 from datetime import date, datetime, timedelta
 from decimal import Decimal
@@ -75,6 +76,12 @@ class TableSource:
     def digests(self, table: Contract, low: int, high: int) -> list[tuple[int, int]]:
         where = f"WHERE {{key}} >= {low} AND {{key}} < {high}"
         return self._ask(table, f"SELECT {{key}}, {lake_digest(compared(table))} FROM t {where}")
+
+    def digests_of(self, table: Contract, keys: Sequence[int]) -> list[tuple[int, int]]:
+        return [(key, digest) for key, digest in self.digests(table, 0, 2**40) if key in keys]
+
+    def now(self) -> float:
+        return time.time()
 
     def texts(self, table: Contract, keys: Sequence[int]) -> dict[int, tuple[str, ...]]:
         texts = ", ".join(lake_texts(compared(table)))
