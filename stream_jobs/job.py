@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import json
 import logging
 import signal
 import threading
@@ -13,7 +14,6 @@ from types import FrameType
 from typing import TYPE_CHECKING
 
 from finlake.errors import FinlakeError, UsageProblem
-from infra.lake.query import Query
 from infra.lake.tables import Lake
 from infra.settings import Settings
 from lakehouse_schemas import contracts
@@ -52,7 +52,7 @@ def run(settings: Settings, once: bool = False, resume: Sequence[str] = ()) -> N
     """
     lake, location = Lake(settings), checkpoint(settings)
     partitions(settings)
-    _check_checkpoint(settings, location)
+    _check_checkpoint(lake, location)
     for contract in contracts.all():
         if contract.layer != "source":
             lake.ensure(contract)
@@ -103,8 +103,8 @@ class _Batches:
 
     def __init__(self, settings: Settings, lake: Lake, metrics: Metrics, app_id: str) -> None:
         self._tables = Tables(lake, settings.stream_cache_mb << 20)
-        writer = LakeWriter(self._tables, app_id)
-        self._processor = BatchProcessor(settings, lake, writer, metrics)
+        self._writer = LakeWriter(self._tables, app_id)
+        self._processor = BatchProcessor(settings, lake, self._writer, metrics)
         self._keeper = Housekeeping(
             lake, self._tables, settings.lake_history_minutes, settings.delete_marker_days
         )
@@ -119,6 +119,8 @@ class _Batches:
         if records.num_rows:
             self._processor.process(records, batch_id)
             self._keeper.after_batch()
+        else:  # Kafka had compacted all of it away
+            self._writer.note(contracts.get("gold.pipeline_batches"), batch_id)
 
     def stop(self) -> None:
         self._keeper.stop()
@@ -129,14 +131,25 @@ def checkpoint(settings: Settings) -> Path:
     return Path(settings.stream_checkpoint or settings.home / "checkpoints" / "stream").absolute()
 
 
-def _check_checkpoint(settings: Settings, location: Path) -> None:
-    """Refuse a checkpoint whose lake is gone: going on from it would leave a silent gap."""
+def _check_checkpoint(lake: Lake, location: Path) -> None:
+    """Refuse a checkpoint that is ahead of its lake: going on from it would leave a silent gap.
+
+    So it is when the lake was emptied, exchanged or restored from a copy, or when a machine that
+    lost its power kept the one and not the other.
+    """
     commits = location / "commits"
-    started = commits.is_dir() and any(p.name.isdigit() for p in commits.iterdir())
-    if started and Query(settings).version("gold.pipeline_batches") <= 0:
+    done = [int(p.name) for p in commits.iterdir() if p.name.isdigit()] if commits.is_dir() else []
+    if not done:
+        return
+    app_id = json.loads((location / "metadata").read_text())["id"]
+    batches = lake.ensure(contracts.get("gold.pipeline_batches"))
+    written = batches.transaction_version(app_id)
+    if written is None or written < max(done):
         raise UsageProblem(
-            f"the checkpoint {location} belongs to another lake than {settings.lake}; restore that "
-            "lake, or remove the checkpoint to fill this one from the start of the topics"
+            f"the checkpoint {location} is at batch {max(done)}, the lake {lake.spark_root} at "
+            f"{'none of its batches' if written is None else f'batch {written}'}; restore the "
+            "lake that belongs to it, or remove the checkpoint: the stream then goes on from where "
+            "the lake ends"
         )
 
 

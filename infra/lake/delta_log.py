@@ -76,6 +76,7 @@ class DeltaLog:
     def __init__(self, lake: Lake, contract: Contract) -> None:
         self.contract = contract
         self.schema = pa.schema([f.with_nullable(True) for f in contract.arrow_schema()])
+        self._lake = lake
         self._table = lake.ensure(contract)
         self._store = lake.store(contract)
         # All columns or none: readers by delta-rs take a column that the others' statistics leave
@@ -84,6 +85,7 @@ class DeltaLog:
         if any(c.type == "binary" for c in contract.columns):
             self._statistics = ()
         self._texts = [c.name for c in contract.columns if c.type == "string"]
+        self._pending: list[str] = []
         self.removed: list[tuple[float, str]] = []  # when, and what to delete later
         self._read()
 
@@ -156,11 +158,13 @@ class DeltaLog:
             write_statistics=True,
         )
         path = f"part-{uuid.uuid4()}.parquet"
+        self._pending.append(path)
         size = body.tell()
         body.seek(0)
         try:
             obstore.put(self._store, path, body)
         except (BaseError, OSError) as error:
+            self._discard()
             raise self._unreachable(f"writing {path}", error) from error
         low, high, statistics = self._describe(rows)
         key = self.contract.key[0] if self.contract.key else ""
@@ -190,6 +194,7 @@ class DeltaLog:
         """
         gone = list(remove)
         body = self._actions(operation, add, gone, batch, moved)
+        self._pending.clear()  # from here on they may be in the table, whatever is answered
         for _ in range(_TRIES):
             version = self.version + 1
             try:
@@ -218,6 +223,18 @@ class DeltaLog:
         if batch:
             self._batches[batch[0]] = batch[1]
 
+    def _discard(self) -> None:
+        """Delete what was written for a commit that cannot be made, as far as that goes.
+
+        On a full disk it would take the room of the next try.
+        """
+        paths, self._pending = self._pending, []
+        for path in paths:
+            try:
+                obstore.delete(self._store, path)
+            except (BaseError, OSError):
+                continue  # the next sweep finds it
+
     def delete(self, paths: Sequence[str]) -> None:
         """Delete files that no version in use needs; one that is gone already is no fault."""
         try:
@@ -238,7 +255,7 @@ class DeltaLog:
 
     def _catch_up(self, gone: Sequence[DataFile], batch: Batch | None) -> bool:
         """Take in what another writer committed; true when that was this very batch."""
-        self._table.update_incremental()
+        self._table = self._lake.ensure(self.contract)  # its first commits may be gone from the log
         self._read()
         if batch and self.batch(batch[0]) >= batch[1]:
             return True

@@ -118,6 +118,12 @@ class LakeWriter:
         if patch.num_rows and not self._has(table.log, batch_id):
             table.apply(patch, (self._app_id, batch_id))
 
+    def note(self, contract: Contract, batch_id: int) -> None:
+        """Note a batch that brought the table nothing."""
+        log = self._tables.any(contract).log
+        if not self._has(log, batch_id):
+            log.commit("WRITE", (), (), (self._app_id, batch_id))
+
     def _has(self, log: DeltaLog, batch_id: int) -> bool:
         if log.batch(self._app_id) < batch_id:
             return False

@@ -1,5 +1,6 @@
 """What the stream remembers, and what keeps its tables small."""
 
+from pathlib import Path
 from typing import Any
 
 import obstore
@@ -12,10 +13,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from prometheus_client import generate_latest
 
-from finlake.errors import ComponentMissing
+from finlake.errors import ComponentMissing, UsageProblem
 from infra.lake.tables import Lake
 from infra.settings import load_settings
 from lakehouse_schemas import contracts
+from stream_jobs import job
 from stream_jobs.io import appended, housekeeping, keyed
 from stream_jobs.io.housekeeping import Housekeeping
 from stream_jobs.io.metrics import Metrics
@@ -173,6 +175,48 @@ def test_a_commit_that_the_store_refused_is_an_error_that_says_where(lake, monke
     LakeWriter(tables, "app").append(CATEGORIES, categories([2]), 1)
     found = lake.ensure(CATEGORIES).to_pyarrow_table()["mcc"].to_pylist()
     assert sorted(found) == [1, 2]
+
+
+def test_what_was_written_for_a_commit_that_failed_takes_no_room(lake, small_files, monkeypatch):
+    put, calls = obstore.put, []
+
+    def full(store, path, body, **rest):
+        calls.append(path)
+        if len(calls) == 3:
+            raise obstore.exceptions.GenericError("No space left on device (os error 28)")
+        return put(store, path, body, **rest)
+
+    tables = Tables(lake, 1 << 20)
+    LakeWriter(tables, "app").append(CATEGORIES, categories([1]), 0)
+    folder = Path(lake.uri(CATEGORIES))
+    before = sorted(folder.glob("*.parquet"))
+    monkeypatch.setattr(obstore, "put", full)
+    with pytest.raises(ComponentMissing):
+        LakeWriter(tables, "app").append(CATEGORIES, categories(list(range(2, 12))), 1)
+    assert len(calls) == 3
+    assert sorted(folder.glob("*.parquet")) == before
+
+
+def test_a_checkpoint_that_is_ahead_of_its_lake_is_refused(lake, tmp_path):
+    batches = contracts.get("gold.pipeline_batches")
+    writer = LakeWriter(Tables(lake, 1 << 20), "query")
+    job._check_checkpoint(lake, tmp_path)  # nothing was done yet
+    (tmp_path / "commits").mkdir()
+    (tmp_path / "metadata").write_text('{"id": "query"}')
+    for number in (3, 4):
+        (tmp_path / "commits" / str(number)).touch()
+    with pytest.raises(UsageProblem, match=r"is at batch 4, the lake .* at none of its batches"):
+        job._check_checkpoint(lake, tmp_path)
+    writer.note(batches, 3)
+    with pytest.raises(UsageProblem, match=r"is at batch 4, the lake .* at batch 3; restore"):
+        job._check_checkpoint(lake, tmp_path)
+    writer.note(batches, 4)
+    writer.note(batches, 4)
+    job._check_checkpoint(lake, tmp_path)
+    assert lake.ensure(batches).version() == 2
+    (tmp_path / "metadata").write_text('{"id": "another"}')
+    with pytest.raises(UsageProblem, match="at none of its batches"):
+        job._check_checkpoint(lake, tmp_path)
 
 
 def test_readers_by_delta_rs_find_rows_by_any_column(lake):
