@@ -58,11 +58,15 @@ def starting_offsets(settings: Settings) -> str:
     That is where the lake's last finished batch ended, so that a lost checkpoint loses nothing and
     repeats nothing; the beginning of the topics for an empty lake.
     """
+    # A batch names the partitions that it read; each may have been read last by another batch.
     known = Query(settings).query(
-        "SELECT table_name, arg_max(ends, started_at) AS ends FROM gold.pipeline_batches "
-        "WHERE ends <> '{}' GROUP BY 1"
+        r"""SELECT table_name, arg_max(ends, started_at) AS ends FROM gold.pipeline_batches
+        WHERE ends <> '{}' GROUP BY table_name, regexp_replace(ends, ':\s*\d+', '', 'g')
+        ORDER BY max(started_at)"""
     )
-    ends = {row["table_name"]: json.loads(row["ends"]) for row in known.to_pylist()}
+    ends: dict[str, dict[str, int]] = {}
+    for row in known.to_pylist():
+        ends.setdefault(row["table_name"], {}).update(json.loads(row["ends"]))
     offsets = {
         topic: {
             str(part): ends.get(topic.rsplit(".", 1)[-1], {}).get(str(part), -2)

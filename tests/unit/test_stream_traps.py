@@ -338,10 +338,15 @@ def test_trap_6_a_stream_without_a_checkpoint_goes_on_where_the_lake_ends(home, 
     world = World()
     for number in range(1, 6):
         world.put("transactions", row("transactions", id=number))
-    drain(stream, world.sent)
-    stream.stop()
+    topics = drain(stream, world.sent)
     offsets = json.loads(source.starting_offsets(settings))
     assert offsets["cdc.finance.transactions"] == {"0": 2, "1": 3}
+    world.put("transactions", row("transactions", id=6))
+    topics.send(world.sent[-1:])
+    stream.process(topics.take())
+    stream.stop()
+    offsets = json.loads(source.starting_offsets(settings))
+    assert offsets["cdc.finance.transactions"] == {"0": 3, "1": 3}, "read last by an earlier batch"
     assert offsets["cdc.finance.cards"] == {"0": -2}
 
 
