@@ -12,7 +12,8 @@ from stream_jobs.transforms.envelope import Decoder
 
 __all__ = ["Feed", "Record", "Seen"]
 
-_AT_ONCE = 1_000  # changes that wait for one answer
+# Changes that wait for one answer: a scan of the lake costs the same for one as for all of them.
+_AT_ONCE = 10_000
 _STEP = 20  # of them that are applied before live changes get their turn again
 
 
