@@ -200,6 +200,13 @@ class Contract(msgspec.Struct, frozen=True, kw_only=True, dict=True):
 
         return pa.schema([pa.field(c.name, c.arrow_type, not c.required) for c in self.columns])
 
+    @cached_property
+    def lake_schema(self) -> pa.Schema:
+        """:meth:`arrow_schema` as the lake's tables have it: every column may be empty."""
+        import pyarrow as pa
+
+        return pa.schema([field.with_nullable(True) for field in self.arrow_schema()])
+
 
 def logical_type(physical_type: str) -> str:
     """The standard's logical type of a physical type.

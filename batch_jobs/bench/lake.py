@@ -230,8 +230,7 @@ class _Maker:
         }
         columns = [more[name] if name in more else rows[name] for name in contract.column_names]
         table_ = pa.Table.from_arrays(columns, names=contract.column_names)
-        schema = contract.arrow_schema()
-        return table_.cast(pa.schema([f.with_nullable(True) for f in schema]))
+        return table_.cast(contract.lake_schema)
 
     def _people(self) -> None:
         people = self._data.people
@@ -276,7 +275,7 @@ class _Maker:
             for name in contract.column_names
         ]
         rows = pa.Table.from_arrays(columns, names=contract.column_names)
-        schema = pa.schema([f.with_nullable(True) for f in contract.arrow_schema()])
+        schema = contract.lake_schema
         self._add("gold.fraud_alerts", rows.cast(schema).sort_by("alert_id"))
 
     def _measurements(self, newest: datetime) -> None:

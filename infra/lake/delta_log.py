@@ -75,7 +75,7 @@ class DeltaLog:
 
     def __init__(self, lake: Lake, contract: Contract) -> None:
         self.contract = contract
-        self.schema = pa.schema([f.with_nullable(True) for f in contract.arrow_schema()])
+        self.schema = contract.lake_schema
         self._lake = lake
         self._table = lake.ensure(contract)
         self._store = lake.store(contract)

@@ -112,7 +112,7 @@ class Lake:
         if new:
             table.alter.add_columns(new)
         if any(field.name in have and have[field.name] != field.type for field in want):
-            schema = pa.schema([f.with_nullable(True) for f in contract.arrow_schema()])
+            schema = contract.lake_schema
             rows = table.to_pyarrow_dataset().scanner(columns=schema.names).to_reader()
             batches = (batch.cast(schema) for batch in rows)
             write_deltalake(

@@ -38,8 +38,7 @@ def alert_rows(found: Found, wide: pa.Table, now_us: int) -> pa.Table:
         "user_id": about.column("client_id"),
         "raised_at": pa.repeat(pa.scalar(now_us, pa.timestamp("us")), len(numbers)),
     }
-    schema = contracts.get("gold.fraud_alerts").arrow_schema()
-    schema = pa.schema([f.with_nullable(True) for f in schema])
+    schema = contracts.get("gold.fraud_alerts").lake_schema
     columns = [made[name] if name in made else about.column(name) for name in schema.names]
     rows = pa.Table.from_arrays(columns, names=schema.names).cast(schema)
     rows = rows.filter(pc.is_valid(place))

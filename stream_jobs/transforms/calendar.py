@@ -19,6 +19,5 @@ FROM range(TIMESTAMP '{first}-01-01', TIMESTAMP '{after}-01-01', INTERVAL 1 DAY)
 
 def days(first_year: int = 1990, last_year: int = 2049) -> pa.Table:
     """One row per day of the years, both included; weeks are ISO weeks."""
-    schema = contracts.get("gold.dim_date").arrow_schema()
     statement = _DAYS.format(first=first_year, after=last_year + 1)
-    return run(statement, {}, pa.schema([f.with_nullable(True) for f in schema]))
+    return run(statement, {}, contracts.get("gold.dim_date").lake_schema)

@@ -104,8 +104,8 @@ class Decoder:
         self.table = silver.name
         self._columns = [c for c in silver.columns if not c.name.startswith("_")]
         self._known = {c.name for c in self._columns}
-        self._bronze_schema = _nullable(bronze.arrow_schema())
-        self._dead_schema = _nullable(dead.arrow_schema())
+        self._bronze_schema = bronze.lake_schema
+        self._dead_schema = dead.lake_schema
         self._secrets = tuple(secrets)
         # A name may be written with escapes, too.
         self._secret_marks = (*(name.encode() for name in secrets), b"\\u00") if secrets else ()
@@ -422,7 +422,3 @@ def _text(values: Sequence[bytes | None]) -> pa.Array:
         return pa.array(values, pa.binary()).cast(pa.string())
     except pa.ArrowInvalid:
         return pa.array([v if v is None else v.decode("utf-8", "replace") for v in values])
-
-
-def _nullable(schema: pa.Schema) -> pa.Schema:
-    return pa.schema([field.with_nullable(True) for field in schema])

@@ -15,7 +15,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from lakehouse_schemas import Contract, contracts
+from lakehouse_schemas import contracts
 from stream_jobs.transforms.columns import Numbers, cents, dates, decimals, flags, micros
 from stream_jobs.transforms.patch import changed
 from stream_jobs.transforms.sql import run
@@ -133,7 +133,7 @@ def partials(name: str, moved: pa.Table) -> pa.Table:
         else:
             columns.append(pa.array(found[column.name]))
     table = pa.Table.from_arrays(columns, names=contract.column_names)
-    return table.filter(pa.array(moving)).cast(_nullable(contract))
+    return table.filter(pa.array(moving)).cast(contract.lake_schema)
 
 
 def _measures(moved: pa.Table) -> dict[str, Numbers]:
@@ -170,7 +170,7 @@ def fact_rows(rows: pa.Table) -> pa.Table:
         "is_fraud": pc.equal(rows.column("label"), "Yes"),
     }
     columns = [made[c] if c in made else rows.column(c) for c in contract.column_names]
-    return pa.Table.from_arrays(columns, names=contract.column_names).cast(_nullable(contract))
+    return pa.Table.from_arrays(columns, names=contract.column_names).cast(contract.lake_schema)
 
 
 def _date_keys(days: pa.Array) -> pa.Array:
@@ -239,7 +239,7 @@ def _counted(rows: pa.Table, counts: Numbers) -> pa.Table:
     one = rows.take(pa.array(first, pa.int64()))
     one = one.append_column("merchant_key", pa.array(every, pa.int64()))
     one = one.append_column("change", pa.array(change, pa.int64()))
-    schema = _nullable(contracts.get("gold.dim_merchant")).append(pa.field("change", pa.int64()))
+    schema = contracts.get("gold.dim_merchant").lake_schema.append(pa.field("change", pa.int64()))
     return one.select(schema.names).cast(schema).filter(pa.array(change != 0, pa.bool_()))
 
 
@@ -250,8 +250,4 @@ def dim_rows(name: str, silver: pa.Table) -> pa.Table:
     live = silver.filter(pc.invert(silver.column("_is_deleted")))
     back = {new: old for old, new in renamed.items()}
     columns = [live.column(back.get(c, c)) for c in contract.column_names]
-    return pa.Table.from_arrays(columns, names=contract.column_names).cast(_nullable(contract))
-
-
-def _nullable(contract: Contract) -> pa.Schema:
-    return pa.schema([f.with_nullable(True) for f in contract.arrow_schema()])
+    return pa.Table.from_arrays(columns, names=contract.column_names).cast(contract.lake_schema)

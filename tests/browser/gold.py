@@ -74,7 +74,7 @@ class World:
         """Write rows to a gold table; missing columns are NULL."""
         contract = contracts.get(f"gold.{table}")
         opened = Lake(self.settings).ensure(contract)
-        data = pa.Table.from_pylist(rows, schema=_nullable(contract.arrow_schema()))
+        data = pa.Table.from_pylist(rows, schema=contract.lake_schema)
         write_deltalake(opened, data, mode="overwrite" if replace else "append")
 
     def within(self, start: datetime, end: datetime) -> list[Row]:
@@ -177,10 +177,6 @@ def _measures(rows: list[Row]) -> Row:
         "labelled_count": sum(t["is_fraud"] is not None for t in rows),
         "fraud_count": sum(t["is_fraud"] is True for t in rows),
     }
-
-
-def _nullable(schema: pa.Schema) -> pa.Schema:
-    return pa.schema([pa.field(f.name, f.type) for f in schema])
 
 
 def transaction(number: int, moment: datetime, rng: Random, **given: Any) -> Row:

@@ -293,7 +293,7 @@ def test_an_upsert_of_the_same_rows_writes_nothing_to_the_binary_log(settings, s
             dict(zip(transactions.column_names, row, strict=True))
             for row in ask(settings, "SELECT * FROM transactions LIMIT 500")
         ],
-        schema=pa.schema([f.with_nullable(True) for f in transactions.arrow_schema()]),
+        schema=transactions.lake_schema,
     )
     before = position()
     with closing(connect(settings)) as connection:

@@ -63,7 +63,7 @@ def rows_of(contract: Contract, numbers: list[int], change: int = 0) -> pa.Table
         }
         for number in numbers
     ]
-    schema = pa.schema([f.with_nullable(True) for f in contract.arrow_schema()])
+    schema = contract.lake_schema
     return pa.Table.from_pylist(rows, schema=schema)
 
 

@@ -256,7 +256,7 @@ class Table:
 
     def __init__(self, contract: Contract) -> None:
         self.contract = contract
-        self.schema = pa.schema([f.with_nullable(True) for f in contract.arrow_schema()])
+        self.schema = contract.lake_schema
         self.rows = self.schema.empty_table()
         self.batches: dict[str, int] = {}
         self._version = 0

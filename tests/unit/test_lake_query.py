@@ -20,7 +20,7 @@ from infra.settings import load_settings
 from lakehouse_schemas import contracts
 
 MCC = contracts.get("gold.dim_mcc")
-SCHEMA = pa.schema([f.with_nullable(True) for f in MCC.arrow_schema()])
+SCHEMA = MCC.lake_schema
 
 
 def rows(*pairs: tuple[int, str]) -> pa.Table:
@@ -70,7 +70,7 @@ def test_what_is_no_question_to_the_lake_is_refused_in_one_line(home: Path, stat
 
 
 ALERTS = contracts.get("gold.fraud_alerts")
-ALERT_SCHEMA = pa.schema([f.with_nullable(True) for f in ALERTS.arrow_schema()])
+ALERT_SCHEMA = ALERTS.lake_schema
 NOON = datetime(2019, 10, 31, 12, 0, 0, 123456, tzinfo=UTC)
 
 

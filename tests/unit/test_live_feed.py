@@ -124,7 +124,7 @@ def test_a_new_column_of_the_source_is_no_hindrance():
 
 
 def silver(*rows: Row) -> pa.Table:
-    schema = pa.schema([f.with_nullable(True) for f in SILVER.arrow_schema()])
+    schema = SILVER.lake_schema
     values = [
         {**one, "_order_token": f"0000-{n:04d}", "_is_deleted": False, "_batch_id": 0}
         for n, one in stream_world.meant("transactions", {r["id"]: r for r in rows}).items()

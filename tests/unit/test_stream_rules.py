@@ -171,7 +171,7 @@ def wide(rows: dict[int, dict[str, Any]]) -> pa.Table:
         {**one, "_order_token": "1", "_is_deleted": False, "_batch_id": 0}
         for one in stream_world.meant("transactions", rows).values()
     ]
-    schema = pa.schema([f.with_nullable(True) for f in contract.arrow_schema()])
+    schema = contract.lake_schema
     return pa.Table.from_pylist(values, schema=schema)
 
 

@@ -60,7 +60,7 @@ def categories(numbers: list[int], token: int = 1) -> pa.Table:
         }
         for n in numbers
     ]
-    schema = pa.schema([f.with_nullable(True) for f in CATEGORIES.arrow_schema()])
+    schema = CATEGORIES.lake_schema
     return pa.Table.from_pylist(rows, schema=schema)
 
 
