@@ -8,7 +8,7 @@ mean is said once more, in SQL, by :mod:`batch_jobs.verify.gold`, which shares n
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 
 import numpy as np
@@ -162,7 +162,7 @@ def fact_rows(rows: pa.Table) -> pa.Table:
         "transaction_ts": rows.column("ts"),
         "date_key": _date_keys(_days(rows)),
         "user_id": rows.column("client_id"),
-        "merchant_key": pa.array(_merchant_keys(rows), pa.int64()),
+        "merchant_key": pa.array(_merchant_keys(rows)),
         "channel": _first_words(chip),
         "is_online": pc.starts_with(chip, "Online"),
         "is_refund": pa.array(cents(rows.column("amount")) < 0),
@@ -192,10 +192,26 @@ def _first_words(texts: pa.ChunkedArray) -> pa.Array:
     return pa.array(words, pa.string()).take(coded.indices)
 
 
-def _merchant_keys(rows: pa.Table) -> list[int]:
+def _merchant_keys(rows: pa.Table) -> Numbers:
     names = ("merchant_id", "mcc", "merchant_city", "merchant_state", "zip")
-    parts = zip(*(rows.column(name).to_pylist() for name in names), strict=True)
-    return [_merchant_key(*part) for part in parts]
+    first, place = _distinct(rows, names)
+    some = rows.select(names).take(pa.array(first))
+    parts = zip(*(column.to_pylist() for column in some.columns), strict=True)
+    return np.array([_merchant_key(*part) for part in parts], np.int64)[place]
+
+
+def _distinct(rows: pa.Table, names: Sequence[str]) -> tuple[Numbers, Numbers]:
+    """Where each combination of values comes first, and of each row which combination it has."""
+    code, sizes = np.zeros(rows.num_rows, np.int64), 1
+    for name in names:
+        column = rows.column(name).combine_chunks().dictionary_encode(null_encoding="encode")
+        if sizes * len(column.dictionary) > 2**62:
+            found, code = np.unique(code, return_inverse=True)
+            sizes = len(found)
+        code = code * len(column.dictionary) + column.indices.to_numpy()
+        sizes *= len(column.dictionary)
+    _, first, place = np.unique(code, return_index=True, return_inverse=True)
+    return first, place
 
 
 @lru_cache(maxsize=200_000)
@@ -232,8 +248,7 @@ def merchants_of(transactions: object) -> pa.Table:
 
 def _counted(rows: pa.Table, counts: Numbers) -> pa.Table:
     """Merchants of the rows with the sum of their counts; those with a sum of nought are out."""
-    keys = np.array(_merchant_keys(rows), dtype=np.int64)
-    every, first, place = np.unique(keys, return_index=True, return_inverse=True)
+    every, first, place = np.unique(_merchant_keys(rows), return_index=True, return_inverse=True)
     change = np.zeros(len(every), dtype=np.int64)
     np.add.at(change, place, counts)
     one = rows.take(pa.array(first, pa.int64()))
