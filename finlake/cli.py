@@ -43,6 +43,7 @@ COMMANDS: dict[str, Entry] = {
     "traffic": Entry("Data", "data", "Commit live inserts, updates and deletes to the source."),
     "connectors": Entry("Capture", "capture", "Apply, watch and restart the Debezium connector."),
     "topics": Entry("Capture", "capture", "List, create and describe the Kafka topics."),
+    "snapshot": Entry("Capture", "snapshot", "Read the whole source straight into the lake."),
     "stream": Entry("Stream", "stream", "Run the streaming jobs until stopped."),
     "alerts": Entry("Stream", "alerts", "Publish alerts as the changes come, until stopped."),
     "verify": Entry("Check", "check", "Prove that source, silver and gold agree."),

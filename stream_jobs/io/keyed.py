@@ -133,9 +133,13 @@ class KeyedTable:
 
     def live(self) -> pa.Table:
         """Every row of a silver table that is not deleted, read from the lake."""
-        parts = [self.log.read(file) for file in self.log.files.values()]
-        found = [rows.filter(pc.invert(rows.column("_is_deleted"))) for rows in parts]
+        found = [rows.filter(pc.invert(rows.column("_is_deleted"))) for rows in self.parts()]
         return pa.concat_tables([self.log.schema.empty_table(), *found])
+
+    def parts(self) -> Iterator[pa.Table]:
+        """All rows, as of now, one file after the other, read from the lake."""
+        for file in list(self.log.files.values()):
+            yield self.log.read(file)
 
     def forget(self, gone: Callable[[pa.Table], pa.Array]) -> None:
         """Take rows for good out of the next file in turn, those which ``gone`` marks."""

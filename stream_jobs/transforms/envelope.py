@@ -148,7 +148,8 @@ class Decoder:
             batch_id: micro-batch, written to every row.
             held: why the table is stopped; then every record is set aside for later.
         """
-        records = records.filter(pc.is_valid(records.column("value")))
+        if records.column("value").null_count:
+            records = records.filter(pc.is_valid(records.column("value")))
         values = records.column("value").to_pylist()
         found = None if held else self._at_once(records, values, batch_id)
         return found or self._one_by_one(records, values, batch_id, held)
