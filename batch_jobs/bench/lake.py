@@ -206,10 +206,9 @@ class _Maker:
         wide = gold.wide(booked, labels).sort_by("id")
         self._add("gold.fact_transactions", gold.fact_rows(wide))
         moved = wide.add_column(0, "sign", pa.array(np.ones(wide.num_rows, np.int32)))
-        for name in gold.AGGREGATES:
-            contract = contracts.get(f"gold.{name}")
-            rows = gold.partials(name, moved).sort_by([(k, "ascending") for k in contract.key])
-            self._add(contract.full_name, rows)
+        for contract, rows in gold.partials(moved):
+            ordered = rows.sort_by([(k, "ascending") for k in contract.key])
+            self._add(contract.full_name, ordered)
         self._new_merchants(gold.merchants(moved))
         self._alerts(wide.filter(pc.fill_null(pc.equal(wide["label"], "Yes"), False)))
 

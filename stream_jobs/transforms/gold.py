@@ -8,20 +8,19 @@ mean is said once more, in SQL, by :mod:`batch_jobs.verify.gold`, which shares n
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from lakehouse_schemas import contracts
+from lakehouse_schemas import Contract, contracts
 from stream_jobs.transforms.columns import Numbers, cents, dates, decimals, flags, micros
 from stream_jobs.transforms.patch import changed
 from stream_jobs.transforms.sql import run
 
 __all__ = [
-    "AGGREGATES",
     "DIMENSIONS",
     "dim_rows",
     "fact_rows",
@@ -52,7 +51,7 @@ def _states(rows: pa.Table) -> pa.ChunkedArray:
 
 
 # Aggregate: its key columns, in the contract's order.
-AGGREGATES: dict[str, Keys] = {
+_AGGREGATES: dict[str, Keys] = {
     "agg_minute": lambda rows: [_minutes(rows)],
     "agg_category_day": lambda rows: [_days(rows), rows.column("mcc")],
     "agg_customer_day": lambda rows: [_days(rows), rows.column("client_id")],
@@ -111,12 +110,19 @@ def moves(old: pa.Table, new: pa.Table) -> pa.Table:
     return pa.concat_tables([was, becomes]).add_column(0, "sign", pa.array(sign))
 
 
-def partials(name: str, moved: pa.Table) -> pa.Table:
-    """Additive rows of one aggregate for the moves of a batch; keys without a change are out."""
-    contract = contracts.get(f"gold.{name}")
+def partials(moved: pa.Table) -> Iterator[tuple[Contract, pa.Table]]:
+    """Additive rows of each aggregate for the moves of a batch; keys without a change are out."""
     measures = _measures(moved)
+    for name, keys in _AGGREGATES.items():
+        contract = contracts.get(f"gold.{name}")
+        yield contract, _summed(contract, keys(moved), measures)
+
+
+def _summed(
+    contract: Contract, keys: list[pa.Array | pa.ChunkedArray], measures: dict[str, Numbers]
+) -> pa.Table:
     whole = pa.Table.from_arrays(
-        [*AGGREGATES[name](moved), *(pa.array(values) for values in measures.values())],
+        [*keys, *(pa.array(values) for values in measures.values())],
         names=[*contract.key, *measures],
     )
     sums = whole.group_by(list(contract.key), use_threads=False).aggregate(
@@ -139,8 +145,8 @@ def partials(name: str, moved: pa.Table) -> pa.Table:
 def _measures(moved: pa.Table) -> dict[str, Numbers]:
     """What each move counts for; money in hundredths."""
     sign = moved.column("sign").to_numpy().astype(np.int64)
-    money = sign * cents(moved.column("amount"))
-    refund = cents(moved.column("amount")) < 0
+    amount = cents(moved.column("amount"))
+    money, refund = sign * amount, amount < 0
     return {
         "transaction_count": sign,
         "amount_sum": money,
