@@ -15,7 +15,6 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
-from datetime import datetime
 from itertools import pairwise
 from typing import Any, Final
 
@@ -24,12 +23,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from infra.lake.delta_log import Batch, DataFile, DeltaLog
-from stream_jobs.shapes import Patch
+from stream_jobs.shapes import Patch, Span
 
-__all__ = ["KeyedTable", "LeafCache", "Span"]
-
-Span = tuple[datetime, datetime]
-"""A span of time, both ends within, UTC."""
+__all__ = ["KeyedTable", "LeafCache"]
 
 _log = logging.getLogger(__name__)
 LEAF_ROWS: Final = 1_024  # of a file where changes fall

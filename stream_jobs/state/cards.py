@@ -13,14 +13,13 @@ import pyarrow.compute as pc
 
 from infra.lake.tables import Lake
 from lakehouse_schemas import contracts
+from stream_jobs.shapes import Span
 from stream_jobs.transforms.card import EVER, Card, Found
 from stream_jobs.transforms.places import is_abroad
 from stream_jobs.transforms.rules import Rules, Use, first_abroad_reason, uses_of
 from stream_jobs.transforms.sql import run
 
 __all__ = ["AlertChange", "Cards"]
-
-Span = tuple[datetime, datetime]
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _FIRST_US, _LAST_US = -62_135_596_800_000_000, 253_402_300_799_999_999  # of years 1 to 9999
