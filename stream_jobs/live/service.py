@@ -27,10 +27,10 @@ from connectors.config import table_topic
 from connectors.topics import ALERTS_TOPIC
 from finlake.errors import ComponentMissing, FinlakeError
 from infra.database.users import DATABASE
+from infra.metrics import serve
 from infra.security import kafka_options
 from infra.settings import Settings
 from lakehouse_schemas import contracts
-from stream_jobs.io.metrics import serve
 from stream_jobs.io.source import starting_offsets
 from stream_jobs.live.cards import Alert, LiveCards
 from stream_jobs.live.feed import Feed, Record, Seen
