@@ -5,12 +5,10 @@ from __future__ import annotations
 import gc
 import json
 import logging
-import signal
 import threading
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from types import FrameType
 from typing import TYPE_CHECKING
 
 from finlake.errors import FinlakeError, UsageProblem
@@ -24,6 +22,7 @@ from stream_jobs.io.session import start_session
 from stream_jobs.io.source import partitions, read_stream
 from stream_jobs.io.writer import LakeWriter, Tables
 from stream_jobs.resume import resume_table
+from stream_jobs.stopping import stop_on_signal
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
@@ -84,7 +83,7 @@ def run(settings: Settings, once: bool = False, resume: Sequence[str] = ()) -> N
     else:
         writer = writer.trigger(processingTime=f"{settings.stream_trigger_ms} milliseconds")
     query = writer.start()
-    _stop_on_signal(stop)
+    stop_on_signal(stop, _log, "stopping after this batch")
     port = metrics.serve(settings.port_metrics, settings.listen_host)
     _log.info("metrics on http://%s:%d/metrics", settings.advertised_host, port)
     _log.info("streaming from %s to %s", settings.kafka_bootstrap, settings.lake)
@@ -151,15 +150,6 @@ def _check_checkpoint(lake: Lake, location: Path) -> None:
             "lake that belongs to it, or remove the checkpoint: the stream then goes on from where "
             "the lake ends"
         )
-
-
-def _stop_on_signal(stop: threading.Event) -> None:
-    def stopping(number: int, _: FrameType | None) -> None:
-        _log.info("%s: stopping after this batch", signal.Signals(number).name)
-        stop.set()
-
-    signal.signal(signal.SIGINT, stopping)
-    signal.signal(signal.SIGTERM, stopping)
 
 
 def _wait(query: StreamingQuery, stop: threading.Event) -> None:

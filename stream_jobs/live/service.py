@@ -9,7 +9,6 @@ from __future__ import annotations
 import gc
 import json
 import logging
-import signal
 import threading
 import time
 from collections.abc import Iterator, Mapping
@@ -17,7 +16,6 @@ from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from itertools import islice
-from types import FrameType
 from typing import Any
 
 import msgspec
@@ -36,6 +34,7 @@ from stream_jobs.live.cards import Alert, LiveCards
 from stream_jobs.live.feed import Feed, Record, Seen
 from stream_jobs.live.metrics import AlertMetrics
 from stream_jobs.live.reader import Reader
+from stream_jobs.stopping import stop_on_signal
 from stream_jobs.transforms.envelope import Decoder
 from stream_jobs.transforms.rules import SEVERITY, Rules
 
@@ -99,7 +98,7 @@ def run(settings: Settings, stop: threading.Event | None = None) -> None:
     """
     if stop is None:
         stop = threading.Event()
-        _stop_on_signal(stop)
+        stop_on_signal(stop, _log, "stopping")
     metrics = AlertMetrics()
     with ExitStack() as held:
         service = _Service(settings, metrics, stop, held)
@@ -412,12 +411,3 @@ def _decoder() -> Decoder:
         contracts.get("bronze.dead_letters"),
         source.dropped,
     )
-
-
-def _stop_on_signal(stop: threading.Event) -> None:
-    def stopping(number: int, _: FrameType | None) -> None:
-        _log.info("%s: stopping", signal.Signals(number).name)
-        stop.set()
-
-    signal.signal(signal.SIGINT, stopping)
-    signal.signal(signal.SIGTERM, stopping)
