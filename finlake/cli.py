@@ -45,7 +45,7 @@ COMMANDS: dict[str, Entry] = {
     "topics": Entry("Capture", "capture", "List, create and describe the Kafka topics."),
     "snapshot": Entry("Capture", "snapshot", "Read the whole source straight into the lake."),
     "stream": Entry("Stream", "stream", "Run the streaming jobs until stopped."),
-    "alerts": Entry("Stream", "alerts", "Publish alerts as the changes come, until stopped."),
+    "alerts": Entry("Stream", "stream", "Publish alerts as the changes come, until stopped."),
     "verify": Entry("Check", "check", "Prove that source, silver and gold agree."),
     "schemas": Entry("Check", "schemas", "Show, check and render the table contracts."),
     "bench": Entry("Check", "bench", "Measure freshness, throughput and alerts."),
