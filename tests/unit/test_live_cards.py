@@ -8,17 +8,17 @@ import pyarrow as pa
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from batch_jobs.verify.alerts import rules_of
 from lakehouse_schemas import contracts
 from stream_jobs.live.cards import LiveCards
 from stream_jobs.live.feed import Feed, Record, Seen
 from stream_jobs.live.history import Silver
 from stream_jobs.transforms.envelope import Decoder
+from stream_jobs.transforms.rules import Rules
 from tests.unit import stream_world
 from tests.unit.stream_world import Event, Row, World
 from tests.unit.test_stream_rules import USES, judged
 
-RULES = rules_of(stream_world.settings())
+RULES = Rules.of(stream_world.settings())
 SILVER = contracts.get("silver.transactions")
 Key = tuple[int, str]
 
