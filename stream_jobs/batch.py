@@ -76,13 +76,10 @@ class BatchProcessor:
         writer: Writer,
         metrics: Metrics,
     ) -> None:
-        bronze, dead = contracts.get("bronze.changes"), contracts.get("bronze.dead_letters")
-        self._sources = {c.name: c for c in contracts.source_tables()}
-        self._silver = {name: contracts.get(f"silver.{name}") for name in self._sources}
-        self._decoders = {
-            name: Decoder(silver, bronze, dead, self._sources[name].dropped)
-            for name, silver in self._silver.items()
+        self._silver = {
+            c.name: contracts.get(f"silver.{c.name}") for c in contracts.source_tables()
         }
+        self._decoders = {name: Decoder(name) for name in self._silver}
         # Batch 0 of a writer: the calendar never changes, so it is written once and for all.
         if lake.ensure(contracts.get("gold.dim_date")).version() == 0:
             writer.append(contracts.get("gold.dim_date"), days(), 0)

@@ -28,7 +28,6 @@ from infra.database.users import DATABASE
 from infra.metrics import serve
 from infra.security import kafka_options
 from infra.settings import Settings
-from lakehouse_schemas import contracts
 from stream_jobs.io.source import starting_offsets
 from stream_jobs.live.cards import Alert, LiveCards
 from stream_jobs.live.feed import Feed, Record, Seen
@@ -162,7 +161,7 @@ class _Service:
                     *(_TOPIC, place, offset, self._goal[place]),
                 )
         start = {p: min(self._goal[p], ended[p]) for p in reach}
-        self._feed = Feed(_decoder(), LiveCards(self._rules, history))
+        self._feed = Feed(Decoder("transactions"), LiveCards(self._rules, history))
         if history.newest:
             newest = {p: high for p, (_, high) in reach.items()}
             self._feed.rewind(islice(self._between(start, newest), _REWOUND))
@@ -400,14 +399,4 @@ def _record(message: Message) -> Record:
         value,
         None if epoch is None else epoch.decode("ascii", "replace"),
         message.timestamp()[1] * 1000,
-    )
-
-
-def _decoder() -> Decoder:
-    source = next(c for c in contracts.source_tables() if c.name == "transactions")
-    return Decoder(
-        contracts.get("silver.transactions"),
-        contracts.get("bronze.changes"),
-        contracts.get("bronze.dead_letters"),
-        source.dropped,
     )

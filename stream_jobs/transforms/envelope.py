@@ -17,7 +17,7 @@ import msgspec
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from lakehouse_schemas import Column, Contract
+from lakehouse_schemas import Column, Contract, contracts
 from stream_jobs.transforms.order import order_token, order_tokens
 
 __all__ = ["Change", "Decoded", "Decoder"]
@@ -96,21 +96,22 @@ class _Reject(Exception):
 class Decoder:
     """Decodes the records of one source table.
 
+    Columns that must not be kept anywhere are cut out before anything else is done, should a
+    connector send them all the same.
+
     Args:
-        silver: contract of the silver table.
-        secrets: source columns that must not be kept anywhere; should a connector send them all
-            the same, they are cut out before anything else is done.
+        table: name of the source table.
     """
 
-    def __init__(
-        self, silver: Contract, bronze: Contract, dead: Contract, secrets: Sequence[str]
-    ) -> None:
-        self.table = silver.name
+    def __init__(self, table: str) -> None:
+        silver = contracts.get(f"silver.{table}")
+        secrets = contracts.get(f"source.{table}").dropped
+        self.table = table
         self._columns = [c for c in silver.columns if not c.name.startswith("_")]
         self._known = {c.name for c in self._columns}
-        self._bronze_schema = bronze.lake_schema
-        self._dead_schema = dead.lake_schema
-        self._secrets = tuple(secrets)
+        self._bronze_schema = contracts.get("bronze.changes").lake_schema
+        self._dead_schema = contracts.get("bronze.dead_letters").lake_schema
+        self._secrets = secrets
         # A name may be written with escapes, too.
         self._secret_marks = (*(name.encode() for name in secrets), b"\\u00") if secrets else ()
         self._row_type: Any = _row_type(silver)

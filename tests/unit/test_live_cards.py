@@ -23,11 +23,6 @@ SILVER = contracts.get("silver.transactions")
 Key = tuple[int, str]
 
 
-def decoder() -> Decoder:
-    bronze, dead = contracts.get("bronze.changes"), contracts.get("bronze.dead_letters")
-    return Decoder(SILVER, bronze, dead, ())
-
-
 @dataclass
 class Moment:
     """What is there after some records: positions, current rows with their tokens, alerts."""
@@ -48,7 +43,7 @@ class Reference:
         self.records: list[Record] = []
         self.moments = [Moment({0: 0, 1: 0})]
         self.raised: list[set[Key]] = []  # by record
-        read = decoder()
+        read = Decoder("transactions")
         for event in events:
             now = self.moments[-1]
             place = event.partition
@@ -89,7 +84,7 @@ class Life:
         self._reference = reference
         self.lake_at = lake_at
         self._silver = Silver(_Lake(self), RULES)  # type: ignore[arg-type]
-        self.feed = Feed(decoder(), LiveCards(RULES, self._silver.start(), **limits))
+        self.feed = Feed(Decoder("transactions"), LiveCards(RULES, self._silver.start(), **limits))
         self.published: set[Key] = set()
         self._positions: dict[int, int] = {0: 0, 1: 0}
         ends = reference.moments[ends_at].positions
