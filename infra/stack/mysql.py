@@ -20,9 +20,10 @@ from finlake.errors import ComponentMissing
 from infra.database.users import APP, CDC, DATABASE, READ, user_statements
 from infra.settings import secret
 from infra.stack.cache import cache_dir, cache_lock
+from infra.stack.certificates import trusted
 from infra.stack.component import HOST, Component, answers_mysql
 from infra.stack.progress import Progress
-from infra.stack.source import source_exports, tls_lines, trusted
+from infra.stack.source import source_exports, tls_lines
 
 __all__ = ["MySQL", "check_mysql"]
 

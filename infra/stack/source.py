@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from infra.database.users import APP, CDC
 from infra.settings import Settings, secret
 from infra.stack.certificates import authority, certificate
 
-__all__ = ["source_exports", "tls_lines", "trusted"]
+__all__ = ["source_exports", "tls_lines"]
 
 
 def source_exports(settings: Settings, flavour: str, address: str) -> dict[str, str]:
@@ -38,8 +36,3 @@ def tls_lines(settings: Settings, otherwise: str = "") -> str:
         f"ssl-cert={own / 'public.crt'}\n"
         f"ssl-key={own / 'private.key'}"
     )
-
-
-def trusted(settings: Settings) -> Path | None:
-    """Who signed for the stack's components; None without TLS."""
-    return authority(settings.home) if settings.stack_tls else None
