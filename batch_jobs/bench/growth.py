@@ -9,7 +9,6 @@ up as in the stream, and that is timed apart.
 from __future__ import annotations
 
 import json
-import os
 import resource
 import shutil
 import subprocess
@@ -17,7 +16,6 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import psutil
@@ -25,6 +23,7 @@ import psutil
 from batch_jobs.bench.figures import Figure, Figures
 from batch_jobs.bench.lake import at, make_lake
 from finlake.errors import FinlakeError, UsageProblem
+from infra.environment import environment
 from infra.lake.tables import Lake
 from infra.settings import Settings, load_settings
 from lakehouse_schemas import contracts
@@ -113,8 +112,6 @@ def _median(values: Sequence[float]) -> float:
 
 def _apart(settings: Settings, newest: str, batches: int, changes: int, seed: int) -> Any:
     """Run :func:`_run` in a process of its own."""
-    root = str(Path(__file__).parents[2])
-    path = os.pathsep.join(filter(None, [root, os.environ.get("PYTHONPATH", "")]))
     words = [settings.lake, newest, str(batches), str(changes), str(seed)]
     done = subprocess.run(
         [sys.executable, "-m", "batch_jobs.bench.growth", *words],
@@ -122,7 +119,7 @@ def _apart(settings: Settings, newest: str, batches: int, changes: int, seed: in
         capture_output=True,
         text=True,
         check=False,
-        env={**os.environ, "PYTHONPATH": path, "FINLAKE_HOME": str(settings.home)},
+        env=environment(FINLAKE_HOME=str(settings.home)),
     )
     if done.returncode:
         last = done.stderr.strip().splitlines()[-1:] or ["it said nothing"]

@@ -7,7 +7,6 @@ and what the stream took.
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 import time
@@ -21,6 +20,7 @@ from batch_jobs.bench.figures import Figure, Figures
 from batch_jobs.bench.processes import Watch, stack_pids
 from connectors.config import table_topic
 from finlake.errors import ComponentMissing, FinlakeError, UsageProblem
+from infra.environment import environment
 from infra.lake.query import Query
 from infra.security import kafka_options
 from infra.settings import Settings
@@ -167,15 +167,13 @@ def start_once(settings: Settings) -> subprocess.Popen[str]:
 
 def start_stream(settings: Settings, *words: str) -> subprocess.Popen[str]:
     """Start ``finlake stream`` in a process of its own."""
-    root = str(Path(__file__).parents[2])
-    path = os.pathsep.join(filter(None, [root, os.environ.get("PYTHONPATH", "")]))
     return subprocess.Popen(
         [sys.executable, "-m", "finlake", "stream", *words],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
         text=True,
-        env={**os.environ, "PYTHONPATH": path, "FINLAKE_HOME": str(settings.home)},
+        env=environment(FINLAKE_HOME=str(settings.home)),
     )
 
 

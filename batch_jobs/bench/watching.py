@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 from batch_jobs import traffic
 from batch_jobs.bench.figures import Figure, Figures
 from batch_jobs.bench.processes import Watch, stack_pids
 from batch_jobs.traffic.simulation import Mix
 from finlake.errors import ComponentMissing, FinlakeError
+from infra.environment import environment
 from infra.settings import Settings
 from infra.stack.control import status
 
@@ -83,8 +82,6 @@ def watching(
 
 
 def _start(settings: Settings, every: float) -> subprocess.Popen[str]:
-    root = str(Path(__file__).parents[2])
-    path = os.pathsep.join(filter(None, [root, os.environ.get("PYTHONPATH", "")]))
     words = ["verify", "--watch", "--every", str(every), "--json", "--port", "0"]
     return subprocess.Popen(
         [sys.executable, "-m", "finlake", *words],
@@ -92,5 +89,5 @@ def _start(settings: Settings, every: float) -> subprocess.Popen[str]:
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        env={**os.environ, "PYTHONPATH": path, "FINLAKE_HOME": str(settings.home)},
+        env=environment(FINLAKE_HOME=str(settings.home)),
     )
