@@ -21,14 +21,13 @@ from confluent_kafka import Consumer, KafkaException, Message, TopicPartition
 from batch_jobs import traffic
 from batch_jobs.bench.figures import Figure, Figures
 from batch_jobs.bench.markers import Markers
-from batch_jobs.bench.processes import Watch, stack_pids
+from batch_jobs.bench.processes import Watch, stack_pids, stack_versions
 from connectors.config import table_topic
 from connectors.topics import ALERTS_TOPIC
 from finlake.errors import ComponentMissing
 from infra.database.users import DATABASE
 from infra.security import kafka_options
 from infra.settings import Settings
-from infra.stack.control import status
 
 __all__ = ["Arrivals", "alerts"]
 
@@ -104,12 +103,7 @@ def alerts(
         ComponentMissing: when the stack, the stream or the alerts do not run.
         UsageProblem: when the source is empty.
     """
-    components = {one.component: one.version for one in status(settings)}
-    pids = stack_pids(settings)
-    if "alerts" not in pids:
-        raise ComponentMissing(
-            "the alerts do not run in this stack; start them with `finlake up --with stream`"
-        )
+    components, pids = stack_versions(settings), stack_pids(settings, "alerts")
     params: dict[str, float | int | str] = {
         "rate": rate,
         "seconds": seconds,

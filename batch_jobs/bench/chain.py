@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator
 
 import connectors
 from batch_jobs.bench.figures import Figure, Figures
-from batch_jobs.bench.processes import Watch, stack_pids
+from batch_jobs.bench.processes import Watch, refuse_stream, stack_pids, stack_versions
 from batch_jobs.bench.throughput import (
     commit_changes,
     end_once,
@@ -35,7 +35,6 @@ from connectors.rest import Connect
 from finlake.errors import FinlakeError, UsageProblem
 from infra.lake.query import Query
 from infra.settings import Settings
-from infra.stack.control import status
 
 __all__ = ["backlog", "snapshot"]
 
@@ -62,7 +61,7 @@ def backlog(
         ComponentMissing: when a part of the stack is not there.
         FinlakeError: when the connector or the stream fails.
     """
-    _refuse_stream(settings)
+    refuse_stream(settings)
     connect, name = Connect(settings.connect_url), connector_name(settings.source_flavour)
     said("applying what is in Kafka already")
     run_once(settings)
@@ -89,7 +88,7 @@ def snapshot(
         ComponentMissing: when a part of the stack is not there.
         FinlakeError: when the connector or the stream fails.
     """
-    _refuse_stream(settings)
+    refuse_stream(settings)
     if records_in_kafka(settings):
         raise UsageProblem(
             "the topics hold changes already; use a new stack, `finlake up --no-connector`"
@@ -115,10 +114,9 @@ def _measure(
     live: bool,
     said: Said,
 ) -> Iterator[Figure]:
-    components = {one.component: one.version for one in status(settings)}
     pids, size = stack_pids(settings), lake_bytes(settings)
     params |= {"source": settings.source_flavour, "lake": settings.lake.partition(":")[0]}
-    figures = Figures("throughput", params, components)
+    figures = Figures("throughput", params, stack_versions(settings))
     before = records_in_kafka(settings)
     stream = _running(settings) if live else None
     if stream:
@@ -164,11 +162,6 @@ def _measure(
     if size is not None:
         grown = (lake_bytes(settings) or 0) - size
         yield figures.of(f"{kind}.lake.grown", grown / 2**20 / million, "MiB/million")
-
-
-def _refuse_stream(settings: Settings) -> None:
-    if "stream" in stack_pids(settings):
-        raise UsageProblem("the stream runs; `finlake down`, then `finlake up` without it")
 
 
 def _running(settings: Settings) -> subprocess.Popen[str]:

@@ -11,7 +11,6 @@ from __future__ import annotations
 import json
 import resource
 import shutil
-import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -22,8 +21,8 @@ import psutil
 
 from batch_jobs.bench.figures import Figure, Figures
 from batch_jobs.bench.lake import at, make_lake
-from finlake.errors import FinlakeError, UsageProblem
-from infra.environment import environment
+from batch_jobs.bench.processes import end, start
+from finlake.errors import UsageProblem
 from infra.lake.tables import Lake
 from infra.settings import Settings, load_settings
 from lakehouse_schemas import contracts
@@ -113,18 +112,8 @@ def _median(values: Sequence[float]) -> float:
 def _apart(settings: Settings, newest: str, batches: int, changes: int, seed: int) -> Any:
     """Run :func:`_run` in a process of its own."""
     words = [settings.lake, newest, str(batches), str(changes), str(seed)]
-    done = subprocess.run(
-        [sys.executable, "-m", "batch_jobs.bench.growth", *words],
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        check=False,
-        env=environment(FINLAKE_HOME=str(settings.home)),
-    )
-    if done.returncode:
-        last = done.stderr.strip().splitlines()[-1:] or ["it said nothing"]
-        raise FinlakeError(f"the batch processor failed: {last[0][:300]}")
-    return json.loads(done.stdout.splitlines()[-1])
+    printed = end(start(settings, "batch_jobs.bench.growth", *words), "the batch processor")
+    return json.loads(printed.splitlines()[-1])
 
 
 def _processor(

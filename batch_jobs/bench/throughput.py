@@ -8,7 +8,6 @@ and what the stream took.
 from __future__ import annotations
 
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -17,14 +16,19 @@ from confluent_kafka import Consumer, KafkaException, TopicPartition
 
 from batch_jobs import traffic
 from batch_jobs.bench.figures import Figure, Figures
-from batch_jobs.bench.processes import Watch, stack_pids
+from batch_jobs.bench.processes import (
+    Watch,
+    end,
+    refuse_stream,
+    stack_pids,
+    stack_versions,
+    start,
+)
 from connectors.config import table_topic
-from finlake.errors import ComponentMissing, FinlakeError, UsageProblem
-from infra.environment import environment
+from finlake.errors import ComponentMissing, FinlakeError
 from infra.lake.query import Query
 from infra.security import kafka_options
 from infra.settings import Settings
-from infra.stack.control import status
 from lakehouse_schemas import contracts
 
 __all__ = [
@@ -59,10 +63,8 @@ def throughput(
         ComponentMissing: when Kafka or the source is not there.
         FinlakeError: when the stream fails.
     """
-    components = {one.component: one.version for one in status(settings)}
-    pids = stack_pids(settings)
-    if "stream" in pids:
-        raise UsageProblem("the stream runs; `finlake down`, then `finlake up` without it")
+    refuse_stream(settings)
+    components, pids = stack_versions(settings), stack_pids(settings)
     said("applying what is in Kafka already")
     run_once(settings)
     said(f"committing a backlog of {changes:,} changes")
@@ -72,11 +74,11 @@ def throughput(
         committed_s = time.monotonic() - began
         records, captured_s = wait_for_kafka(settings, before, began)
     said(f"streaming {records:,} records")
-    size, start = lake_bytes(settings), int(time.time() * 1e6)
+    size, since = lake_bytes(settings), int(time.time() * 1e6)
     process = start_once(settings)
     with Watch({**pids, "stream": process.pid}) as streamed:
         end_once(process)
-    events, busy_s = (column.to_pylist()[0] for column in Query(settings).query(_DONE, [start]))
+    events, busy_s = (column.to_pylist()[0] for column in Query(settings).query(_DONE, [since]))
     if not events:
         raise FinlakeError("the stream found no changes; see `finlake connectors status`")
     params: dict[str, float | int | str] = {
@@ -167,14 +169,7 @@ def start_once(settings: Settings) -> subprocess.Popen[str]:
 
 def start_stream(settings: Settings, *words: str) -> subprocess.Popen[str]:
     """Start ``finlake stream`` in a process of its own."""
-    return subprocess.Popen(
-        [sys.executable, "-m", "finlake", "stream", *words],
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        text=True,
-        env=environment(FINLAKE_HOME=str(settings.home)),
-    )
+    return start(settings, "finlake", "stream", *words, stdout=subprocess.DEVNULL)
 
 
 def end_once(process: subprocess.Popen[str]) -> None:
@@ -183,10 +178,7 @@ def end_once(process: subprocess.Popen[str]) -> None:
     Raises:
         FinlakeError: when it failed; with its last words.
     """
-    _, said = process.communicate()
-    if process.returncode:
-        last = said.strip().splitlines()[-1:] or ["it said nothing"]
-        raise FinlakeError(f"finlake stream --once failed: {last[0][:300]}")
+    end(process, "finlake stream --once")
 
 
 def lake_bytes(settings: Settings) -> int | None:
