@@ -18,6 +18,8 @@ import connectors
 from batch_jobs.bench.figures import Figure, Figures
 from batch_jobs.bench.processes import Watch, refuse_stream, stack_pids, stack_versions
 from batch_jobs.bench.throughput import (
+    all_applied,
+    applied,
     commit_changes,
     end_once,
     lake_bytes,
@@ -43,12 +45,6 @@ Params = dict[str, float | int | str]
 _READY = "streaming from "  # the stream's own word that it is
 _START_S = 180.0
 _QUIET_S = 5.0
-
-_APPLIED = """
-SELECT coalesce(sum(events), 0) AS events,
-    epoch(max(started_at + to_microseconds(CAST(duration_ms * 1000 AS BIGINT)))) AS ended,
-    epoch(min(started_at)) AS began
-FROM gold.pipeline_batches WHERE started_at >= make_timestamptz(?) AND events > 0"""
 
 
 def backlog(
@@ -140,17 +136,14 @@ def _measure(
         if stream:
             stream.send_signal(signal.SIGTERM)
             stream.wait()
-    done = Query(settings).query(_APPLIED, [int(began * 1e6)]).to_pylist()[0]
-    events = float(done["events"])
-    if not events:
-        raise FinlakeError("the stream found no changes; see `finlake connectors status`")
-    busy_s = done["ended"] - done["began"]
-    whole_s = done["ended"] - began if live else captured_s + busy_s
+    done = all_applied(settings, began)
+    events = done.events
+    whole_s = done.ended - began if live else captured_s + done.seconds
     unit = "rows/s" if kind == "snapshot" else "changes/s"
     yield figures.of(f"{kind}.rate", events / whole_s, unit)
     yield figures.of(f"{kind}.seconds", whole_s, "s")
     yield figures.of(f"{kind}.capture.rate", records / captured_s, "records/s")
-    yield figures.of(f"{kind}.stream.rate", events / busy_s, unit)
+    yield figures.of(f"{kind}.stream.rate", events / done.seconds, unit)
     million = events / 1e6
     for name in sorted({*pids, "stream"}):
         spent = [one.spent(name) for one in watches]
@@ -191,7 +184,7 @@ def _wait_until_quiet(settings: Settings, since: float) -> None:
     lake, last, at = Query(settings), -1.0, time.monotonic()
     while time.monotonic() - at < _QUIET_S or last <= 0:
         time.sleep(0.5)
-        now = lake.query(_APPLIED, [int(since * 1e6)])["events"].to_pylist()[0]
+        now = applied(lake, since).events
         if now != last:
             last, at = now, time.monotonic()
         elif time.monotonic() - at > _START_S:

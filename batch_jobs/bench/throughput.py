@@ -11,6 +11,7 @@ import subprocess
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 from confluent_kafka import Consumer, KafkaException, TopicPartition
 
@@ -32,6 +33,8 @@ from infra.settings import Settings
 from lakehouse_schemas import contracts
 
 __all__ = [
+    "all_applied",
+    "applied",
     "commit_changes",
     "end_once",
     "lake_bytes",
@@ -47,10 +50,23 @@ _MOST_RATE = 20_000.0
 _PATIENCE_S = 120.0  # while it has not sent what is known to come
 _STILL_S = 3.0  # Debezium is done when nothing new has come for so long
 
-_DONE = """
-SELECT sum(events), epoch(max(started_at + to_microseconds(CAST(duration_ms * 1000 AS BIGINT)))
-    - min(started_at))
+_APPLIED = """
+SELECT coalesce(sum(events), 0) AS events, epoch(min(started_at)) AS began,
+    epoch(max(started_at + to_microseconds(CAST(duration_ms * 1000 AS BIGINT)))) AS ended
 FROM gold.pipeline_batches WHERE started_at >= make_timestamptz(?) AND events > 0"""
+
+
+class Applied(NamedTuple):
+    """What the stream has applied: changes, and from when to when, seconds since 1970."""
+
+    events: float
+    began: float
+    ended: float
+
+    @property
+    def seconds(self) -> float:
+        """How long it took."""
+        return self.ended - self.began
 
 
 def throughput(
@@ -74,13 +90,11 @@ def throughput(
         committed_s = time.monotonic() - began
         records, captured_s = wait_for_kafka(settings, before, began)
     said(f"streaming {records:,} records")
-    size, since = lake_bytes(settings), int(time.time() * 1e6)
+    size, since = lake_bytes(settings), time.time()
     process = start_once(settings)
     with Watch({**pids, "stream": process.pid}) as streamed:
         end_once(process)
-    events, busy_s = (column.to_pylist()[0] for column in Query(settings).query(_DONE, [since]))
-    if not events:
-        raise FinlakeError("the stream found no changes; see `finlake connectors status`")
+    done = all_applied(settings, since)
     params: dict[str, float | int | str] = {
         "changes": int(committed),
         "seed": seed,
@@ -88,13 +102,13 @@ def throughput(
         "lake": settings.lake.partition(":")[0],
     }
     figures = Figures("throughput", params, components)
-    million = float(events) / 1e6
+    million = done.events / 1e6
     yield figures.of("commit.rate", committed / committed_s, "changes/s")
     yield figures.of("capture.rate", records / captured_s, "records/s")
     for name in sorted(pids):
         yield figures.of(f"capture.cpu.{name}", captured.spent(name)[0] / million, "s/million")
-    yield figures.of("stream.rate", float(events) / busy_s, "changes/s")
-    yield figures.of("stream.seconds", busy_s, "s")
+    yield figures.of("stream.rate", done.events / done.seconds, "changes/s")
+    yield figures.of("stream.seconds", done.seconds, "s")
     cpu, written = streamed.spent("stream")
     yield figures.of("stream.cpu", cpu / million, "s/million")
     yield figures.of("stream.disk_written", written / 2**20 / million, "MiB/million")
@@ -155,6 +169,24 @@ def wait_for_kafka(
             "status`"
         )
     return last - before, at - began
+
+
+def applied(lake: Query, since: float) -> Applied:
+    """What the stream has applied in batches that began then, seconds since 1970, or later."""
+    row = lake.query(_APPLIED, [int(since * 1e6)]).to_pylist()[0]
+    return Applied(float(row["events"]), row["began"] or since, row["ended"] or since)
+
+
+def all_applied(settings: Settings, since: float) -> Applied:
+    """The same once it is done.
+
+    Raises:
+        FinlakeError: when it has applied nothing.
+    """
+    found = applied(Query(settings), since)
+    if not found.events:
+        raise FinlakeError("the stream found no changes; see `finlake connectors status`")
+    return found
 
 
 def run_once(settings: Settings) -> None:
