@@ -25,7 +25,7 @@ import pyarrow.compute as pc
 from infra.lake.delta_log import Batch, DataFile, DeltaLog
 from stream_jobs.shapes import Patch, Span
 
-__all__ = ["KeyedTable", "LeafCache"]
+__all__ = ["FULL_ROWS", "KeyedTable", "LeafCache"]
 
 _log = logging.getLogger(__name__)
 LEAF_ROWS: Final = 1_024  # of a file where changes fall

@@ -19,7 +19,7 @@ from stream_jobs.io.appended import AppendedTable
 from stream_jobs.io.keyed import KeyedTable, LeafCache
 from stream_jobs.shapes import Patch, Span
 
-__all__ = ["LakeWriter", "Tables", "Writer"]
+__all__ = ["LakeWriter", "Tables", "Writer", "is_keyed"]
 
 _log = logging.getLogger(__name__)
 
