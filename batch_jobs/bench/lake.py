@@ -31,7 +31,7 @@ from infra.lake.delta_log import DataFile, DeltaLog
 from infra.lake.tables import Lake
 from infra.settings import Settings
 from lakehouse_schemas import contracts
-from stream_jobs.io import keyed
+from stream_jobs.io import appended, keyed
 from stream_jobs.io.writer import is_keyed
 from stream_jobs.transforms import gold
 from stream_jobs.transforms.calendar import days
@@ -40,7 +40,6 @@ from stream_jobs.transforms.rules import SEVERITY
 __all__ = ["Made", "at", "make_lake"]
 
 APP = "bench"
-_APPENDED_ROWS = 131_072
 _FRESH_FILES, _FRESH_ROWS = 20, 1_000
 _MEASURED_S = 3_600
 _MARK = "bench.json"
@@ -326,7 +325,7 @@ class _Maker:
     def _add(self, name: str, rows: pa.Table) -> None:
         if name not in self._tables:
             contract = contracts.get(name)
-            size = keyed.FULL_ROWS if is_keyed(contract) else _APPENDED_ROWS
+            size = keyed.FULL_ROWS if is_keyed(contract) else appended.FULL_ROWS
             self._tables[name] = _Table(self._lake, name, size)
         self._tables[name].add(rows)
 
