@@ -87,8 +87,8 @@ def batch_rows(
     Args:
         batch_id: the micro-batch.
         counts: table to events, applied, superseded and quarantined.
-        records: all records of the batch; the offsets to go on from are theirs. A record that
-            did not come by Kafka has partition -1.
+        records: topic, partition and offset of the newest record of each partition, at least; the
+            partition is -1 of one that did not come by Kafka.
         started: start of the batch, seconds since 1970.
         now_us: its end, microseconds since 1970.
     """
