@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import json
 import logging
 import threading
@@ -23,6 +22,7 @@ from stream_jobs.io.metrics import Metrics
 from stream_jobs.io.session import start_session
 from stream_jobs.io.source import partitions, read_stream
 from stream_jobs.io.writer import LakeWriter, Tables
+from stream_jobs.memory import look_seldom_for_garbage
 from stream_jobs.resume import resume_table
 from stream_jobs.stopping import stop_on_signal
 
@@ -72,10 +72,7 @@ def run(settings: Settings, once: bool = False, resume: Sequence[str] = ()) -> N
                 app_id = frame.sparkSession.sparkContext.getLocalProperty("sql.streaming.queryId")
                 batches.append(_Batches(settings, lake, metrics, str(app_id)))
                 batches[0].resume(resume)
-                # What is remembered of cards are a great many small objects that stay: looking
-                # through them for garbage again and again would take longer than the batches.
-                gc.freeze()
-                gc.set_threshold(100_000, 20, 50)
+                look_seldom_for_garbage()
             batches[0].process(frame, batch_id)
 
     writer = read_stream(spark, settings).writeStream.queryName("finlake").foreachBatch(on_batch)

@@ -10,19 +10,18 @@ are deleted: what was lost with a purged log is made good.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import count
 from typing import TYPE_CHECKING
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.compute as pc
 
 import connectors
 from batch_jobs.ahead import ahead
-from batch_jobs.snapshot.rows import Place, about, gone, read, spans
+from batch_jobs.snapshot.reader import Job, Reader, numbered
+from batch_jobs.snapshot.rows import Place, about, gone, spans
 from connectors.config import Source, parse_source
 from connectors.source import cursor, log_end
 from finlake.errors import UsageProblem
@@ -33,13 +32,14 @@ from lakehouse_schemas import Contract, contracts
 from stream_jobs.batch import BatchProcessor
 from stream_jobs.io.metrics import Metrics
 from stream_jobs.io.writer import LakeWriter, Tables
+from stream_jobs.memory import look_seldom_for_garbage
 
 if TYPE_CHECKING:
     from pymysql.cursors import Cursor
 
 __all__ = ["TableReport", "snapshot"]
 
-_BATCH_ROWS = 131_072  # two full files of a keyed table
+_BATCH_ROWS = 65_536  # a full file of a keyed table
 
 Watch = Callable[[str, int, int], None]
 """Called with a table, how many of its rows are in, and about how many there are."""
@@ -76,23 +76,30 @@ def snapshot(
             "the stream runs, and the lake has one writer: `finlake down`, `finlake up` without "
             "it, and then the snapshot"
         )
-    connectors.apply(settings, tell, rows=False)
-    connectors.wait_for_offset(settings)
-    with cursor(source, settings, as_connector=True) as own:
-        file, position = log_end(own)
-    place = Place(connectors.source_epoch(settings), file, position, datetime.now(UTC))
-    tell(f"every table is read as of {file}, position {position:,}, or later")
-    run = _Run(settings, source, place, watch)
-    # Labels and attributes come first, so that each transaction is worked out once.
-    tables = sorted(contracts.source_tables(), key=lambda c: (c.name == "transactions", c.name))
-    reports = [run.take(contract) for contract in tables]
-    connectors.rows_are_read(settings)
-    return reports
+    reader = Reader(settings)
+    try:
+        connectors.apply(settings, tell, rows=False)
+        connectors.wait_for_offset(settings)
+        with cursor(source, settings, as_connector=True) as own:
+            file, position = log_end(own)
+        place = Place(connectors.source_epoch(settings), file, position, datetime.now(UTC))
+        tell(f"every table is read as of {file}, position {position:,}, or later")
+        run = _Run(settings, source, place, reader, watch)
+        # Labels and attributes come first, so that each transaction is worked out once.
+        tables = sorted(contracts.source_tables(), key=lambda c: (c.name == "transactions", c.name))
+        reports = [run.take(contract) for contract in tables]
+        connectors.rows_are_read(settings)
+        return reports
+    finally:
+        reader.close()
 
 
 class _Run:
-    def __init__(self, settings: Settings, source: Source, place: Place, watch: Watch) -> None:
-        self._settings, self._source, self._place, self._watch = settings, source, place, watch
+    def __init__(
+        self, settings: Settings, source: Source, place: Place, reader: Reader, watch: Watch
+    ) -> None:
+        self._settings, self._source, self._place = settings, source, place
+        self._reader, self._watch = reader, watch
         lake = Lake(settings)
         for contract in contracts.all():
             if contract.layer != "source":
@@ -100,7 +107,8 @@ class _Run:
         self._tables = Tables(lake, settings.stream_cache_mb << 20)
         writer = LakeWriter(self._tables, place.name)
         self._processor = BatchProcessor(settings, lake, writer, Metrics())
-        self._batch = 0
+        self._batches = count()
+        look_seldom_for_garbage()
 
     def take(self, contract: Contract) -> TableReport:
         """Read one table."""
@@ -109,33 +117,23 @@ class _Run:
         stood = bool(silver.log.files)
         keys = [np.empty(0, np.int64)]
         done = deleted = 0
-        with self._cursor() as planning, self._cursor() as reading:
-            of = about(planning, contract)
+        with cursor(self._source, self._settings, as_connector=True) as own:
+            of = about(own, contract)
             self._watch(contract.name, 0, of)
-            parts = ahead(
-                lambda span: read(reading, contract, self._place, span),
-                spans(planning, contract, _BATCH_ROWS),
-                1,
-            )
-            for _, (read_keys, records) in parts:
-                keys.append(read_keys)
-                self._apply(records, done)
-                done += records.num_rows
+            for job, part in ahead(self._reader.read, self._jobs(own, contract), 1):
+                self._processor.apply(part.decoded, job.batch)
+                keys.append(part.keys)
+                done += len(part.keys)
                 self._watch(contract.name, done, max(done, of))
         if stood:
-            found = np.concatenate(keys)
+            every = np.concatenate(keys)
             for rows in silver.parts():
-                lost = gone(contract, self._place, rows, found)
-                self._apply(lost, done + deleted)
+                lost = gone(contract, self._place, rows, every)
+                batch = next(self._batches)
+                self._processor.process(numbered(lost, batch), batch)
                 deleted += lost.num_rows
         return TableReport(contract.name, done, deleted, time.monotonic() - began)
 
-    def _apply(self, records: pa.Table, before: int) -> None:
-        if records.num_rows:
-            numbers = pc.add(records.column("offset"), before)
-            records = records.set_column(records.column_names.index("offset"), "offset", numbers)
-            self._processor.process(records, self._batch)
-            self._batch += 1
-
-    def _cursor(self) -> AbstractContextManager[Cursor]:
-        return cursor(self._source, self._settings, as_connector=True)
+    def _jobs(self, own: Cursor, contract: Contract) -> Iterator[Job]:
+        for span in spans(own, contract, _BATCH_ROWS):
+            yield Job(contract.name, span, self._place, next(self._batches))

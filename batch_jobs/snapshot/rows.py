@@ -26,7 +26,7 @@ from stream_jobs.transforms.order import order_token
 if TYPE_CHECKING:
     from pymysql.cursors import Cursor
 
-__all__ = ["Place", "about", "gone", "read", "spans"]
+__all__ = ["Place", "Span", "about", "gone", "read", "spans"]
 
 _INSTANT = pa.timestamp("us", tz="UTC")
 _AT_ONCE = 8_192  # rows of one answer: some megabytes, below the least max_allowed_packet in use

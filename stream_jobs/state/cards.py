@@ -94,8 +94,7 @@ class Cards:
             change.old.update(self._judge(seen, touched))
             for use in gone[number]:
                 seen.take(use)
-            for use in come[number]:
-                seen.put(use)
+            seen.put_all(come[number])
             change.new.update(self._judge(seen, touched))
             if seen is not card:
                 _keep(card, seen)
@@ -112,12 +111,13 @@ class Cards:
 
     def _past(self, times: dict[int, list[int]]) -> dict[int, Card]:
         """Cards with changes before what is remembered of them, with their uses of those days."""
-        reach = max(self._rules.burst_us, self._rules.travel_us)
+        burst_us = self._rules.burst_us
+        reach = max(burst_us, self._rules.travel_us)
         back: dict[int, list[int]] = {}
         for number, touched in times.items():
             card = self._cards.get(number)
             since = card.since if card else self._since
-            late = [ts for ts in touched if ts - self._rules.burst_us < since]
+            late = [ts for ts in touched if ts - burst_us < since]
             if late:
                 back[number] = late
         if not back:

@@ -7,7 +7,7 @@ which takes in one.
 from __future__ import annotations
 
 from bisect import bisect_left, insort
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from stream_jobs.transforms.places import is_abroad
@@ -43,6 +43,8 @@ class Card:
         burst = in_person = 0  # how far has been looked for the one, and for the other
         for ts in sorted(times):
             index = self._position(ts)
+            if index == count:
+                break
             burst, in_person = max(burst, index), max(in_person, index)
             while index < count and uses[index].ts == ts:
                 positions.add(index)
@@ -72,6 +74,14 @@ class Card:
         """Take in a use that is not there."""
         insort(self.uses, use)
         self.see_abroad(use)
+
+    def put_all(self, uses: Sequence[Use]) -> None:
+        """Take in uses that are not there."""
+        self.uses += uses
+        self.uses.sort()
+        for use in uses:
+            if is_abroad(use.state):
+                self.see_abroad(use)
 
     def see_abroad(self, use: Use) -> None:
         """Note a use of any time, should it be abroad and not noted yet."""
