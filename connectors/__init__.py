@@ -63,7 +63,8 @@ def apply(settings: Settings, tell: Tell = click.echo, *, rows: bool = True) -> 
         settings: where everything is.
         tell: takes a line for people.
         rows: whether a connector that begins reads the tables' rows. One that was told not to
-            stays so until :func:`rows_are_read`.
+            stays so until :func:`rows_are_read`; and where the log that it has to go on from is
+            gone it begins anew, as the rows are read again anyway.
 
     Raises:
         UsageProblem: a setting is missing or wrong.
@@ -74,7 +75,9 @@ def apply(settings: Settings, tell: Tell = click.echo, *, rows: bool = True) -> 
     source = parse_source(settings)
     connect = Connect(settings.connect_url)
     memory = epochs.read(settings)
-    who, decision, new_password = _examine(settings, source, connect, memory, tell)
+    who, decision, new_password = _examine(
+        settings, source, connect, memory, tell, gap_allowed=not rows
+    )
     _start(settings, connect, memory, who, decision, tell, anew=new_password, rows=rows)
 
 
@@ -228,11 +231,11 @@ def _examine(
         read_to=read_to,
         log_at=log_at,
     )
-    if decision.because is None and read_to and read_to[0] < oldest and not gap_allowed:
-        raise FinlakeError(
-            f"connector {name}: has read to binlog file {read_to[0]} and the oldest is {oldest}:"
-            f" {Explanation.of('server-log-gone')}"
-        )
+    if decision.because is None and read_to and read_to[0] < oldest:
+        gap = f"has read to binlog file {read_to[0]} and the oldest is {oldest}"
+        if not gap_allowed:
+            raise FinlakeError(f"connector {name}: {gap}: {Explanation.of('server-log-gone')}")
+        decision = Decision(decision.epoch + 1, f"the connector {gap}")
     return who, decision, new_password
 
 
@@ -261,8 +264,9 @@ def _start(
     if decision.because is not None:
         tell(
             f"connector {name}: epoch {decision.epoch} begins, because {decision.because};"
-            " every table is read again. Rows deleted meanwhile leave no event:"
-            " `finlake verify` shows them, `finlake snapshot` takes them out"
+            " every table is read again."
+            + " Rows deleted meanwhile leave no event: `finlake snapshot` takes them out"
+            * rows
         )
         connect.begin_anew(name, config)
     ran = memory is not None and memory == Memory(decision.epoch, who, ran=True)

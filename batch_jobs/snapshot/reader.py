@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import multiprocessing
+import os
 import signal
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -110,4 +111,5 @@ def _serve(line: Connection, settings: Settings) -> None:
                     line.send(error)
                 job = line.recv()
     except (EOFError, OSError):
-        return
+        pass  # nobody asks any more
+    os._exit(0)  # native libraries complain at length about an interpreter's ordinary end

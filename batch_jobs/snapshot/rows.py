@@ -128,8 +128,8 @@ def _one(cursor: Cursor, contract: Contract, statement: str, values: tuple[int, 
         return cursor.fetchone()
     except pymysql.MySQLError as error:
         raise FinlakeError(
-            f"{contract.name}: the source cannot be read ({error.args[-1]}); `finlake schemas "
-            "check` compares its tables with the contracts; then begin the snapshot again"
+            f"{contract.name}: the source cannot be read ({error.args[-1]}); begin the snapshot "
+            "again when it can, nothing is lost"
         ) from None
 
 
