@@ -54,9 +54,8 @@ def run(settings: Settings, once: bool = False, resume: Sequence[str] = ()) -> N
     lake, location = Lake(settings), checkpoint(settings)
     partitions(settings)
     _check_checkpoint(lake, location)
-    for contract in contracts.all():
-        if contract.layer != "source":
-            lake.ensure(contract)
+    for contract in contracts.lake_tables():
+        lake.ensure(contract)
     metrics = Metrics()
     spark = start_session(settings)
     _log.info("Spark's pages on %s", spark.sparkContext.uiWebUrl)

@@ -129,9 +129,8 @@ def _processor(
     from stream_jobs.io.writer import LakeWriter, Tables
 
     lake = Lake(settings)
-    for contract in contracts.all():
-        if contract.layer != "source":
-            lake.ensure(contract)
+    for contract in contracts.lake_tables():
+        lake.ensure(contract)
     tables = Tables(lake, settings.stream_cache_mb << 20)
     writer = LakeWriter(tables, "growth")
     processor = BatchProcessor(settings, lake, writer, Metrics())

@@ -170,9 +170,8 @@ class _Maker:
         self._commit()
         self._measurements(newest)
         self._commit()
-        for contract in contracts.all():
-            if contract.layer != "source" and (self._silver or contract.layer == "gold"):
-                self._lake.ensure(contract)
+        for contract in contracts.lake_tables() if self._silver else contracts.layer("gold"):
+            self._lake.ensure(contract)
         return Made(
             _FORM,
             self._plan.transactions,

@@ -50,7 +50,7 @@ class Housekeeping:
     def __init__(self, lake: Lake, tables: Tables, history_minutes: int, marker_days: int) -> None:
         self._tables = tables
         self._marker_days = marker_days
-        self._contracts = [c for c in contracts.all() if c.layer != "source"]
+        self._contracts = contracts.lake_tables()
         self._rested = dict.fromkeys((c.full_name for c in self._contracts), 0.0)
         self._expired = dict(self._rested)
         self._turn = 0

@@ -190,10 +190,9 @@ def _topics(settings: Settings) -> Iterator[tuple[str, bytes]]:
 
 def _tables(settings: Settings) -> Iterator[tuple[str, bytes]]:
     query = Query(settings)
-    for contract in contracts.all():
-        if contract.layer != "source":
-            for row in query.query(f"SELECT * FROM {contract.full_name}").to_pylist():
-                yield contract.full_name, str(row).encode()
+    for contract in contracts.lake_tables():
+        for row in query.query(f"SELECT * FROM {contract.full_name}").to_pylist():
+            yield contract.full_name, str(row).encode()
 
 
 def _files(settings: Settings) -> Iterator[tuple[str, bytes]]:
