@@ -24,8 +24,8 @@ from batch_jobs.bench.markers import Markers
 from batch_jobs.bench.processes import Watch, stack_pids, stack_versions
 from connectors.config import table_topic
 from connectors.topics import ALERTS_TOPIC
-from finlake.errors import ComponentMissing
 from infra.database.users import DATABASE
+from infra.kafka import kafka_missing
 from infra.security import kafka_options
 from infra.settings import Settings
 
@@ -174,10 +174,7 @@ def _at_the_end(settings: Settings, topic: str) -> Consumer:
             for p in places
         ]
     except KafkaException as error:
-        raise ComponentMissing(
-            f"Kafka at {settings.kafka_bootstrap} does not answer ({error.args[0].str()}); "
-            "start it with `finlake up`"
-        ) from None
+        raise kafka_missing(settings, error) from None
     consumer.assign(ends)
     return consumer
 

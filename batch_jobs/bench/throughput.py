@@ -26,7 +26,8 @@ from batch_jobs.bench.processes import (
     start,
 )
 from connectors.config import table_topic
-from finlake.errors import ComponentMissing, FinlakeError
+from finlake.errors import FinlakeError
+from infra.kafka import kafka_missing
 from infra.lake.query import Query
 from infra.security import kafka_options
 from infra.settings import Settings
@@ -141,10 +142,7 @@ def records_in_kafka(settings: Settings) -> int:
             for partition in known[topic].partitions
         )
     except KafkaException as error:
-        raise ComponentMissing(
-            f"Kafka at {settings.kafka_bootstrap} does not answer ({error.args[0].str()}); "
-            "start it with `finlake up`"
-        ) from None
+        raise kafka_missing(settings, error) from None
     finally:
         consumer.close()
 

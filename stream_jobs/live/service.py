@@ -23,8 +23,9 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Produ
 
 from connectors.config import table_topic
 from connectors.topics import ALERTS_TOPIC
-from finlake.errors import ComponentMissing, FinlakeError
+from finlake.errors import FinlakeError
 from infra.database.users import DATABASE
+from infra.kafka import kafka_missing
 from infra.metrics import serve
 from infra.security import kafka_options
 from infra.settings import Settings
@@ -196,7 +197,7 @@ class _Service:
                 TopicPartition(_TOPIC, place), timeout=_ANSWER_S
             )
         except KafkaException as error:
-            raise self._away(error) from None
+            raise kafka_missing(self._settings, error) from None
         return low, high
 
     def _read_committed(self, places: Mapping[int, object]) -> dict[int, int]:
@@ -205,14 +206,8 @@ class _Service:
                 [TopicPartition(_TOPIC, p) for p in places], timeout=_ANSWER_S
             )
         except KafkaException as error:
-            raise self._away(error) from None
+            raise kafka_missing(self._settings, error) from None
         return {one.partition: one.offset for one in found if one.offset >= 0}
-
-    def _away(self, error: KafkaException) -> ComponentMissing:
-        return ComponentMissing(
-            f"Kafka at {self._settings.kafka_bootstrap} does not answer ({error.args[0].str()}); "
-            "start it with `finlake up`"
-        )
 
     def _between(self, start: Mapping[int, int], end: Mapping[int, int]) -> Iterator[Record]:
         """The records from one place to another, of all partitions."""
