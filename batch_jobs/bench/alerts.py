@@ -19,9 +19,9 @@ from datetime import datetime
 from confluent_kafka import Consumer, KafkaException, Message, TopicPartition
 
 from batch_jobs import traffic
-from batch_jobs.bench.figures import Figure, Figures
+from batch_jobs.bench.figures import Figure
 from batch_jobs.bench.markers import Markers
-from batch_jobs.bench.processes import Watch, stack_pids, stack_versions
+from batch_jobs.bench.processes import Watch, stack_figures, stack_pids
 from connectors.config import table_topic
 from connectors.topics import ALERTS_TOPIC
 from infra.database.users import DATABASE
@@ -103,16 +103,14 @@ def alerts(
         ComponentMissing: when the stack, the stream or the alerts do not run.
         UsageProblem: when the source is empty.
     """
-    components, pids = stack_versions(settings), stack_pids(settings, "alerts")
-    params: dict[str, float | int | str] = {
+    pids = stack_pids(settings, "alerts")
+    params: dict[str, float | str] = {
         "rate": rate,
         "seconds": seconds,
         "warm_up_s": _WARM_UP_S,
         "seed": seed,
-        "source": settings.source_flavour,
-        "lake": settings.lake.partition(":")[0],
     }
-    figures = Figures("alerts", params, components)
+    figures = stack_figures(settings, "alerts", params)
     found = Arrivals()
     done = threading.Event()
     watching = [

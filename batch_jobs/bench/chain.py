@@ -15,8 +15,8 @@ import time
 from collections.abc import Callable, Iterator
 
 import connectors
-from batch_jobs.bench.figures import Figure, Figures
-from batch_jobs.bench.processes import Watch, refuse_stream, stack_pids, stack_versions
+from batch_jobs.bench.figures import Figure
+from batch_jobs.bench.processes import Watch, refuse_stream, stack_figures, stack_pids
 from batch_jobs.bench.throughput import (
     all_applied,
     applied,
@@ -111,8 +111,7 @@ def _measure(
     said: Said,
 ) -> Iterator[Figure]:
     pids, size = stack_pids(settings), lake_bytes(settings)
-    params |= {"source": settings.source_flavour, "lake": settings.lake.partition(":")[0]}
-    figures = Figures("throughput", params, stack_versions(settings))
+    figures = stack_figures(settings, "throughput", params)
     before = records_in_kafka(settings)
     stream = _running(settings) if live else None
     if stream:

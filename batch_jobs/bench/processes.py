@@ -17,7 +17,15 @@ from infra.environment import environment
 from infra.settings import Settings
 from infra.stack.control import status
 
-__all__ = ["Watch", "end", "refuse_stream", "stack_pids", "stack_versions", "start"]
+__all__ = [
+    "Watch",
+    "end",
+    "refuse_stream",
+    "stack_figures",
+    "stack_pids",
+    "stack_versions",
+    "start",
+]
 
 _EVERY_S = 0.5
 _NOT_RUNNING = {
@@ -29,6 +37,12 @@ _NOT_RUNNING = {
 def stack_versions(settings: Settings) -> dict[str, str]:
     """The stack's components, and their versions."""
     return {one.component: one.version for one in status(settings)}
+
+
+def stack_figures(settings: Settings, bench: str, params: Mapping[str, float | str]) -> Figures:
+    """Figures of a run on the stack; its source and its lake belong to the parameters."""
+    where = {"source": settings.source_flavour, "lake": settings.lake.partition(":")[0]}
+    return Figures(bench, {**params, **where}, stack_versions(settings))
 
 
 def stack_pids(settings: Settings, needed: str = "") -> dict[str, int]:

@@ -16,13 +16,13 @@ from typing import NamedTuple
 from confluent_kafka import Consumer, KafkaException, TopicPartition
 
 from batch_jobs import traffic
-from batch_jobs.bench.figures import Figure, Figures
+from batch_jobs.bench.figures import Figure
 from batch_jobs.bench.processes import (
     Watch,
     end,
     refuse_stream,
+    stack_figures,
     stack_pids,
-    stack_versions,
     start,
 )
 from connectors.config import table_topic
@@ -81,7 +81,7 @@ def throughput(
         FinlakeError: when the stream fails.
     """
     refuse_stream(settings)
-    components, pids = stack_versions(settings), stack_pids(settings)
+    pids = stack_pids(settings)
     said("applying what is in Kafka already")
     run_once(settings)
     said(f"committing a backlog of {changes:,} changes")
@@ -96,13 +96,7 @@ def throughput(
     with Watch({**pids, "stream": process.pid}) as streamed:
         end_once(process)
     done = all_applied(settings, since)
-    params: dict[str, float | int | str] = {
-        "changes": int(committed),
-        "seed": seed,
-        "source": settings.source_flavour,
-        "lake": settings.lake.partition(":")[0],
-    }
-    figures = Figures("throughput", params, components)
+    figures = stack_figures(settings, "throughput", {"changes": int(committed), "seed": seed})
     million = done.events / 1e6
     yield figures.of("commit.rate", committed / committed_s, "changes/s")
     yield figures.of("capture.rate", records / captured_s, "records/s")

@@ -32,7 +32,7 @@ def watching(
         ComponentMissing: when the stack or the stream does not run.
         FinlakeError: when the proof ends by itself.
     """
-    components, pids = stack_versions(settings), stack_pids(settings, "stream")
+    pids = stack_pids(settings, "stream")
     params: dict[str, float | int | str] = {
         "rate": rate,
         "seconds": seconds,
@@ -40,7 +40,7 @@ def watching(
         "seed": seed,
         "source": settings.source_flavour,
     }
-    figures = Figures("verify", params, components)
+    figures = Figures("verify", params, stack_versions(settings))
     words = ["verify", "--watch", "--every", str(every), "--json", "--port", "0"]
     process = start(settings, "finlake", *words)
     lines: list[str] = []
