@@ -20,7 +20,7 @@ from finlake.commands.progress import bar
 if TYPE_CHECKING:
     from batch_jobs.traffic import Mix, Summary
 
-__all__ = ["commands", "generate", "load", "traffic"]
+__all__ = ["generate", "load", "traffic"]
 
 _JSON = click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
 
@@ -222,9 +222,6 @@ def traffic(rate: float, seconds: float, seed: int, mix: str, as_json: bool) -> 
         f"{summary.transfers:,} transfers, {summary.fraud_schemes:,} fraud schemes,"
         f" {summary.reconnects} reconnects"
     )
-
-
-commands = [load, generate, traffic]
 
 
 def _mix(text: str) -> Mix:

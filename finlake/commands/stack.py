@@ -14,7 +14,7 @@ import click
 if TYPE_CHECKING:
     from infra.stack.supervisor import Report
 
-__all__ = ["commands", "doctor", "down", "logs", "status", "stop_on_signals", "tell", "up"]
+__all__ = ["doctor", "down", "logs", "status", "stop_on_signals", "tell", "up"]
 
 
 @click.command()
@@ -188,6 +188,3 @@ def doctor() -> None:
             missing.append(finding.what)
     if missing:
         raise ComponentMissing(f"{', '.join(missing)} missing; the lines above say what to do")
-
-
-commands = [up, down, status, logs, doctor]
