@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import signal
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -16,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from finlake.commands.progress import bar
+from finlake.commands.stack import on_signals
 
 if TYPE_CHECKING:
     from batch_jobs.traffic import Mix, Summary
@@ -284,12 +284,5 @@ def _status_line() -> Iterator[Callable[[Summary], None]]:
 def _stop_event() -> Iterator[Event]:
     """An event that Ctrl-C or a termination sets, so that the last commit is whole."""
     stop = Event()
-    old = {
-        number: signal.signal(number, lambda *_: stop.set())
-        for number in (signal.SIGINT, signal.SIGTERM)
-    }
-    try:
+    with on_signals(lambda *_: stop.set()):
         yield stop
-    finally:
-        for number, handler in old.items():
-            signal.signal(number, handler)
