@@ -8,7 +8,7 @@ import click
 
 from finlake.commands.progress import bar
 
-__all__ = ["commands", "snapshot"]
+__all__ = ["snapshot"]
 
 
 @click.command()
@@ -42,6 +42,3 @@ def snapshot(as_json: bool) -> None:
     if not as_json:
         rows, seconds = sum(r.rows for r in reports), sum(r.seconds for r in reports)
         click.echo(f"{rows:,} rows in {seconds:.1f} s ({rows / max(seconds, 1e-3):,.0f} rows/s)")
-
-
-commands = [snapshot]
