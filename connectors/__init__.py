@@ -20,7 +20,7 @@ from connectors.config import (
 )
 from connectors.epoch import Decision, Memory, source_epoch
 from connectors.failures import Explanation
-from connectors.rest import Connect, ConnectorStatus
+from connectors.rest import SETTLE_S, Connect, ConnectorStatus
 from connectors.source import cursor, ensure_beat, identity, log_range, position
 from finlake.errors import FinlakeError
 from infra.security import write_connect_secrets
@@ -85,7 +85,7 @@ def wait_for_offset(settings: Settings) -> None:
     """Wait until the connector's place in the source's log is kept by Connect.
 
     Raises:
-        FinlakeError: it is not, within a minute.
+        FinlakeError: the connector failed, or it is not within a minute.
     """
     name, connect = connector_name(settings.source_flavour), Connect(settings.connect_url)
     deadline = time.monotonic() + _OFFSET_S
@@ -93,6 +93,9 @@ def wait_for_offset(settings: Settings) -> None:
         offset = connect.offset(name)
         if offset and not offset.get("snapshot"):
             return
+        failure = connect.status(name).failure
+        if failure is not None:
+            raise FinlakeError(f"connector {name}: {failure}")
         if time.monotonic() > deadline:
             raise FinlakeError(
                 f"connector {name}: has not begun to read the log within {_OFFSET_S:.0f} s; "
@@ -106,13 +109,11 @@ def rows_are_read(settings: Settings) -> None:
 
     Raises:
         ComponentMissing: Connect does not answer.
-        FinlakeError: the connector failed.
     """
     name, connect = connector_name(settings.source_flavour), Connect(settings.connect_url)
     config = connect.config(name) or {}
     if config.get("snapshot.mode") == ROWS_ELSEWHERE:
         connect.put(name, {**config, "snapshot.mode": "initial"})
-        connect.wait_running(name)
 
 
 def recover(settings: Settings, tell: Tell = click.echo) -> None:
@@ -279,7 +280,8 @@ def _start(
         if not changed:
             # a password is read when a task starts
             connect.restart(name, only_failed=not anew)
-        connect.wait_running(name)
+        # who wants the rows elsewhere waits until it has read the log, which is more
+        connect.wait_running(name, settle_s=SETTLE_S if rows else 0.0)
     # a connector that has just begun has no offset that could be lost
     ran = ran or connect.offset(name) is not None
     epochs.write(settings, Memory(decision.epoch, who, ran=ran))

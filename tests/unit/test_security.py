@@ -291,7 +291,7 @@ def test_a_new_password_starts_a_running_connector_anew(home, monkeypatch, new_p
         put=lambda name, config: False,
         resume=lambda name: None,
         restart=lambda name, only_failed=True: done.append(only_failed),
-        wait_running=lambda name: None,
+        wait_running=lambda name, settle_s: None,
         offset=lambda name: None,
     )
     monkeypatch.setattr("connectors.topics.create", lambda *_: [])
