@@ -34,7 +34,7 @@ from lakehouse_schemas import contracts
 __all__ = ["MIX", "WARM_UP_S", "Reader", "Sightings", "freshness", "over_batches"]
 
 MIX = Mix(insert=75, update=20, delete=5)
-WARM_UP_S = 5.0  # traffic before the first change that counts
+WARM_UP_S = 30.0  # traffic before the first change that counts: Java compiles what it runs often
 _MARKERS_EVERY_S = 0.25
 _HOLD_S = 3.0
 _POLL_S = 0.005
@@ -61,7 +61,7 @@ class Sightings:
         A change that a later one of the same transaction has overtaken may never be visible.
         """
         newest: dict[int, float] = {}
-        for change in self.seen:
+        for change in self.seen.copy():  # it grows meanwhile
             at = self.committed.get(change, 0.0)
             newest[change[0]] = max(at, newest.get(change[0], 0.0))
         return {
@@ -72,7 +72,7 @@ class Sightings:
 
     def appeared(self) -> set[int]:
         """Transactions of which any change was seen."""
-        return {number for number, _ in self.seen}
+        return {number for number, _ in self.seen.copy()}
 
     def ages_ms(self, seen: dict[tuple[int, str], float], what: str, since: float) -> list[float]:
         """Milliseconds from commit to sight of changes of one kind, committed from then on."""
