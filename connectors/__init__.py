@@ -20,7 +20,7 @@ from connectors.config import (
 )
 from connectors.epoch import Decision, Memory, source_epoch
 from connectors.failures import Explanation
-from connectors.rest import SETTLE_S, Connect, ConnectorStatus
+from connectors.rest import Connect, ConnectorStatus
 from connectors.source import cursor, ensure_beat, identity, log_range, position
 from finlake.errors import FinlakeError
 from infra.security import write_connect_secrets
@@ -281,7 +281,7 @@ def _start(
             # a password is read when a task starts
             connect.restart(name, only_failed=not anew)
         # who wants the rows elsewhere waits until it has read the log, which is more
-        connect.wait_running(name, settle_s=SETTLE_S if rows else 0.0)
+        connect.wait_running(name, settle_s=None if rows else 0.0)
     # a connector that has just begun has no offset that could be lost
     ran = ran or connect.offset(name) is not None
     epochs.write(settings, Memory(decision.epoch, who, ran=ran))

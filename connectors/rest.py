@@ -12,13 +12,13 @@ import requests
 from connectors.failures import Explanation, explain, root_cause
 from finlake.errors import ComponentMissing, FinlakeError
 
-__all__ = ["SETTLE_S", "Connect", "ConnectorStatus", "TaskStatus"]
+__all__ = ["Connect", "ConnectorStatus", "TaskStatus"]
 
 _TIMEOUT_S: Final = 30.0
 # Connect answers 409 while its workers agree on who runs what
 _REBALANCE_S: Final = 60.0
 # a Debezium task says RUNNING seconds before the source lets it read, or refuses
-SETTLE_S: Final = 3.0
+_SETTLE_S: Final = 3.0
 
 
 @dataclass(frozen=True)
@@ -123,9 +123,9 @@ class Connect:
         )
 
     def wait_running(
-        self, name: str, timeout_s: float = 120.0, settle_s: float = SETTLE_S
+        self, name: str, timeout_s: float = 120.0, settle_s: float | None = None
     ) -> ConnectorStatus:
-        """Wait until the connector and its tasks have run for so many seconds.
+        """Wait until the connector and its tasks have run for a moment, by default three seconds.
 
         Raises:
             FinlakeError: it failed (with the root cause and the way out) or took too long.
@@ -138,7 +138,7 @@ class Connect:
                 raise FinlakeError(f"connector {name}: {status.failure}")
             now = time.monotonic()
             since = (since or now) if status.running else None
-            if since is not None and now - since >= settle_s:
+            if since is not None and now - since >= (_SETTLE_S if settle_s is None else settle_s):
                 return status
             if now >= deadline:
                 raise FinlakeError(
