@@ -124,7 +124,9 @@ class Settings(BaseSettings):
         None, description="That key, hexadecimal, 32 bytes or more."
     )
 
-    spark_master: str = Field("local[2]", description="Spark master.")
+    spark_master: str = Field(
+        "local[2]", description="Spark: local[N] in one process, spark://host:port on a cluster."
+    )
     spark_driver_memory: str = Field("1g", description="Heap of the Spark driver.")
     stream_trigger_ms: int = Field(200, ge=0, description="Shortest time between micro-batches.")
     stream_max_offsets: int = Field(
@@ -178,6 +180,11 @@ class Settings(BaseSettings):
     def listen_host(self) -> str:
         """Where the stream listens: on loopback, unless others must reach it by its name."""
         return "127.0.0.1" if self.advertised_host in ("127.0.0.1", "localhost") else "0.0.0.0"  # noqa: S104
+
+    @property
+    def on_cluster(self) -> bool:
+        """Whether Spark's executors are other processes than the stream's."""
+        return self.spark_master.partition("[")[0] != "local"
 
     @property
     def token_key_bytes(self) -> bytes:

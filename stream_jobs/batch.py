@@ -12,6 +12,7 @@ import time
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -20,6 +21,7 @@ from connectors.config import HEARTBEAT_TABLE, TOPIC_PREFIX
 from infra.lake.tables import Lake
 from infra.settings import Settings
 from lakehouse_schemas import Contract, contracts
+from stream_jobs.decoding import Decode, decode, decoders
 from stream_jobs.io.metrics import Metrics
 from stream_jobs.io.writer import Writer
 from stream_jobs.shapes import Patch
@@ -31,7 +33,7 @@ from stream_jobs.transforms import gold
 from stream_jobs.transforms.alerts import alert_patch
 from stream_jobs.transforms.calendar import days
 from stream_jobs.transforms.current import Step, latest_per_key, overtake, truncated
-from stream_jobs.transforms.envelope import Decoded, Decoder
+from stream_jobs.transforms.envelope import Decoded
 from stream_jobs.transforms.freshness import ages, batch_rows, freshness_rows, heartbeats
 from stream_jobs.transforms.patch import patch_between
 from stream_jobs.transforms.rules import Rules
@@ -76,13 +78,8 @@ class BatchProcessor:
         writer: Writer,
         metrics: Metrics,
     ) -> None:
-        bronze, dead = contracts.get("bronze.changes"), contracts.get("bronze.dead_letters")
-        self._sources = {c.name: c for c in contracts.source_tables()}
-        self._silver = {name: contracts.get(f"silver.{name}") for name in self._sources}
-        self._decoders = {
-            name: Decoder(silver, bronze, dead, self._sources[name].dropped)
-            for name, silver in self._silver.items()
-        }
+        self._decoders = decoders()
+        self._silver = {name: contracts.get(f"silver.{name}") for name in self._decoders}
         # Batch 0 of a writer: the calendar never changes, so it is written once and for all.
         if lake.ensure(contracts.get("gold.dim_date")).version() == 0:
             writer.append(contracts.get("gold.dim_date"), days(), 0)
@@ -95,23 +92,37 @@ class BatchProcessor:
         self._metrics = metrics
         self._threads = ThreadPoolExecutor(4, thread_name_prefix="write")
 
-    def process(self, records: pa.Table, batch_id: int) -> None:
+    def process(self, records: pa.Table, batch_id: int) -> bool:
         """Apply one batch of Kafka records (:data:`~stream_jobs.shapes.RECORDS`).
 
         Doing the same batch again, wholly or after being cut short, changes nothing twice.
+
+        Returns:
+            False when there are no records, and nothing was done.
+        """
+        return self.apply(partial(decode, self._decoders, records, batch_id), batch_id)
+
+    def apply(self, decode_batch: Decode, batch_id: int) -> bool:
+        """The same for a batch that is decoded elsewhere.
+
+        It is decoded anew when its own schema changes stop a table.
         """
         tally = _Tally(batch_id)
-        by_table = _by_table(records)
-        self._status.observe(by_table.get(TOPIC_PREFIX))  # the topic of schema changes
-        decoded = {
-            name: self._decode(decoder, by_table[name], batch_id)
-            for name, decoder in self._decoders.items()
-            if name in by_table
-        }
-        steps = {name: self._step(name, found.changes) for name, found in decoded.items()}
-        streamed = {name: _streamed(found.changes) for name, found in decoded.items()}
-        if HEARTBEAT_TABLE in by_table:
-            streamed[HEARTBEAT_TABLE] = heartbeats(by_table[HEARTBEAT_TABLE])
+        held = self._status.held()
+        found = decode_batch(held)
+        if not found.ends.num_rows:
+            return False
+        self._status.observe(found.others.get(TOPIC_PREFIX))  # the topic of schema changes
+        if self._status.held() != held:
+            found = decode_batch(self._status.held())
+        decoded = found.decoded
+        for name, one in decoded.items():
+            if one.schema_problem:
+                self._status.stop(name, one.schema_problem)
+        steps = {name: self._step(name, one.changes) for name, one in decoded.items()}
+        streamed = {name: _streamed(one.changes) for name, one in decoded.items()}
+        if HEARTBEAT_TABLE in found.others:
+            streamed[HEARTBEAT_TABLE] = heartbeats(found.others[HEARTBEAT_TABLE])
         tally.see("kafka", streamed)
 
         writes = self._gold(steps)
@@ -120,7 +131,8 @@ class BatchProcessor:
         tally.see("gold", streamed)
         self._write(self._silver_writes(steps), batch_id)
         tally.see("silver", streamed)
-        self._log(tally, records, decoded, steps)
+        self._log(tally, found.ends, decoded, steps)
+        return True
 
     def resume(self, table: str, records: pa.Table, writer: Writer) -> Decoded:
         """Apply what was set aside of a table, in a batch of its own, and let the table flow.
@@ -146,12 +158,6 @@ class BatchProcessor:
         # That the table flows is written with the next batch: a resumption with nothing to apply
         # is the same as the one before it.
         self._write([(contracts.get("gold.pipeline_batches"), batches)], 0, writer)
-        return found
-
-    def _decode(self, decoder: Decoder, part: pa.Table, batch_id: int) -> Decoded:
-        found = decoder.decode(part, batch_id, self._status.stopped(decoder.table))
-        if found.schema_problem:
-            self._status.stop(decoder.table, found.schema_problem)
         return found
 
     def _step(self, name: str, changes: pa.Table) -> Step:
@@ -276,7 +282,7 @@ class BatchProcessor:
     def _log(
         self,
         tally: _Tally,
-        records: pa.Table,
+        ends: pa.Table,
         decoded: dict[str, Decoded],
         steps: dict[str, Step],
     ) -> None:
@@ -290,7 +296,7 @@ class BatchProcessor:
             )
             for name, found in decoded.items()
         }
-        batches = batch_rows(tally.batch_id, counts, records, tally.started, now)
+        batches = batch_rows(tally.batch_id, counts, ends, tally.started, now)
         freshness = freshness_rows(tally.measured, tally.batch_id, now)
         log: list[Write] = [
             (contracts.get("gold.pipeline_batches"), batches),
@@ -299,15 +305,6 @@ class BatchProcessor:
         ]
         self._write(log, tally.batch_id)
         self._metrics.batch(counts, tally.measured, time.time() - tally.started)
-
-
-def _by_table(records: pa.Table) -> dict[str, pa.Table]:
-    """The records of each table; the schema topic has no table and goes by its own name."""
-    parts = {}
-    for topic in pc.unique(records["topic"]).to_pylist():
-        part = records.filter(pc.equal(records["topic"], topic))
-        parts[topic.rsplit(".", 1)[-1]] = part
-    return parts
 
 
 def _streamed(changes: pa.Table) -> pa.Table:

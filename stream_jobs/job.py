@@ -9,6 +9,7 @@ import signal
 import threading
 import time
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING
@@ -18,6 +19,7 @@ from infra.lake.tables import Lake
 from infra.settings import Settings
 from lakehouse_schemas import contracts
 from stream_jobs.batch import BatchProcessor
+from stream_jobs.decoding import decode_on_executors
 from stream_jobs.io.housekeeping import Housekeeping
 from stream_jobs.io.metrics import Metrics
 from stream_jobs.io.session import start_session
@@ -102,6 +104,7 @@ class _Batches:
     """What a batch needs, made at the first one, when the query's id is known."""
 
     def __init__(self, settings: Settings, lake: Lake, metrics: Metrics, app_id: str) -> None:
+        self._on_cluster = settings.on_cluster
         self._tables = Tables(lake, settings.stream_cache_mb << 20)
         self._writer = LakeWriter(self._tables, app_id)
         self._processor = BatchProcessor(settings, lake, self._writer, metrics)
@@ -115,9 +118,11 @@ class _Batches:
             resume_table(self._tables, self._processor, table)
 
     def process(self, frame: DataFrame, batch_id: int) -> None:
-        records = frame.toArrow()
-        if records.num_rows:
-            self._processor.process(records, batch_id)
+        if self._on_cluster:
+            some = self._processor.apply(partial(decode_on_executors, frame, batch_id), batch_id)
+        else:
+            some = self._processor.process(frame.toArrow(), batch_id)
+        if some:
             self._keeper.after_batch()
         else:  # Kafka had compacted all of it away
             self._writer.note(contracts.get("gold.pipeline_batches"), batch_id)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from infra.security import s3a_options, set_s3a_password
@@ -65,8 +67,11 @@ def start_session(settings: Settings) -> SparkSession:
     }
     if s3:
         options |= s3a_options(settings)
+    if settings.on_cluster:
+        options |= _for_executors(settings)
     if settings.listen_host == "127.0.0.1":
         os.environ["SPARK_LOCAL_IP"] = "127.0.0.1"  # else Spark's pages listen on all interfaces
+    os.environ["PYSPARK_PYTHON"] = sys.executable  # of the executors, at the same place there
     builder = SparkSession.builder.appName("finlake").master(settings.spark_master)
     for name, value in options.items():
         builder = builder.config(name, value)
@@ -76,3 +81,15 @@ def start_session(settings: Settings) -> SparkSession:
     # Each batch that takes longer than the trigger is a warning: normal under load, and measured.
     session.sparkContext.setLogLevel("ERROR")
     return session
+
+
+def _for_executors(settings: Settings) -> dict[str, str]:
+    """What executors need besides: these modules, at the same place there."""
+    options = {
+        "spark.executorEnv.PYTHONPATH": str(Path(__file__).parents[2]),
+        # Any free core, at once: what a task reads comes from Kafka, which is near to none.
+        "spark.locality.wait": "0s",
+    }
+    if settings.listen_host == "127.0.0.1":
+        options["spark.executorEnv.SPARK_LOCAL_IP"] = "127.0.0.1"
+    return options

@@ -101,6 +101,8 @@ def read_stream(spark: SparkSession, settings: Settings) -> DataFrame:
     )
     if frame.columns != RECORDS.names:
         raise AssertionError(f"the source gives {frame.columns}, not {RECORDS.names}")
+    if settings.on_cluster:
+        return frame  # a task for each partition of a topic, on whichever executor is free
     # One task for all partitions of all topics: the records go to one place, and tasks cost more
     # than they do.
     return frame.coalesce(1)

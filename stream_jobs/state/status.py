@@ -35,6 +35,11 @@ class Status:
         row = self._now[table]
         return str(row["reason"]) if row["state"] == "stopped" else ""
 
+    def held(self) -> dict[str, str]:
+        """The stopped tables and why."""
+        reasons = {table: self.stopped(table) for table in self._now}
+        return {table: reason for table, reason in reasons.items() if reason}
+
     def stop(self, table: str, reason: str) -> None:
         """Stop the table: its changes go to bronze and the dead letters until it is resumed."""
         if self.stopped(table):

@@ -87,7 +87,7 @@ def batch_rows(
     Args:
         batch_id: the micro-batch.
         counts: table to events, applied, superseded and quarantined.
-        records: all Kafka records of the batch; the offsets to go on from are theirs.
+        records: topic, partition and offset of the newest record of each partition, at least.
         started: start of the batch, seconds since 1970.
         now_us: its end, microseconds since 1970.
     """

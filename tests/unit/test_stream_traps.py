@@ -316,7 +316,10 @@ def test_trap_6_the_source_never_skips_what_was_dropped_and_starts_where_the_lak
 
     monkeypatch.setattr(source, "starting_offsets", lambda settings: '{"there": {}}')
     settings = SimpleNamespace(
-        kafka_bootstrap="k:1", kafka_security_protocol="PLAINTEXT", stream_max_offsets=7
+        kafka_bootstrap="k:1",
+        kafka_security_protocol="PLAINTEXT",
+        stream_max_offsets=7,
+        on_cluster=False,
     )
     source.read_stream(SimpleNamespace(readStream=Reader()), settings)  # type: ignore[arg-type]
     assert options["failOnDataLoss"] == "true"
