@@ -37,7 +37,14 @@ from infra.lake.query import Query
 from infra.settings import Settings
 from infra.stack.control import status
 
-__all__ = ["backlog", "snapshot"]
+__all__ = [
+    "APPLIED",
+    "backlog",
+    "refuse_stream",
+    "running_stream",
+    "snapshot",
+    "wait_until_quiet",
+]
 
 Said = Callable[[str], None]
 Params = dict[str, float | int | str]
@@ -45,7 +52,7 @@ _READY = "streaming from "  # the stream's own word that it is
 _START_S = 180.0
 _QUIET_S = 5.0
 
-_APPLIED = """
+APPLIED = """
 SELECT coalesce(sum(events), 0) AS events,
     epoch(max(started_at + to_microseconds(CAST(duration_ms * 1000 AS BIGINT)))) AS ended,
     epoch(min(started_at)) AS began
@@ -62,7 +69,7 @@ def backlog(
         ComponentMissing: when a part of the stack is not there.
         FinlakeError: when the connector or the stream fails.
     """
-    _refuse_stream(settings)
+    refuse_stream(settings)
     connect, name = Connect(settings.connect_url), connector_name(settings.source_flavour)
     said("applying what is in Kafka already")
     run_once(settings)
@@ -89,7 +96,7 @@ def snapshot(
         ComponentMissing: when a part of the stack is not there.
         FinlakeError: when the connector or the stream fails.
     """
-    _refuse_stream(settings)
+    refuse_stream(settings)
     if records_in_kafka(settings):
         raise UsageProblem(
             "the topics hold changes already; use a new stack, `finlake up --no-connector`"
@@ -120,7 +127,7 @@ def _measure(
     params |= {"source": settings.source_flavour, "lake": settings.lake.partition(":")[0]}
     figures = Figures("throughput", params, components)
     before = records_in_kafka(settings)
-    stream = _running(settings) if live else None
+    stream = running_stream(settings) if live else None
     if stream:
         pids["stream"] = stream.pid
     said("capturing")
@@ -130,7 +137,7 @@ def _measure(
             start()
             records, captured_s = wait_for_kafka(settings, before, clock, at_least)
             if stream:
-                _wait_until_quiet(settings, began)
+                wait_until_quiet(settings, began)
         watches = [watch]
         if stream is None:
             said(f"streaming {records:,} records")
@@ -142,7 +149,7 @@ def _measure(
         if stream:
             stream.send_signal(signal.SIGTERM)
             stream.wait()
-    done = Query(settings).query(_APPLIED, [int(began * 1e6)]).to_pylist()[0]
+    done = Query(settings).query(APPLIED, [int(began * 1e6)]).to_pylist()[0]
     events = float(done["events"])
     if not events:
         raise FinlakeError("the stream found no changes; see `finlake connectors status`")
@@ -166,12 +173,13 @@ def _measure(
         yield figures.of(f"{kind}.lake.grown", grown / 2**20 / million, "MiB/million")
 
 
-def _refuse_stream(settings: Settings) -> None:
+def refuse_stream(settings: Settings) -> None:
+    """Raise UsageProblem when the stack runs a stream of its own."""
     if "stream" in stack_pids(settings):
         raise UsageProblem("the stream runs; `finlake down`, then `finlake up` without it")
 
 
-def _running(settings: Settings) -> subprocess.Popen[str]:
+def running_stream(settings: Settings) -> subprocess.Popen[str]:
     """A stream that has started and waits for records."""
     process = start_stream(settings)
     said: list[str] = []
@@ -193,12 +201,12 @@ def _running(settings: Settings) -> subprocess.Popen[str]:
     return process
 
 
-def _wait_until_quiet(settings: Settings, since: float) -> None:
+def wait_until_quiet(settings: Settings, since: float) -> None:
     """Wait until no batch has applied anything for some seconds."""
     lake, last, at = Query(settings), -1.0, time.monotonic()
     while time.monotonic() - at < _QUIET_S or last <= 0:
         time.sleep(0.5)
-        now = lake.query(_APPLIED, [int(since * 1e6)])["events"].to_pylist()[0]
+        now = lake.query(APPLIED, [int(since * 1e6)])["events"].to_pylist()[0]
         if now != last:
             last, at = now, time.monotonic()
         elif time.monotonic() - at > _START_S:

@@ -132,7 +132,7 @@ def _apart(settings: Settings, newest: str, batches: int, changes: int, seed: in
 
 def _processor(
     settings: Settings,
-) -> tuple[Callable[[Any, int], None], Callable[[], None], Callable[[], None]]:
+) -> tuple[Callable[[Any, int], object], Callable[[], None], Callable[[], None]]:
     """The stream's inside: what takes a batch, what tidies up after one, and what stops it.
 
     All that these measurements know of how the stream is put together stands here.

@@ -175,7 +175,12 @@ def start_stream(settings: Settings, *words: str) -> subprocess.Popen[str]:
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
         text=True,
-        env={**os.environ, "PYTHONPATH": path, "FINLAKE_HOME": str(settings.home)},
+        env={
+            **os.environ,
+            "PYTHONPATH": path,
+            "FINLAKE_HOME": str(settings.home),
+            "FINLAKE_SPARK_MASTER": settings.spark_master,
+        },
     )
 
 

@@ -44,6 +44,18 @@ class _Numbers(click.ParamType[tuple[int, ...]]):
         return numbers
 
 
+class _Workers(click.ParamType[tuple[int, ...]]):
+    name = "workers"
+
+    def convert(
+        self, value: object, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[int, ...]:
+        parts = str(value).split(",")
+        if not all(part.strip().isdecimal() for part in parts):
+            self.fail(f"{value!r} is no list of numbers such as 0,1,2", param, ctx)
+        return tuple(int(part) for part in parts)
+
+
 @click.group()
 def bench() -> None:
     """Measure the running platform; each figure comes with what it was measured on.
@@ -201,6 +213,30 @@ def growth(rows: tuple[int, ...], batches: int, changes: int, seed: int, as_json
     from infra.settings import load_settings
 
     _print(measure(load_settings(), rows, batches, changes, seed, _said), as_json)
+
+
+@bench.command()
+@click.option(
+    "--workers", type=_Workers(), default="0,1,2", show_default=True, metavar="N[,N...]",
+    help="Spark workers of one core each, one run for each; 0 is without a cluster.",
+)  # fmt: skip
+@click.option(
+    "--changes", type=click.IntRange(min=1000), default=100_000, show_default=True,
+    help="Size of the backlog; as many warm up before.",
+)  # fmt: skip
+@click.option("--seed", type=int, default=1, show_default=True, help="Seed of the traffic.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object a line.")
+def scale(workers: tuple[int, ...], changes: int, seed: int, as_json: bool) -> None:
+    """What a change costs in each process, on Spark clusters of different size, made here.
+
+    \b
+    Example:
+      FINLAKE_TOPIC_PARTITIONS=4 finlake up && finlake bench scale --workers 0,1,2 --json
+    """
+    from batch_jobs.bench.scale import scale as measure
+    from infra.settings import load_settings
+
+    _print(measure(load_settings(), workers, changes, seed, _said), as_json)
 
 
 @bench.command("verify")
