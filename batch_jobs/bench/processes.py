@@ -13,7 +13,7 @@ from batch_jobs.bench.figures import Figure, Figures
 from infra.settings import Settings
 from infra.stack.control import status
 
-__all__ = ["Watch", "stack_pids"]
+__all__ = ["Watch", "stack_pids", "thread_seconds"]
 
 _EVERY_S = 0.5
 
@@ -21,6 +21,19 @@ _EVERY_S = 0.5
 def stack_pids(settings: Settings) -> dict[str, int]:
     """The stack's components that run, and their processes."""
     return {one.component: one.pid for one in status(settings) if one.pid is not None}
+
+
+def thread_seconds(pid: int) -> dict[tuple[int, int], float]:
+    """Processor seconds of each thread (process, thread) of a process and its children."""
+    found: dict[tuple[int, int], float] = {}
+    try:
+        root = psutil.Process(pid)
+        for process in (root, *root.children(recursive=True)):
+            for thread in process.threads():
+                found[process.pid, thread.id] = thread.user_time + thread.system_time
+    except psutil.Error:  # it ended while it was looked at
+        pass
+    return found
 
 
 @dataclass

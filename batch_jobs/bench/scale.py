@@ -2,7 +2,8 @@
 
 A warm stream, every other part warm too, takes a backlog that was committed while the connector was
 down. What the processes spend when nothing happens is measured apart, and taken off for the time in
-which the stream waited: the sizing model of ``docs/scaling.md`` is made of both.
+which the stream waited. The busiest thread of each process shows what cannot be spread: more cores
+do not make it faster. The sizing model of ``docs/scaling.md`` is made of these three.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from contextlib import ExitStack
 
 from batch_jobs.bench.chain import APPLIED, refuse_stream, running_stream, wait_until_quiet
 from batch_jobs.bench.figures import Figure, Figures
-from batch_jobs.bench.processes import Watch, stack_pids
+from batch_jobs.bench.processes import Watch, stack_pids, thread_seconds
 from batch_jobs.bench.throughput import (
     commit_changes,
     records_in_kafka,
@@ -72,9 +73,11 @@ def _measure(
     said(f"{workers} workers: warming up")
     _catch_up(settings, changes, seed)
     said(f"{workers} workers: {changes:,} changes")
+    before = {name: thread_seconds(pid) for name, pid in pids.items()}
     with Watch(pids) as busy:
         committed, began, ended, events = _catch_up(settings, changes, seed + changes * 2)
         waited_s = time.time() - ended
+    after = {name: thread_seconds(pid) for name, pid in pids.items()}
     with Watch(pids) as idle:
         time.sleep(_IDLE_S)
     params: dict[str, float | int | str] = {
@@ -92,6 +95,8 @@ def _measure(
         rest = idle.spent(name)[0] / _IDLE_S
         spent = busy.spent(name)[0] - rest * waited_s
         yield figures.of(f"cpu.{name}", spent / events * 1e6, "s/million")
+        busiest = max((s - before[name].get(t, 0.0) for t, s in after[name].items()), default=0.0)
+        yield figures.of(f"busiest_thread.{name}", busiest / events * 1e6, "s/million")
         yield figures.of(f"idle.{name}", rest, "cores")
         yield figures.of(f"peak_rss.{name}", busy.peak(name) / 2**20, "MiB")
 
