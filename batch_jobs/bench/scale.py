@@ -1,16 +1,16 @@
 """What a change costs in each process of the chain, on clusters of different size.
 
-A warm stream, every other part warm too, takes a backlog that was committed while the connector was
-down. What the processes spend when nothing happens is measured apart, and taken off for the time in
-which the stream waited. The busiest thread of each process shows what cannot be spread: more cores
-do not make it faster. The sizing model of ``docs/scaling.md`` is made of these three.
+In two legs, so that no part waits for another: Debezium captures a backlog, then the stream takes
+it from Kafka, in batches as large as it is set to. What the stream spends until its first batch is
+done, while it warms up, does not count. The busiest thread of each process shows what cannot be
+spread: more cores do not make it faster. ``docs/scaling.md`` sizes by these figures.
 """
 
 from __future__ import annotations
 
 import signal
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 
 from batch_jobs.bench.chain import APPLIED, refuse_stream, running_stream, wait_until_quiet
@@ -34,6 +34,7 @@ __all__ = ["scale"]
 
 Said = Callable[[str], None]
 _IDLE_S = 15.0
+_PATIENCE_S = 600.0
 
 
 def scale(
@@ -53,69 +54,92 @@ def scale(
     refuse_stream(settings)
     said("applying what is in Kafka already")
     run_once(settings)
+    backlog = changes + settings.stream_max_offsets
     for turn, count in enumerate(workers):
+        params: dict[str, float | int | str] = {
+            "workers": count,
+            "changes": changes,
+            "partitions": settings.topic_partitions,
+            "seed": seed,
+            "source": settings.source_flavour,
+            "lake": settings.lake.partition(":")[0],
+        }
+        components = {one.component: one.version for one in status(settings)}
+        figures = Figures("scale", params, components)
+        said(f"{count} workers: capturing {backlog:,} changes")
+        yield from _capture(settings, backlog, seed + turn * backlog * 2, figures)
+        said(f"{count} workers: streaming them")
         with ExitStack() as stack:
-            there, pids = settings, stack_pids(settings)
+            there = settings
+            pids: dict[str, int] = {}
             if count:
                 found = stack.enter_context(cluster(settings.home / "cluster", count))
                 there = settings.model_copy(update={"spark_master": found.master})
                 pids |= found.pids
+            began = time.time()
             stream = running_stream(there)
             stack.callback(stream.wait)
             stack.callback(stream.send_signal, signal.SIGTERM)
-            pids["stream"] = stream.pid
-            yield from _measure(there, count, pids, changes, seed + turn * changes * 4, said)
+            yield from _stream(there, {**pids, "stream": stream.pid}, began, figures)
 
 
-def _measure(
-    settings: Settings, workers: int, pids: dict[str, int], changes: int, seed: int, said: Said
-) -> Iterator[Figure]:
-    said(f"{workers} workers: warming up")
-    _catch_up(settings, changes, seed)
-    said(f"{workers} workers: {changes:,} changes")
-    before = {name: thread_seconds(pid) for name, pid in pids.items()}
-    with Watch(pids) as busy:
-        committed, began, ended, events = _catch_up(settings, changes, seed + changes * 2)
-        waited_s = time.time() - ended
-    after = {name: thread_seconds(pid) for name, pid in pids.items()}
-    with Watch(pids) as idle:
-        time.sleep(_IDLE_S)
-    params: dict[str, float | int | str] = {
-        "workers": workers,
-        "changes": committed,
-        "partitions": settings.topic_partitions,
-        "seed": seed,
-        "source": settings.source_flavour,
-        "lake": settings.lake.partition(":")[0],
-    }
-    components = {one.component: one.version for one in status(settings)}
-    figures = Figures("scale", params, components)
-    yield figures.of("rate", events / (ended - began), "changes/s")
-    for name in sorted(pids):
-        rest = idle.spent(name)[0] / _IDLE_S
-        spent = busy.spent(name)[0] - rest * waited_s
-        yield figures.of(f"cpu.{name}", spent / events * 1e6, "s/million")
-        busiest = max((s - before[name].get(t, 0.0) for t, s in after[name].items()), default=0.0)
-        yield figures.of(f"busiest_thread.{name}", busiest / events * 1e6, "s/million")
-        yield figures.of(f"idle.{name}", rest, "cores")
-        yield figures.of(f"peak_rss.{name}", busy.peak(name) / 2**20, "MiB")
-
-
-def _catch_up(settings: Settings, changes: int, seed: int) -> tuple[int, float, float, float]:
-    """Let the chain take a backlog.
-
-    Returns:
-        Changes committed; when the connector began and the last batch ended, seconds since 1970;
-        changes that the stream has applied.
-    """
+def _capture(settings: Settings, backlog: int, seed: int, figures: Figures) -> Iterator[Figure]:
+    """Let Debezium bring a backlog to Kafka."""
     connect, name = Connect(settings.connect_url), connector_name(settings.source_flavour)
     connect.stop(name)
-    committed = commit_changes(settings, changes, seed)
-    before, began = records_in_kafka(settings), time.time()
-    connect.resume(name)
-    wait_for_kafka(settings, before, time.monotonic(), committed * 9 // 10)
-    wait_until_quiet(settings, began)
-    found = Query(settings).query(APPLIED, [int(began * 1e6)]).to_pylist()[0]
-    if not found["events"]:
-        raise FinlakeError("the stream found no changes; see `finlake connectors status`")
-    return committed, began, float(found["ended"]), float(found["events"])
+    committed = commit_changes(settings, backlog, seed)
+    before, pids = records_in_kafka(settings), stack_pids(settings)
+    spent = _Spent(pids)
+    with Watch(pids) as watch:
+        began = time.monotonic()
+        connect.resume(name)
+        records, seconds = wait_for_kafka(settings, before, began, committed * 9 // 10)
+    yield figures.of("capture.rate", committed / seconds, "changes/s")
+    yield figures.of("capture.records", records / committed, "records/change")
+    yield from spent.figures(figures, "capture", committed, watch)
+
+
+def _stream(
+    settings: Settings, pids: Mapping[str, int], began: float, figures: Figures
+) -> Iterator[Figure]:
+    """Let the stream apply it, and then wait."""
+    lake, since = Query(settings), int(began * 1e6)
+    deadline = time.monotonic() + _PATIENCE_S
+    while not (first := lake.query(APPLIED, [since]).to_pylist()[0])["events"]:
+        if time.monotonic() > deadline:
+            raise FinlakeError("the stream found no changes; see `finlake connectors status`")
+        time.sleep(0.2)
+    pids = {**pids, "kafka": stack_pids(settings)["kafka"]}
+    spent = _Spent(pids)
+    with Watch(pids) as busy:
+        wait_until_quiet(settings, began)
+    last = lake.query(APPLIED, [since]).to_pylist()[0]
+    events = float(last["events"] - first["events"])
+    if not events:
+        raise FinlakeError("one batch took it all; let --changes be more")
+    yield figures.of("stream.rate", events / (last["ended"] - first["ended"]), "changes/s")
+    yield from spent.figures(figures, "stream", events, busy)
+    with Watch(pids) as idle:
+        time.sleep(_IDLE_S)
+    for name in sorted(pids):
+        yield figures.of(f"idle.{name}", idle.spent(name)[0] / _IDLE_S, "cores")
+
+
+class _Spent:
+    """What processes have spent since now, by thread and all together."""
+
+    def __init__(self, pids: Mapping[str, int]) -> None:
+        self._pids = pids
+        self._before = {name: thread_seconds(pid) for name, pid in pids.items()}
+
+    def figures(self, figures: Figures, leg: str, changes: float, watch: Watch) -> Iterator[Figure]:
+        """Per million changes; ``watch`` saw the same time."""
+        million = changes / 1e6
+        for name, pid in sorted(self._pids.items()):
+            before = self._before[name]
+            threads = [s - before.get(t, 0.0) for t, s in thread_seconds(pid).items()]
+            cpu = watch.spent(name)[0]
+            yield figures.of(f"{leg}.cpu.{name}", cpu / million, "s/million")
+            busiest = max(threads, default=0.0) / million
+            yield figures.of(f"{leg}.busiest_thread.{name}", busiest, "s/million")
+            yield figures.of(f"{leg}.peak_rss.{name}", watch.peak(name) / 2**20, "MiB")

@@ -222,7 +222,7 @@ def growth(rows: tuple[int, ...], batches: int, changes: int, seed: int, as_json
 )  # fmt: skip
 @click.option(
     "--changes", type=click.IntRange(min=1000), default=100_000, show_default=True,
-    help="Size of the backlog; as many warm up before.",
+    help="Changes that count; a batch more warms up.",
 )  # fmt: skip
 @click.option("--seed", type=int, default=1, show_default=True, help="Seed of the traffic.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object a line.")
