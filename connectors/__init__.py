@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -10,7 +11,13 @@ import click
 
 from connectors import epoch as epochs
 from connectors import preflight, signals, topics
-from connectors.config import Source, connector_config, connector_name, parse_source
+from connectors.config import (
+    ROWS_ELSEWHERE,
+    Source,
+    connector_config,
+    connector_name,
+    parse_source,
+)
 from connectors.epoch import Decision, Memory, source_epoch
 from connectors.failures import Explanation
 from connectors.rest import Connect, ConnectorStatus
@@ -26,12 +33,15 @@ __all__ = [
     "delete",
     "recover",
     "restart",
+    "rows_are_read",
     "snapshot",
     "source_epoch",
     "status",
+    "wait_for_offset",
 ]
 
 Tell = Callable[[str], None]
+_OFFSET_S = 60.0
 
 
 @dataclass(frozen=True)
@@ -43,11 +53,18 @@ class CaptureStatus:
     offset: dict[str, Any] | None
 
 
-def apply(settings: Settings, tell: Tell = click.echo) -> None:
+def apply(settings: Settings, tell: Tell = click.echo, *, rows: bool = True) -> None:
     """Check the source, create the topics, put the connector in place and wait until it runs.
 
     May be called at any time and changes only what differs. A source that was rebuilt starts a new
     epoch: the connector forgets what it had read and reads every table again.
+
+    Args:
+        settings: where everything is.
+        tell: takes a line for people.
+        rows: whether a connector that begins reads the tables' rows. One that was told not to
+            stays so until :func:`rows_are_read`; and where the log that it has to go on from is
+            gone it begins anew, as the rows are read again anyway.
 
     Raises:
         UsageProblem: a setting is missing or wrong.
@@ -58,8 +75,44 @@ def apply(settings: Settings, tell: Tell = click.echo) -> None:
     source = parse_source(settings)
     connect = Connect(settings.connect_url)
     memory = epochs.read(settings)
-    who, decision, new_password = _examine(settings, source, connect, memory, tell)
-    _start(settings, connect, memory, who, decision, tell, anew=new_password)
+    who, decision, new_password = _examine(
+        settings, source, connect, memory, tell, gap_allowed=not rows
+    )
+    _start(settings, connect, memory, who, decision, tell, anew=new_password, rows=rows)
+
+
+def wait_for_offset(settings: Settings) -> None:
+    """Wait until the connector's place in the source's log is kept by Connect.
+
+    Raises:
+        FinlakeError: it is not, within a minute.
+    """
+    name, connect = connector_name(settings.source_flavour), Connect(settings.connect_url)
+    deadline = time.monotonic() + _OFFSET_S
+    while True:
+        offset = connect.offset(name)
+        if offset and not offset.get("snapshot"):
+            return
+        if time.monotonic() > deadline:
+            raise FinlakeError(
+                f"connector {name}: has not begun to read the log within {_OFFSET_S:.0f} s; "
+                "`finlake connectors status` and `finlake logs connect` show why"
+            )
+        time.sleep(0.1)
+
+
+def rows_are_read(settings: Settings) -> None:
+    """Note at the connector that somebody else has read the tables' rows.
+
+    Raises:
+        ComponentMissing: Connect does not answer.
+        FinlakeError: the connector failed.
+    """
+    name, connect = connector_name(settings.source_flavour), Connect(settings.connect_url)
+    config = connect.config(name) or {}
+    if config.get("snapshot.mode") == ROWS_ELSEWHERE:
+        connect.put(name, {**config, "snapshot.mode": "initial"})
+        connect.wait_running(name)
 
 
 def recover(settings: Settings, tell: Tell = click.echo) -> None:
@@ -178,11 +231,11 @@ def _examine(
         read_to=read_to,
         log_at=log_at,
     )
-    if decision.because is None and read_to and read_to[0] < oldest and not gap_allowed:
-        raise FinlakeError(
-            f"connector {name}: has read to binlog file {read_to[0]} and the oldest is {oldest}:"
-            f" {Explanation.of('server-log-gone')}"
-        )
+    if decision.because is None and read_to and read_to[0] < oldest:
+        gap = f"has read to binlog file {read_to[0]} and the oldest is {oldest}"
+        if not gap_allowed:
+            raise FinlakeError(f"connector {name}: {gap}: {Explanation.of('server-log-gone')}")
+        decision = Decision(decision.epoch + 1, f"the connector {gap}")
     return who, decision, new_password
 
 
@@ -195,17 +248,25 @@ def _start(
     tell: Tell,
     *,
     anew: bool = False,
+    rows: bool = True,
 ) -> None:
     name = connector_name(settings.source_flavour)
-    config = connector_config(settings, contracts.layer("source"), epoch=decision.epoch)
+    kept = connect.config(name) or {}
+    begins = decision.because is not None or connect.offset(name) is None
+    unread = kept.get("snapshot.mode") == ROWS_ELSEWHERE and decision.because is None
+    if rows and unread:
+        tell("what the tables held when the capture began is still to be read: `finlake snapshot`")
+    rows = not (unread or (begins and not rows))
+    config = connector_config(settings, contracts.layer("source"), epoch=decision.epoch, rows=rows)
     for state in topics.create(settings, topics.expected(settings, epoch=decision.epoch)):
         for difference in state.differences:
             tell(difference)
     if decision.because is not None:
         tell(
             f"connector {name}: epoch {decision.epoch} begins, because {decision.because};"
-            " every table is read again. Rows deleted meanwhile leave no event:"
-            " `finlake verify` shows them"
+            " every table is read again."
+            + " Rows deleted meanwhile leave no event: `finlake snapshot` takes them out"
+            * rows
         )
         connect.begin_anew(name, config)
     ran = memory is not None and memory == Memory(decision.epoch, who, ran=True)

@@ -27,6 +27,7 @@ __all__ = [
     "HEARTBEAT_TABLE",
     "HISTORY_TOPIC",
     "NOTIFICATION_TOPIC",
+    "ROWS_ELSEWHERE",
     "SIGNAL_TABLE",
     "SIGNAL_TOPIC",
     "TOPIC_PREFIX",
@@ -48,6 +49,8 @@ NOTIFICATION_TOPIC: Final = "finlake.notifications"
 HISTORY_TOPIC: Final = "finlake.schema-history"
 SIGNAL_TABLE: Final = "finlake_signal"
 HEARTBEAT_TABLE: Final = "finlake_heartbeat"
+ROWS_ELSEWHERE: Final = "no_data"
+"""``snapshot.mode`` of a connector whose tables' rows are not read by itself."""
 
 _JSON: Final = "org.apache.kafka.connect.json.JsonConverter"
 _CLASSES: Final[dict[Flavour, str]] = {
@@ -145,11 +148,12 @@ def history_topic(epoch: int) -> str:
 
 
 def connector_config(
-    settings: Settings, contracts: Iterable[Contract], *, epoch: int
+    settings: Settings, contracts: Iterable[Contract], *, epoch: int, rows: bool = True
 ) -> dict[str, str]:
     """The connector's configuration for these source contracts.
 
-    ``epoch`` is the source epoch that every record carries as a header.
+    ``epoch`` is the source epoch that every record carries as a header. Without ``rows`` a
+    connector that begins captures what happens from then on, and leaves what is there to others.
 
     Raises:
         UsageProblem: the source's URL is missing or wrong.
@@ -185,8 +189,8 @@ def connector_config(
         "transforms.epoch.value.literal": str(epoch),
         # three Debezium headers on each record that nobody reads
         "extended.headers.enabled": "false",
+        "snapshot.mode": "initial" if rows else ROWS_ELSEWHERE,
         # a silent gap is worse than a stop
-        "snapshot.mode": "initial",
         "event.processing.failure.handling.mode": "fail",
         "errors.tolerance": "none",
         "errors.log.enable": "true",

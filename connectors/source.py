@@ -17,11 +17,20 @@ from infra.settings import Settings
 if TYPE_CHECKING:
     from pymysql.cursors import Cursor
 
-__all__ = ["IDENTITY_TABLE", "cursor", "ensure_beat", "identity", "log_range", "position"]
+__all__ = [
+    "IDENTITY_TABLE",
+    "cursor",
+    "ensure_beat",
+    "identity",
+    "log_end",
+    "log_range",
+    "position",
+]
 
 IDENTITY_TABLE: Final = "finlake_identity"
 
 _CONNECT_S: Final = 10
+_LOCK_S: Final = 30
 _REFUSED: Final = {1044, 1045, 1698}
 _DENIED: Final = {1044, 1142, 1227, 1370, 1419}
 
@@ -121,6 +130,33 @@ def log_range(connector: Cursor) -> tuple[int, tuple[int, int]]:
         raise FinlakeError("source server: has no binlog; start it with log-bin")
     oldest, newest = files[0], files[-1]
     return position(str(oldest[0]), 0)[0], position(str(newest[0]), int(newest[1]))
+
+
+def log_end(connector: Cursor) -> tuple[str, int]:
+    """Binlog file and position that all reads from now on include: what is before is visible.
+
+    A transaction stands in the binlog a moment before others see its rows, so writing is held up
+    for that moment, as Debezium does.
+
+    Raises:
+        FinlakeError: the server writes no binlog, or somebody keeps a table locked.
+    """
+    try:
+        connector.execute(f"SET SESSION lock_wait_timeout = {_LOCK_S}")
+        connector.execute("FLUSH TABLES WITH READ LOCK")
+        try:
+            connector.execute("SHOW BINARY LOGS")
+            files = connector.fetchall()
+        finally:
+            connector.execute("UNLOCK TABLES")
+    except pymysql.err.MySQLError as error:
+        raise FinlakeError(
+            f"source server: writing cannot be held up for a moment ({error.args[-1]}); end the "
+            "long transactions of others, or grant RELOAD to the connector's user"
+        ) from None
+    if not files:
+        raise FinlakeError("source server: has no binlog; start it with log-bin")
+    return str(files[-1][0]), int(files[-1][1])
 
 
 def position(file: str, offset: int) -> tuple[int, int]:

@@ -8,7 +8,7 @@ from pathlib import Path
 from lakehouse_schemas.model import LAYERS, Contract, Layer
 from lakehouse_schemas.reading import read_contract
 
-__all__ = ["TABLES", "all", "get", "layer", "source_tables"]
+__all__ = ["TABLES", "all", "get", "lake_tables", "layer", "source_tables"]
 
 TABLES = Path(__file__).parent / "tables"
 
@@ -44,6 +44,11 @@ def all() -> tuple[Contract, ...]:  # noqa: A001 - reads as contracts.all()
 def layer(name: Layer) -> tuple[Contract, ...]:
     """The contracts of one layer."""
     return tuple(c for c in all() if c.layer == name)
+
+
+def lake_tables() -> tuple[Contract, ...]:
+    """The contracts of all tables of the lake: bronze, silver and gold."""
+    return tuple(c for c in all() if c.layer != "source")
 
 
 def source_tables() -> tuple[Contract, ...]:

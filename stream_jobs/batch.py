@@ -213,9 +213,7 @@ class BatchProcessor:
         writes.append((fact, patch))
         merchant = contracts.get("gold.dim_merchant")
         writes.append((merchant, self._merchants.move(moved)))
-        for name in gold.AGGREGATES:
-            rows = gold.partials(name, moved)
-            writes.append((contracts.get(f"gold.{name}"), rows))
+        writes += gold.partials(moved)
         if "fraud_labels" in steps:  # which the rules do not look at
             moved = gold.moves(_unlabelled(old), _unlabelled(new))
         change = self._cards.move(moved)

@@ -44,11 +44,7 @@ Decode = Callable[[Mapping[str, str]], Found]
 
 def decoders() -> dict[str, Decoder]:
     """The decoder of each source table."""
-    bronze, dead = contracts.get("bronze.changes"), contracts.get("bronze.dead_letters")
-    return {
-        c.name: Decoder(contracts.get(f"silver.{c.name}"), bronze, dead, c.dropped)
-        for c in contracts.source_tables()
-    }
+    return {contract.name: Decoder(contract.name) for contract in contracts.source_tables()}
 
 
 def decode(

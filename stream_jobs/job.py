@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import gc
 import json
 import logging
-import signal
 import threading
 import time
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
-from types import FrameType
 from typing import TYPE_CHECKING
 
 from finlake.errors import FinlakeError, UsageProblem
@@ -25,7 +22,9 @@ from stream_jobs.io.metrics import Metrics
 from stream_jobs.io.session import start_session
 from stream_jobs.io.source import partitions, read_stream
 from stream_jobs.io.writer import LakeWriter, Tables
+from stream_jobs.memory import look_seldom_for_garbage
 from stream_jobs.resume import resume_table
+from stream_jobs.stopping import stop_on_signal
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
@@ -55,9 +54,8 @@ def run(settings: Settings, once: bool = False, resume: Sequence[str] = ()) -> N
     lake, location = Lake(settings), checkpoint(settings)
     partitions(settings)
     _check_checkpoint(lake, location)
-    for contract in contracts.all():
-        if contract.layer != "source":
-            lake.ensure(contract)
+    for contract in contracts.lake_tables():
+        lake.ensure(contract)
     metrics = Metrics()
     spark = start_session(settings)
     _log.info("Spark's pages on %s", spark.sparkContext.uiWebUrl)
@@ -73,10 +71,7 @@ def run(settings: Settings, once: bool = False, resume: Sequence[str] = ()) -> N
                 app_id = frame.sparkSession.sparkContext.getLocalProperty("sql.streaming.queryId")
                 batches.append(_Batches(settings, lake, metrics, str(app_id)))
                 batches[0].resume(resume)
-                # What is remembered of cards are a great many small objects that stay: looking
-                # through them for garbage again and again would take longer than the batches.
-                gc.freeze()
-                gc.set_threshold(100_000, 20, 50)
+                look_seldom_for_garbage()
             batches[0].process(frame, batch_id)
 
     writer = read_stream(spark, settings).writeStream.queryName("finlake").foreachBatch(on_batch)
@@ -86,7 +81,7 @@ def run(settings: Settings, once: bool = False, resume: Sequence[str] = ()) -> N
     else:
         writer = writer.trigger(processingTime=f"{settings.stream_trigger_ms} milliseconds")
     query = writer.start()
-    _stop_on_signal(stop)
+    stop_on_signal(stop, _log, "stopping after this batch")
     port = metrics.serve(settings.port_metrics, settings.listen_host)
     _log.info("metrics on http://%s:%d/metrics", settings.advertised_host, port)
     _log.info("streaming from %s to %s", settings.kafka_bootstrap, settings.lake)
@@ -156,15 +151,6 @@ def _check_checkpoint(lake: Lake, location: Path) -> None:
             "lake that belongs to it, or remove the checkpoint: the stream then goes on from where "
             "the lake ends"
         )
-
-
-def _stop_on_signal(stop: threading.Event) -> None:
-    def stopping(number: int, _: FrameType | None) -> None:
-        _log.info("%s: stopping after this batch", signal.Signals(number).name)
-        stop.set()
-
-    signal.signal(signal.SIGINT, stopping)
-    signal.signal(signal.SIGTERM, stopping)
 
 
 def _wait(query: StreamingQuery, stop: threading.Event) -> None:

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 
 import pyarrow as pa
 
-__all__ = ["RECORDS", "Patch"]
+__all__ = ["RECORDS", "Patch", "Span"]
+
+Span = tuple[datetime, datetime]
+"""A span of time, both ends within, UTC."""
 
 # What the Kafka source hands over, one row per record.
 RECORDS = pa.schema(

@@ -19,16 +19,15 @@ from datetime import datetime
 from confluent_kafka import Consumer, KafkaException, Message, TopicPartition
 
 from batch_jobs import traffic
-from batch_jobs.bench.figures import Figure, Figures
+from batch_jobs.bench.figures import Figure
 from batch_jobs.bench.markers import Markers
-from batch_jobs.bench.processes import Watch, stack_pids
+from batch_jobs.bench.processes import Watch, stack_figures, stack_pids
 from connectors.config import table_topic
 from connectors.topics import ALERTS_TOPIC
-from finlake.errors import ComponentMissing
 from infra.database.users import DATABASE
+from infra.kafka import kafka_missing
 from infra.security import kafka_options
 from infra.settings import Settings
-from infra.stack.control import status
 
 __all__ = ["Arrivals", "alerts"]
 
@@ -104,21 +103,14 @@ def alerts(
         ComponentMissing: when the stack, the stream or the alerts do not run.
         UsageProblem: when the source is empty.
     """
-    components = {one.component: one.version for one in status(settings)}
-    pids = stack_pids(settings)
-    if "alerts" not in pids:
-        raise ComponentMissing(
-            "the alerts do not run in this stack; start them with `finlake up --with stream`"
-        )
-    params: dict[str, float | int | str] = {
+    pids = stack_pids(settings, "alerts")
+    params: dict[str, float | str] = {
         "rate": rate,
         "seconds": seconds,
         "warm_up_s": _WARM_UP_S,
         "seed": seed,
-        "source": settings.source_flavour,
-        "lake": settings.lake.partition(":")[0],
     }
-    figures = Figures("alerts", params, components)
+    figures = stack_figures(settings, "alerts", params)
     found = Arrivals()
     done = threading.Event()
     watching = [
@@ -180,10 +172,7 @@ def _at_the_end(settings: Settings, topic: str) -> Consumer:
             for p in places
         ]
     except KafkaException as error:
-        raise ComponentMissing(
-            f"Kafka at {settings.kafka_bootstrap} does not answer ({error.args[0].str()}); "
-            "start it with `finlake up`"
-        ) from None
+        raise kafka_missing(settings, error) from None
     consumer.assign(ends)
     return consumer
 

@@ -15,9 +15,11 @@ import time
 from collections.abc import Callable, Iterator
 
 import connectors
-from batch_jobs.bench.figures import Figure, Figures
-from batch_jobs.bench.processes import Watch, stack_pids
+from batch_jobs.bench.figures import Figure
+from batch_jobs.bench.processes import Watch, refuse_stream, stack_figures, stack_pids
 from batch_jobs.bench.throughput import (
+    all_applied,
+    applied,
     commit_changes,
     end_once,
     lake_bytes,
@@ -35,28 +37,14 @@ from connectors.rest import Connect
 from finlake.errors import FinlakeError, UsageProblem
 from infra.lake.query import Query
 from infra.settings import Settings
-from infra.stack.control import status
 
-__all__ = [
-    "APPLIED",
-    "backlog",
-    "refuse_stream",
-    "running_stream",
-    "snapshot",
-    "wait_until_quiet",
-]
+__all__ = ["backlog", "running_stream", "snapshot", "wait_until_quiet"]
 
 Said = Callable[[str], None]
 Params = dict[str, float | int | str]
 _READY = "streaming from "  # the stream's own word that it is
 _START_S = 180.0
 _QUIET_S = 5.0
-
-APPLIED = """
-SELECT coalesce(sum(events), 0) AS events,
-    epoch(max(started_at + to_microseconds(CAST(duration_ms * 1000 AS BIGINT)))) AS ended,
-    epoch(min(started_at)) AS began
-FROM gold.pipeline_batches WHERE started_at >= make_timestamptz(?) AND events > 0"""
 
 
 def backlog(
@@ -122,10 +110,8 @@ def _measure(
     live: bool,
     said: Said,
 ) -> Iterator[Figure]:
-    components = {one.component: one.version for one in status(settings)}
     pids, size = stack_pids(settings), lake_bytes(settings)
-    params |= {"source": settings.source_flavour, "lake": settings.lake.partition(":")[0]}
-    figures = Figures("throughput", params, components)
+    figures = stack_figures(settings, "throughput", params)
     before = records_in_kafka(settings)
     stream = running_stream(settings) if live else None
     if stream:
@@ -149,17 +135,14 @@ def _measure(
         if stream:
             stream.send_signal(signal.SIGTERM)
             stream.wait()
-    done = Query(settings).query(APPLIED, [int(began * 1e6)]).to_pylist()[0]
-    events = float(done["events"])
-    if not events:
-        raise FinlakeError("the stream found no changes; see `finlake connectors status`")
-    busy_s = done["ended"] - done["began"]
-    whole_s = done["ended"] - began if live else captured_s + busy_s
+    done = all_applied(settings, began)
+    events = done.events
+    whole_s = done.ended - began if live else captured_s + done.seconds
     unit = "rows/s" if kind == "snapshot" else "changes/s"
     yield figures.of(f"{kind}.rate", events / whole_s, unit)
     yield figures.of(f"{kind}.seconds", whole_s, "s")
     yield figures.of(f"{kind}.capture.rate", records / captured_s, "records/s")
-    yield figures.of(f"{kind}.stream.rate", events / busy_s, unit)
+    yield figures.of(f"{kind}.stream.rate", events / done.seconds, unit)
     million = events / 1e6
     for name in sorted({*pids, "stream"}):
         spent = [one.spent(name) for one in watches]
@@ -171,12 +154,6 @@ def _measure(
     if size is not None:
         grown = (lake_bytes(settings) or 0) - size
         yield figures.of(f"{kind}.lake.grown", grown / 2**20 / million, "MiB/million")
-
-
-def refuse_stream(settings: Settings) -> None:
-    """Raise UsageProblem when the stack runs a stream of its own."""
-    if "stream" in stack_pids(settings):
-        raise UsageProblem("the stream runs; `finlake down`, then `finlake up` without it")
 
 
 def running_stream(settings: Settings) -> subprocess.Popen[str]:
@@ -206,7 +183,7 @@ def wait_until_quiet(settings: Settings, since: float) -> None:
     lake, last, at = Query(settings), -1.0, time.monotonic()
     while time.monotonic() - at < _QUIET_S or last <= 0:
         time.sleep(0.5)
-        now = lake.query(APPLIED, [int(since * 1e6)])["events"].to_pylist()[0]
+        now = applied(lake, since).events
         if now != last:
             last, at = now, time.monotonic()
         elif time.monotonic() - at > _START_S:

@@ -22,15 +22,13 @@ import pyarrow.compute as pc
 from batch_jobs import traffic
 from batch_jobs.bench.figures import Figure, Figures
 from batch_jobs.bench.markers import AMOUNTS, Markers
-from batch_jobs.bench.processes import Watch, stack_pids
+from batch_jobs.bench.processes import Watch, stack_figures, stack_pids
 from batch_jobs.follow import Commit, Follower
 from batch_jobs.load.connection import connect
 from batch_jobs.traffic.simulation import Mix
-from finlake.errors import ComponentMissing
 from infra.lake.query import Query
 from infra.lake.tables import Lake
 from infra.settings import Settings
-from infra.stack.control import status
 from lakehouse_schemas import contracts
 
 __all__ = ["MIX", "WARM_UP_S", "Reader", "Sightings", "freshness", "over_batches"]
@@ -175,22 +173,15 @@ def freshness(
         ComponentMissing: when the stack or the stream does not run.
         UsageProblem: when the source is empty.
     """
-    components = {one.component: one.version for one in status(settings)}
-    pids = stack_pids(settings)
-    if "stream" not in pids:
-        raise ComponentMissing(
-            "the stream does not run in this stack; start it with `finlake up --with stream`"
-        )
-    params: dict[str, float | int | str] = {
+    pids = stack_pids(settings, "stream")
+    params: dict[str, float | str] = {
         "rate": rate,
         "seconds": seconds,
         "warm_up_s": WARM_UP_S,
         "mix": f"{MIX.insert:g}/{MIX.update:g}/{MIX.delete:g}",
         "seed": seed,
-        "source": settings.source_flavour,
-        "lake": settings.lake.partition(":")[0],
     }
-    figures = Figures("freshness", params, components)
+    figures = stack_figures(settings, "freshness", params)
     highest = _newest(settings)
     found = Sightings()
     reader = Reader(Lake(settings), found, highest)

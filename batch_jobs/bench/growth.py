@@ -9,22 +9,20 @@ up as in the stream, and that is timed apart.
 from __future__ import annotations
 
 import json
-import os
 import resource
 import shutil
-import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import psutil
 
 from batch_jobs.bench.figures import Figure, Figures
 from batch_jobs.bench.lake import at, make_lake
-from finlake.errors import FinlakeError, UsageProblem
+from batch_jobs.bench.processes import end, start
+from finlake.errors import UsageProblem
 from infra.lake.tables import Lake
 from infra.settings import Settings, load_settings
 from lakehouse_schemas import contracts
@@ -113,21 +111,9 @@ def _median(values: Sequence[float]) -> float:
 
 def _apart(settings: Settings, newest: str, batches: int, changes: int, seed: int) -> Any:
     """Run :func:`_run` in a process of its own."""
-    root = str(Path(__file__).parents[2])
-    path = os.pathsep.join(filter(None, [root, os.environ.get("PYTHONPATH", "")]))
     words = [settings.lake, newest, str(batches), str(changes), str(seed)]
-    done = subprocess.run(
-        [sys.executable, "-m", "batch_jobs.bench.growth", *words],
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        check=False,
-        env={**os.environ, "PYTHONPATH": path, "FINLAKE_HOME": str(settings.home)},
-    )
-    if done.returncode:
-        last = done.stderr.strip().splitlines()[-1:] or ["it said nothing"]
-        raise FinlakeError(f"the batch processor failed: {last[0][:300]}")
-    return json.loads(done.stdout.splitlines()[-1])
+    printed = end(start(settings, "batch_jobs.bench.growth", *words), "the batch processor")
+    return json.loads(printed.splitlines()[-1])
 
 
 def _processor(
@@ -143,9 +129,8 @@ def _processor(
     from stream_jobs.io.writer import LakeWriter, Tables
 
     lake = Lake(settings)
-    for contract in contracts.all():
-        if contract.layer != "source":
-            lake.ensure(contract)
+    for contract in contracts.lake_tables():
+        lake.ensure(contract)
     tables = Tables(lake, settings.stream_cache_mb << 20)
     writer = LakeWriter(tables, "growth")
     processor = BatchProcessor(settings, lake, writer, Metrics())

@@ -31,6 +31,8 @@ from infra.lake.delta_log import DataFile, DeltaLog
 from infra.lake.tables import Lake
 from infra.settings import Settings
 from lakehouse_schemas import contracts
+from stream_jobs.io import appended, keyed
+from stream_jobs.io.writer import is_keyed
 from stream_jobs.transforms import gold
 from stream_jobs.transforms.calendar import days
 from stream_jobs.transforms.rules import SEVERITY
@@ -38,8 +40,6 @@ from stream_jobs.transforms.rules import SEVERITY
 __all__ = ["Made", "at", "make_lake"]
 
 APP = "bench"
-_FULL_ROWS = 65_536
-_APPENDED_ROWS = 131_072
 _FRESH_FILES, _FRESH_ROWS = 20, 1_000
 _MEASURED_S = 3_600
 _MARK = "bench.json"
@@ -170,9 +170,8 @@ class _Maker:
         self._commit()
         self._measurements(newest)
         self._commit()
-        for contract in contracts.all():
-            if contract.layer != "source" and (self._silver or contract.layer == "gold"):
-                self._lake.ensure(contract)
+        for contract in contracts.lake_tables() if self._silver else contracts.layer("gold"):
+            self._lake.ensure(contract)
         return Made(
             _FORM,
             self._plan.transactions,
@@ -206,10 +205,9 @@ class _Maker:
         wide = gold.wide(booked, labels).sort_by("id")
         self._add("gold.fact_transactions", gold.fact_rows(wide))
         moved = wide.add_column(0, "sign", pa.array(np.ones(wide.num_rows, np.int32)))
-        for name in gold.AGGREGATES:
-            contract = contracts.get(f"gold.{name}")
-            rows = gold.partials(name, moved).sort_by([(k, "ascending") for k in contract.key])
-            self._add(contract.full_name, rows)
+        for contract, rows in gold.partials(moved):
+            ordered = rows.sort_by([(k, "ascending") for k in contract.key])
+            self._add(contract.full_name, ordered)
         self._new_merchants(gold.merchants(moved))
         self._alerts(wide.filter(pc.fill_null(pc.equal(wide["label"], "Yes"), False)))
 
@@ -326,8 +324,7 @@ class _Maker:
     def _add(self, name: str, rows: pa.Table) -> None:
         if name not in self._tables:
             contract = contracts.get(name)
-            keyed = contract.kind == "keyed" and len(contract.key) == 1
-            size = _FULL_ROWS if keyed else _APPENDED_ROWS
+            size = keyed.FULL_ROWS if is_keyed(contract) else appended.FULL_ROWS
             self._tables[name] = _Table(self._lake, name, size)
         self._tables[name].add(rows)
 

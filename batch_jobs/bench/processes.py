@@ -1,7 +1,9 @@
-"""Memory and processor time of every process of the stack, while something is measured."""
+"""The processes of a measurement: which there have to be, those of its own, and what they cost."""
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import threading
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
@@ -10,17 +12,89 @@ from dataclasses import dataclass, field
 import psutil
 
 from batch_jobs.bench.figures import Figure, Figures
+from finlake.errors import ComponentMissing, FinlakeError, UsageProblem
+from infra.environment import environment
 from infra.settings import Settings
 from infra.stack.control import status
 
-__all__ = ["Watch", "stack_pids", "thread_seconds"]
+__all__ = [
+    "Watch",
+    "end",
+    "refuse_stream",
+    "stack_figures",
+    "stack_pids",
+    "stack_versions",
+    "start",
+    "thread_seconds",
+]
 
 _EVERY_S = 0.5
+_NOT_RUNNING = {
+    "stream": "the stream does not run in this stack; start it with `finlake up --with stream`",
+    "alerts": "the alerts do not run in this stack; start them with `finlake up --with stream`",
+}
 
 
-def stack_pids(settings: Settings) -> dict[str, int]:
-    """The stack's components that run, and their processes."""
-    return {one.component: one.pid for one in status(settings) if one.pid is not None}
+def stack_versions(settings: Settings) -> dict[str, str]:
+    """The stack's components, and their versions."""
+    return {one.component: one.version for one in status(settings)}
+
+
+def stack_figures(settings: Settings, bench: str, params: Mapping[str, float | str]) -> Figures:
+    """Figures of a run on the stack; its source and its lake belong to the parameters."""
+    where = {"source": settings.source_flavour, "lake": settings.lake.partition(":")[0]}
+    return Figures(bench, {**params, **where}, stack_versions(settings))
+
+
+def stack_pids(settings: Settings, needed: str = "") -> dict[str, int]:
+    """The stack's components that run, and their processes.
+
+    Raises:
+        ComponentMissing: when the one that is needed, ``stream`` or ``alerts``, does not run.
+    """
+    pids = {one.component: one.pid for one in status(settings) if one.pid is not None}
+    if needed and needed not in pids:
+        raise ComponentMissing(_NOT_RUNNING[needed])
+    return pids
+
+
+def refuse_stream(settings: Settings) -> None:
+    """Make sure that the stack's stream does not run.
+
+    Raises:
+        UsageProblem: when it does.
+    """
+    if "stream" in stack_pids(settings):
+        raise UsageProblem("the stream runs; `finlake down`, then `finlake up` without it")
+
+
+def start(
+    settings: Settings, module: str, *words: str, stdout: int = subprocess.PIPE
+) -> subprocess.Popen[str]:
+    """Start a module of this project with these words, in a process of its own."""
+    return subprocess.Popen(
+        [sys.executable, "-m", module, *words],
+        stdin=subprocess.DEVNULL,
+        stdout=stdout,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=environment(
+            FINLAKE_HOME=str(settings.home), FINLAKE_SPARK_MASTER=settings.spark_master
+        ),
+    )
+
+
+def end(process: subprocess.Popen[str], name: str) -> str:
+    """Wait for the end of a process; what it printed.
+
+    Raises:
+        FinlakeError: when it failed; with its name and its last words.
+    """
+    printed, said = process.communicate()
+    if process.returncode:
+        last = said.strip().splitlines()[-1:] or ["it said nothing"]
+        raise FinlakeError(f"{name} failed: {last[0][:300]}")
+    return printed
 
 
 def thread_seconds(pid: int) -> dict[tuple[int, int], float]:

@@ -13,10 +13,18 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 
-from batch_jobs.bench.chain import APPLIED, refuse_stream, running_stream, wait_until_quiet
+from batch_jobs.bench.chain import running_stream, wait_until_quiet
 from batch_jobs.bench.figures import Figure, Figures
-from batch_jobs.bench.processes import Watch, stack_pids, thread_seconds
+from batch_jobs.bench.processes import (
+    Watch,
+    refuse_stream,
+    stack_figures,
+    stack_pids,
+    thread_seconds,
+)
 from batch_jobs.bench.throughput import (
+    all_applied,
+    applied,
     commit_changes,
     records_in_kafka,
     run_once,
@@ -28,7 +36,6 @@ from finlake.errors import FinlakeError
 from infra.lake.query import Query
 from infra.settings import Settings
 from infra.stack.cluster import cluster
-from infra.stack.control import status
 
 __all__ = ["scale"]
 
@@ -56,16 +63,8 @@ def scale(
     run_once(settings)
     backlog = changes + settings.stream_max_offsets
     for turn, count in enumerate(workers):
-        params: dict[str, float | int | str] = {
-            "workers": count,
-            "changes": changes,
-            "partitions": settings.topic_partitions,
-            "seed": seed,
-            "source": settings.source_flavour,
-            "lake": settings.lake.partition(":")[0],
-        }
-        components = {one.component: one.version for one in status(settings)}
-        figures = Figures("scale", params, components)
+        params = {"workers": count, "changes": changes, "partitions": settings.topic_partitions}
+        figures = stack_figures(settings, "scale", {**params, "seed": seed})
         said(f"{count} workers: capturing {backlog:,} changes")
         yield from _capture(settings, backlog, seed + turn * backlog * 2, figures)
         said(f"{count} workers: streaming them")
@@ -103,9 +102,8 @@ def _stream(
     settings: Settings, pids: Mapping[str, int], began: float, figures: Figures
 ) -> Iterator[Figure]:
     """Let the stream apply it, and then wait."""
-    lake, since = Query(settings), int(began * 1e6)
-    deadline = time.monotonic() + _PATIENCE_S
-    while not (first := lake.query(APPLIED, [since]).to_pylist()[0])["events"]:
+    lake, deadline = Query(settings), time.monotonic() + _PATIENCE_S
+    while not (first := applied(lake, began)).events:
         if time.monotonic() > deadline:
             raise FinlakeError("the stream found no changes; see `finlake connectors status`")
         time.sleep(0.2)
@@ -113,11 +111,11 @@ def _stream(
     spent = _Spent(pids)
     with Watch(pids) as busy:
         wait_until_quiet(settings, began)
-    last = lake.query(APPLIED, [since]).to_pylist()[0]
-    events = float(last["events"] - first["events"])
+    last = all_applied(settings, began)
+    events = last.events - first.events
     if not events:
         raise FinlakeError("one batch took it all; let --changes be more")
-    yield figures.of("stream.rate", events / (last["ended"] - first["ended"]), "changes/s")
+    yield figures.of("stream.rate", events / (last.ended - first.ended), "changes/s")
     yield from spent.figures(figures, "stream", events, busy)
     with Watch(pids) as idle:
         time.sleep(_IDLE_S)

@@ -7,27 +7,35 @@ and what the stream took.
 
 from __future__ import annotations
 
-import os
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 from confluent_kafka import Consumer, KafkaException, TopicPartition
 
 from batch_jobs import traffic
-from batch_jobs.bench.figures import Figure, Figures
-from batch_jobs.bench.processes import Watch, stack_pids
+from batch_jobs.bench.figures import Figure
+from batch_jobs.bench.processes import (
+    Watch,
+    end,
+    refuse_stream,
+    stack_figures,
+    stack_pids,
+    start,
+)
 from connectors.config import table_topic
-from finlake.errors import ComponentMissing, FinlakeError, UsageProblem
+from finlake.errors import FinlakeError
+from infra.kafka import kafka_missing
 from infra.lake.query import Query
 from infra.security import kafka_options
 from infra.settings import Settings
-from infra.stack.control import status
 from lakehouse_schemas import contracts
 
 __all__ = [
+    "all_applied",
+    "applied",
     "commit_changes",
     "end_once",
     "lake_bytes",
@@ -43,10 +51,23 @@ _MOST_RATE = 20_000.0
 _PATIENCE_S = 120.0  # while it has not sent what is known to come
 _STILL_S = 3.0  # Debezium is done when nothing new has come for so long
 
-_DONE = """
-SELECT sum(events), epoch(max(started_at + to_microseconds(CAST(duration_ms * 1000 AS BIGINT)))
-    - min(started_at))
+_APPLIED = """
+SELECT coalesce(sum(events), 0) AS events, epoch(min(started_at)) AS began,
+    epoch(max(started_at + to_microseconds(CAST(duration_ms * 1000 AS BIGINT)))) AS ended
 FROM gold.pipeline_batches WHERE started_at >= make_timestamptz(?) AND events > 0"""
+
+
+class Applied(NamedTuple):
+    """What the stream has applied: changes, and from when to when, seconds since 1970."""
+
+    events: float
+    began: float
+    ended: float
+
+    @property
+    def seconds(self) -> float:
+        """How long it took."""
+        return self.ended - self.began
 
 
 def throughput(
@@ -59,10 +80,8 @@ def throughput(
         ComponentMissing: when Kafka or the source is not there.
         FinlakeError: when the stream fails.
     """
-    components = {one.component: one.version for one in status(settings)}
+    refuse_stream(settings)
     pids = stack_pids(settings)
-    if "stream" in pids:
-        raise UsageProblem("the stream runs; `finlake down`, then `finlake up` without it")
     said("applying what is in Kafka already")
     run_once(settings)
     said(f"committing a backlog of {changes:,} changes")
@@ -72,27 +91,19 @@ def throughput(
         committed_s = time.monotonic() - began
         records, captured_s = wait_for_kafka(settings, before, began)
     said(f"streaming {records:,} records")
-    size, start = lake_bytes(settings), int(time.time() * 1e6)
+    size, since = lake_bytes(settings), time.time()
     process = start_once(settings)
     with Watch({**pids, "stream": process.pid}) as streamed:
         end_once(process)
-    events, busy_s = (column.to_pylist()[0] for column in Query(settings).query(_DONE, [start]))
-    if not events:
-        raise FinlakeError("the stream found no changes; see `finlake connectors status`")
-    params: dict[str, float | int | str] = {
-        "changes": int(committed),
-        "seed": seed,
-        "source": settings.source_flavour,
-        "lake": settings.lake.partition(":")[0],
-    }
-    figures = Figures("throughput", params, components)
-    million = float(events) / 1e6
+    done = all_applied(settings, since)
+    figures = stack_figures(settings, "throughput", {"changes": int(committed), "seed": seed})
+    million = done.events / 1e6
     yield figures.of("commit.rate", committed / committed_s, "changes/s")
     yield figures.of("capture.rate", records / captured_s, "records/s")
     for name in sorted(pids):
         yield figures.of(f"capture.cpu.{name}", captured.spent(name)[0] / million, "s/million")
-    yield figures.of("stream.rate", float(events) / busy_s, "changes/s")
-    yield figures.of("stream.seconds", busy_s, "s")
+    yield figures.of("stream.rate", done.events / done.seconds, "changes/s")
+    yield figures.of("stream.seconds", done.seconds, "s")
     cpu, written = streamed.spent("stream")
     yield figures.of("stream.cpu", cpu / million, "s/million")
     yield figures.of("stream.disk_written", written / 2**20 / million, "MiB/million")
@@ -125,10 +136,7 @@ def records_in_kafka(settings: Settings) -> int:
             for partition in known[topic].partitions
         )
     except KafkaException as error:
-        raise ComponentMissing(
-            f"Kafka at {settings.kafka_bootstrap} does not answer ({error.args[0].str()}); "
-            "start it with `finlake up`"
-        ) from None
+        raise kafka_missing(settings, error) from None
     finally:
         consumer.close()
 
@@ -155,6 +163,24 @@ def wait_for_kafka(
     return last - before, at - began
 
 
+def applied(lake: Query, since: float) -> Applied:
+    """What the stream has applied in batches that began then, seconds since 1970, or later."""
+    row = lake.query(_APPLIED, [int(since * 1e6)]).to_pylist()[0]
+    return Applied(float(row["events"]), row["began"] or since, row["ended"] or since)
+
+
+def all_applied(settings: Settings, since: float) -> Applied:
+    """The same once it is done.
+
+    Raises:
+        FinlakeError: when it has applied nothing.
+    """
+    found = applied(Query(settings), since)
+    if not found.events:
+        raise FinlakeError("the stream found no changes; see `finlake connectors status`")
+    return found
+
+
 def run_once(settings: Settings) -> None:
     """Let the stream apply what is in Kafka."""
     end_once(start_once(settings))
@@ -167,21 +193,7 @@ def start_once(settings: Settings) -> subprocess.Popen[str]:
 
 def start_stream(settings: Settings, *words: str) -> subprocess.Popen[str]:
     """Start ``finlake stream`` in a process of its own."""
-    root = str(Path(__file__).parents[2])
-    path = os.pathsep.join(filter(None, [root, os.environ.get("PYTHONPATH", "")]))
-    return subprocess.Popen(
-        [sys.executable, "-m", "finlake", "stream", *words],
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        text=True,
-        env={
-            **os.environ,
-            "PYTHONPATH": path,
-            "FINLAKE_HOME": str(settings.home),
-            "FINLAKE_SPARK_MASTER": settings.spark_master,
-        },
-    )
+    return start(settings, "finlake", "stream", *words, stdout=subprocess.DEVNULL)
 
 
 def end_once(process: subprocess.Popen[str]) -> None:
@@ -190,10 +202,7 @@ def end_once(process: subprocess.Popen[str]) -> None:
     Raises:
         FinlakeError: when it failed; with its last words.
     """
-    _, said = process.communicate()
-    if process.returncode:
-        last = said.strip().splitlines()[-1:] or ["it said nothing"]
-        raise FinlakeError(f"finlake stream --once failed: {last[0][:300]}")
+    end(process, "finlake stream --once")
 
 
 def lake_bytes(settings: Settings) -> int | None:

@@ -3,20 +3,15 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 import threading
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 from batch_jobs import traffic
 from batch_jobs.bench.figures import Figure, Figures
-from batch_jobs.bench.processes import Watch, stack_pids
+from batch_jobs.bench.processes import Watch, stack_pids, stack_versions, start
 from batch_jobs.traffic.simulation import Mix
-from finlake.errors import ComponentMissing, FinlakeError
+from finlake.errors import FinlakeError
 from infra.settings import Settings
-from infra.stack.control import status
 
 __all__ = ["watching"]
 
@@ -37,12 +32,7 @@ def watching(
         ComponentMissing: when the stack or the stream does not run.
         FinlakeError: when the proof ends by itself.
     """
-    components = {one.component: one.version for one in status(settings)}
-    pids = stack_pids(settings)
-    if "stream" not in pids:
-        raise ComponentMissing(
-            "the stream does not run in this stack; start it with `finlake up --with stream`"
-        )
+    pids = stack_pids(settings, "stream")
     params: dict[str, float | int | str] = {
         "rate": rate,
         "seconds": seconds,
@@ -50,8 +40,9 @@ def watching(
         "seed": seed,
         "source": settings.source_flavour,
     }
-    figures = Figures("verify", params, components)
-    process = _start(settings, every)
+    figures = Figures("verify", params, stack_versions(settings))
+    words = ["verify", "--watch", "--every", str(every), "--json", "--port", "0"]
+    process = start(settings, "finlake", *words)
     lines: list[str] = []
     reading = threading.Thread(target=lambda: lines.extend(process.stdout or ()), daemon=True)
     reading.start()
@@ -80,17 +71,3 @@ def watching(
     yield figures.of("changed_keys", sum(one["changed_keys"] for one in rest), "keys")
     yield figures.of("unequal_rounds", sum(not one["equal"] for one in rest), "rounds")
     yield from watch.figures(figures)
-
-
-def _start(settings: Settings, every: float) -> subprocess.Popen[str]:
-    root = str(Path(__file__).parents[2])
-    path = os.pathsep.join(filter(None, [root, os.environ.get("PYTHONPATH", "")]))
-    words = ["verify", "--watch", "--every", str(every), "--json", "--port", "0"]
-    return subprocess.Popen(
-        [sys.executable, "-m", "finlake", *words],
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        env={**os.environ, "PYTHONPATH": path, "FINLAKE_HOME": str(settings.home)},
-    )

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import fields
 from itertools import groupby
 
 import pyarrow as pa
 
 from batch_jobs.verify.engine import Engine
-from infra.settings import Settings
 from lakehouse_schemas import contracts
 from stream_jobs.transforms.places import is_abroad
 from stream_jobs.transforms.rules import SEVERITY, Rules, Use, evaluate
 
-__all__ = ["expected_alerts", "rules_of"]
+__all__ = ["expected_alerts"]
 
 # Cents as whole numbers: the product of a decimal would go through its own precision.
 _USES = """
@@ -27,11 +25,6 @@ SELECT f.transaction_id || ':' || f.rule AS alert_id, f.transaction_id, f.rule, 
     f.reason, b.ts AS transaction_ts, b.client_id AS user_id, b.card_id, b.merchant_id,
     b.merchant_city, b.merchant_state, b.mcc, b.amount
 FROM found f JOIN booked b ON b.id = f.transaction_id"""
-
-
-def rules_of(settings: Settings) -> Rules:
-    """The thresholds as they are set."""
-    return Rules(**{f.name: getattr(settings, f"rule_{f.name}") for f in fields(Rules)})
 
 
 def expected_alerts(engine: Engine, rules: Rules) -> pa.Table:

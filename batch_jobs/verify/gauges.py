@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import errno
-
-from prometheus_client import CollectorRegistry, Gauge, start_http_server
+from prometheus_client import CollectorRegistry, Gauge
 
 from batch_jobs.verify.parts import CHECKS
 from batch_jobs.verify.watch import Round
@@ -36,18 +34,6 @@ class Gauges:
         )
         self._tables = [c.name for c in contracts.source_tables()]
         self._tables += [check.table for check in CHECKS]
-
-    def serve(self, port: int, host: str, tries: int = 20) -> int:
-        """Answer at the port or the next free one; returns it."""
-        for candidate in range(port, port + tries) if port else (0,):
-            try:
-                server, _ = start_http_server(candidate, addr=host, registry=self.registry)
-            except OSError as error:
-                if error.errno != errno.EADDRINUSE:
-                    raise
-                continue
-            return int(server.server_port)
-        raise OSError(errno.EADDRINUSE, f"no free port in {port}..{port + tries - 1}")
 
     def take(self, found: Round) -> None:
         """Show what a round has found."""

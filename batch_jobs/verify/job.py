@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Collection
 from contextlib import closing
 
-from batch_jobs.verify.alerts import expected_alerts, rules_of
+from batch_jobs.verify.alerts import expected_alerts
 from batch_jobs.verify.conservation import conservation
 from batch_jobs.verify.engine import dataset, open_engine
 from batch_jobs.verify.gold import ADDITIVE, KEYED, VIEWS, compare_additive, compare_keyed
@@ -17,6 +17,7 @@ from finlake.errors import ComponentMissing, UsageProblem
 from infra.lake.tables import Lake
 from infra.settings import Settings
 from lakehouse_schemas import contracts
+from stream_jobs.transforms.rules import Rules
 
 __all__ = ["check", "verify"]
 
@@ -92,7 +93,7 @@ def check(settings: Settings, lake: Lake, source: Source, wanted: Collection[str
             if f"gold.{name}" not in wanted:
                 continue
             if name == "fraud_alerts":
-                engine.show("expected_alerts", expected_alerts(engine, rules_of(settings)))
+                engine.show("expected_alerts", expected_alerts(engine, Rules.of(settings)))
             judge = compare_additive if name in ADDITIVE else compare_keyed
             gold.append(judge(engine, name))
         return Report(tuple[SourceCheck, ...](found), tuple(gold), conservation(engine))

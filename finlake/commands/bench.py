@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from itertools import groupby
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
@@ -13,47 +13,46 @@ if TYPE_CHECKING:
 
 __all__ = ["bench"]
 
-
-class _Rates(click.ParamType[tuple[float, ...]]):
-    name = "rates"
-
-    def convert(
-        self, value: object, param: click.Parameter | None, ctx: click.Context | None
-    ) -> tuple[float, ...]:
-        try:
-            rates = tuple(float(part) for part in str(value).split(","))
-        except ValueError:
-            rates = ()
-        if not rates or min(rates) < 1:
-            self.fail(f"{value!r} is no list of rates such as 100,1000", param, ctx)
-        return rates
+_Command = TypeVar("_Command", bound=Callable[..., Any])
+_Number = TypeVar("_Number", bound=float)
 
 
-class _Numbers(click.ParamType[tuple[int, ...]]):
-    name = "numbers"
+class _Several(click.ParamType[tuple[_Number, ...]]):
+    """Numbers with commas between them."""
+
+    def __init__(self, name: str, kind: Callable[[str], _Number], least: int, example: str) -> None:
+        self.name = name
+        self._kind = kind
+        self._least = least
+        self._example = example
 
     def convert(
         self, value: object, param: click.Parameter | None, ctx: click.Context | None
-    ) -> tuple[int, ...]:
+    ) -> tuple[_Number, ...]:
         try:
-            numbers = tuple(int(part) for part in str(value).split(","))
+            numbers = tuple(self._kind(part) for part in str(value).split(","))
         except ValueError:
             numbers = ()
-        if not numbers or min(numbers) < 1000:
-            self.fail(f"{value!r} is no list of numbers such as 1000000,10000000", param, ctx)
+        if not numbers or min(numbers) < self._least:
+            self.fail(f"{value!r} is no list of {self.name} such as {self._example}", param, ctx)
         return numbers
 
 
-class _Workers(click.ParamType[tuple[int, ...]]):
-    name = "workers"
+_seed = click.option("--seed", type=int, default=1, show_default=True, help="Seed of the traffic.")
+_json = click.option("--json", "as_json", is_flag=True, help="Print one JSON object a line.")
 
-    def convert(
-        self, value: object, param: click.Parameter | None, ctx: click.Context | None
-    ) -> tuple[int, ...]:
-        parts = str(value).split(",")
-        if not all(part.strip().isdecimal() for part in parts):
-            self.fail(f"{value!r} is no list of numbers such as 0,1,2", param, ctx)
-        return tuple(int(part) for part in parts)
+
+def _rates(default: str) -> Callable[[_Command], _Command]:
+    return click.option(
+        "--rate", "rates", type=_Several("rates", float, 1, "100,1000"), default=default,
+        show_default=True, metavar="R[,R...]", help="Changes a second, one run for each.",
+    )  # fmt: skip
+
+
+def _seconds(default: int, words: str = "Length of each.") -> Callable[[_Command], _Command]:
+    return click.option(
+        "--seconds", type=click.FloatRange(min=1), default=default, show_default=True, help=words
+    )
 
 
 @click.group()
@@ -67,19 +66,10 @@ def bench() -> None:
 
 
 @bench.command()
-@click.option(
-    "--rate", "rates", type=_Rates(), default="100,1000,5000", show_default=True,
-    metavar="R[,R...]", help="Changes a second, one run for each.",
-)  # fmt: skip
-@click.option(
-    "--seconds",
-    type=click.FloatRange(min=1),
-    default=180,
-    show_default=True,
-    help="Length of each.",
-)
-@click.option("--seed", type=int, default=1, show_default=True, help="Seed of the traffic.")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object a line.")
+@_rates("100,1000,5000")
+@_seconds(180)
+@_seed
+@_json
 def freshness(rates: tuple[float, ...], seconds: float, seed: int, as_json: bool) -> None:
     """From COMMIT in the source to visible in gold, under live traffic; the stream has to run.
 
@@ -88,11 +78,8 @@ def freshness(rates: tuple[float, ...], seconds: float, seed: int, as_json: bool
       finlake bench freshness --rate 100,1000 --seconds 180 --json
     """
     from batch_jobs.bench import freshness as measure
-    from infra.settings import load_settings
 
-    settings = load_settings()
-    for number, rate in enumerate(rates):
-        _print(measure(settings, rate, seconds, seed + number, _said), as_json)
+    _print_each(measure, rates, seconds, seed, as_json)
 
 
 @bench.command()
@@ -108,8 +95,8 @@ def freshness(rates: tuple[float, ...], seconds: float, seed: int, as_json: bool
     "--live", is_flag=True,
     help="The stream runs while Debezium captures what was committed while it was down.",
 )  # fmt: skip
-@click.option("--seed", type=int, default=1, show_default=True, help="Seed of the traffic.")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object a line.")
+@_seed
+@_json
 def throughput(changes: int, snapshot: int | None, live: bool, seed: int, as_json: bool) -> None:
     """Changes a second that the stream catches up with; it must not run before.
 
@@ -136,19 +123,10 @@ def throughput(changes: int, snapshot: int | None, live: bool, seed: int, as_jso
 
 
 @bench.command()
-@click.option(
-    "--rate", "rates", type=_Rates(), default="500", show_default=True, metavar="R[,R...]",
-    help="Changes a second, one run for each.",
-)  # fmt: skip
-@click.option(
-    "--seconds",
-    type=click.FloatRange(min=1),
-    default=60,
-    show_default=True,
-    help="Length of each.",
-)
-@click.option("--seed", type=int, default=1, show_default=True, help="Seed of the traffic.")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object a line.")
+@_rates("500")
+@_seconds(60)
+@_seed
+@_json
 def alerts(rates: tuple[float, ...], seconds: float, seed: int, as_json: bool) -> None:
     """From COMMIT in the source to the alert on its topic, under live traffic, leg by leg.
 
@@ -157,11 +135,8 @@ def alerts(rates: tuple[float, ...], seconds: float, seed: int, as_json: bool) -
       finlake bench alerts --rate 500 --seconds 60 --json
     """
     from batch_jobs.bench import alerts as measure
-    from infra.settings import load_settings
 
-    settings = load_settings()
-    for number, rate in enumerate(rates):
-        _print(measure(settings, rate, seconds, seed + number, _said), as_json)
+    _print_each(measure, rates, seconds, seed, as_json)
 
 
 @bench.command("query")
@@ -173,7 +148,7 @@ def alerts(rates: tuple[float, ...], seconds: float, seed: int, as_json: bool) -
     "--runs", type=click.IntRange(min=2), default=20, show_default=True,
     help="Warm runs of each statement.",
 )  # fmt: skip
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object a line.")
+@_json
 def query_(transactions: int, runs: int, as_json: bool) -> None:
     """Every statement of the dashboard over a large lake of its own; no stack is needed.
 
@@ -189,8 +164,9 @@ def query_(transactions: int, runs: int, as_json: bool) -> None:
 
 @bench.command()
 @click.option(
-    "--rows", type=_Numbers(), default="1000000,10000000,50000000", show_default=True,
-    metavar="N[,N...]", help="Transactions in the lake, one run for each.",
+    "--rows", type=_Several("numbers", int, 1000, "1000000,10000000"),
+    default="1000000,10000000,50000000", show_default=True, metavar="N[,N...]",
+    help="Transactions in the lake, one run for each.",
 )  # fmt: skip
 @click.option(
     "--batches", type=click.IntRange(min=1), default=300, show_default=True,
@@ -201,7 +177,7 @@ def query_(transactions: int, runs: int, as_json: bool) -> None:
     help="Changes in a batch.",
 )  # fmt: skip
 @click.option("--seed", type=int, default=1, show_default=True, help="Seed of set and traffic.")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object a line.")
+@_json
 def growth(rows: tuple[int, ...], batches: int, changes: int, seed: int, as_json: bool) -> None:
     """The same traffic over tables of different size, in lakes of its own; no stack is needed.
 
@@ -217,15 +193,15 @@ def growth(rows: tuple[int, ...], batches: int, changes: int, seed: int, as_json
 
 @bench.command()
 @click.option(
-    "--workers", type=_Workers(), default="0,1,2", show_default=True, metavar="N[,N...]",
-    help="Spark workers of one core each, one run for each; 0 is without a cluster.",
+    "--workers", type=_Several("numbers", int, 0, "0,1,2"), default="0,1,2", show_default=True,
+    metavar="N[,N...]", help="Spark workers of one core each, one run for each; 0 has no cluster.",
 )  # fmt: skip
 @click.option(
     "--changes", type=click.IntRange(min=1000), default=100_000, show_default=True,
     help="Changes that count; a batch more warms up.",
 )  # fmt: skip
-@click.option("--seed", type=int, default=1, show_default=True, help="Seed of the traffic.")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object a line.")
+@_seed
+@_json
 def scale(workers: tuple[int, ...], changes: int, seed: int, as_json: bool) -> None:
     """What a change costs in each process, on Spark clusters of different size, made here.
 
@@ -244,15 +220,13 @@ def scale(workers: tuple[int, ...], changes: int, seed: int, as_json: bool) -> N
     "--rate", type=click.FloatRange(min=1), default=1000, show_default=True,
     help="Changes a second.",
 )  # fmt: skip
-@click.option(
-    "--seconds", type=click.FloatRange(min=1), default=180, show_default=True, help="Length."
-)
+@_seconds(180, "Length.")
 @click.option(
     "--every", type=click.FloatRange(min=0.1), default=15, show_default=True,
     help="Seconds between two rounds.",
 )  # fmt: skip
-@click.option("--seed", type=int, default=1, show_default=True, help="Seed of the traffic.")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object a line.")
+@_seed
+@_json
 def verify_(rate: float, seconds: float, every: float, seed: int, as_json: bool) -> None:
     """What `finlake verify --watch` costs under live traffic; the stream has to run.
 
@@ -268,6 +242,20 @@ def verify_(rate: float, seconds: float, every: float, seed: int, as_json: bool)
 
 def _said(text: str) -> None:
     click.echo(f"finlake bench: {text}", err=True)
+
+
+def _print_each(
+    measure: Callable[..., Iterable[Figure]],
+    rates: tuple[float, ...],
+    seconds: float,
+    seed: int,
+    as_json: bool,
+) -> None:
+    from infra.settings import load_settings
+
+    settings = load_settings()
+    for number, rate in enumerate(rates):
+        _print(measure(settings, rate, seconds, seed + number, _said), as_json)
 
 
 def _print(figures: Iterable[Figure], as_json: bool) -> None:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from connectors.topics import Topic, TopicState
     from infra.settings import Settings
 
-__all__ = ["commands", "connectors", "topics"]
+__all__ = ["connectors", "topics"]
 
 
 @click.group()
@@ -266,6 +266,3 @@ def _show(found: CaptureStatus) -> None:
         click.echo(f"  {connector.failure}")
     elif connector.state == "ABSENT":
         click.echo("  `finlake connectors apply` creates it")
-
-
-commands = [connectors, topics]

@@ -106,12 +106,13 @@ def _watch(as_json: bool, every: float, fail: bool, port: int) -> None:
     from batch_jobs.verify import Watcher
     from batch_jobs.verify.gauges import Gauges
     from finlake.errors import ComponentMissing, FinlakeError
+    from infra.metrics import serve
     from infra.settings import load_settings
 
     settings = load_settings()
     gauges = Gauges()
     with closing(Watcher(settings)) as watcher:
-        served = gauges.serve(port, settings.listen_host)
+        served = serve(gauges.registry, port, settings.listen_host)
         click.echo(
             f"finlake verify: metrics on http://{settings.advertised_host}:{served}/metrics",
             err=True,

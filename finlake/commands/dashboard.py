@@ -12,7 +12,7 @@ import click
 
 from finlake.errors import ComponentMissing, UsageProblem
 
-__all__ = ["command", "dashboard", "environment", "next_free"]
+__all__ = ["command", "dashboard", "next_free"]
 
 _ROOT = Path(__file__).parents[2]
 _HOST = "127.0.0.1"
@@ -31,6 +31,7 @@ def dashboard(port: int | None) -> None:
     Example:
       finlake dashboard --port 8600
     """
+    from infra.environment import environment
     from infra.settings import load_settings
     from infra.stack.ports import is_free
 
@@ -54,12 +55,6 @@ def command(port: int) -> list[str]:
     """The command line that serves the dashboard on 127.0.0.1 at that port."""
     app = _ROOT / "dashboard" / "app.py"
     return [sys.executable, "-m", "streamlit", "run", str(app), "--server.port", str(port)]
-
-
-def environment() -> dict[str, str]:
-    """This process's environment, with the packages beside ``dashboard`` importable."""
-    paths = [str(_ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
-    return {**os.environ, "PYTHONPATH": os.pathsep.join(paths)}
 
 
 def next_free(port: int) -> int:

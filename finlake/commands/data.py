@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import signal
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -15,10 +14,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from finlake.commands.progress import bar
+from finlake.commands.stack import on_signals
+
 if TYPE_CHECKING:
     from batch_jobs.traffic import Mix, Summary
 
-__all__ = ["commands", "generate", "load", "traffic"]
+__all__ = ["generate", "load", "traffic"]
 
 _JSON = click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
 
@@ -53,7 +55,7 @@ def load(folder: Path, max_rejects: int, restart: bool, as_json: bool) -> None:
     from batch_jobs.load.files import LABELS
     from infra.settings import load_settings
 
-    with _told("load"), _bar() as watch:
+    with _told("load"), bar() as watch:
         reports = run(
             load_settings(), folder, max_rejects=max_rejects, restart=restart, watch=watch
         )
@@ -138,7 +140,7 @@ def generate(
 
     plan = Plan(transactions, seed, start.date(), end.date(), users or 0)
     began = perf_counter()
-    with _told("generate"), _bar() as watch:
+    with _told("generate"), bar() as watch:
         if out is None:
             rows = fill_source(load_settings(), plan, watch=watch)
         else:
@@ -222,9 +224,6 @@ def traffic(rate: float, seconds: float, seed: int, mix: str, as_json: bool) -> 
     )
 
 
-commands = [load, generate, traffic]
-
-
 def _mix(text: str) -> Mix:
     from batch_jobs.traffic import Mix
 
@@ -253,32 +252,6 @@ def _told(name: str) -> Iterator[None]:
         if stopped.args:
             click.echo(f"finlake {name}: {stopped}", err=True)
         raise
-
-
-@contextmanager
-def _bar() -> Iterator[Callable[[str, int, int], None]]:
-    """A progress bar on a terminal; nothing elsewhere."""
-    from rich.console import Console
-    from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
-
-    tasks: dict[str, TaskID] = {}
-    progress = Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        TextColumn("{task.percentage:>3.0f} %"),
-        TimeRemainingColumn(),
-        console=Console(stderr=True),
-        disable=not sys.stderr.isatty(),
-        transient=True,
-    )
-
-    def watch(what: str, done: int, of: int) -> None:
-        if what not in tasks:
-            tasks[what] = progress.add_task(what)
-        progress.update(tasks[what], completed=done, total=of)
-
-    with progress:
-        yield watch
 
 
 @contextmanager
@@ -311,12 +284,5 @@ def _status_line() -> Iterator[Callable[[Summary], None]]:
 def _stop_event() -> Iterator[Event]:
     """An event that Ctrl-C or a termination sets, so that the last commit is whole."""
     stop = Event()
-    old = {
-        number: signal.signal(number, lambda *_: stop.set())
-        for number in (signal.SIGINT, signal.SIGTERM)
-    }
-    try:
+    with on_signals(lambda *_: stop.set()):
         yield stop
-    finally:
-        for number, handler in old.items():
-            signal.signal(number, handler)

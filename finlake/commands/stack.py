@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -14,7 +14,7 @@ import click
 if TYPE_CHECKING:
     from infra.stack.supervisor import Report
 
-__all__ = ["commands", "doctor", "down", "logs", "status", "stop_on_signals", "tell", "up"]
+__all__ = ["doctor", "down", "logs", "on_signals", "status", "stop_on_signals", "tell", "up"]
 
 
 @click.command()
@@ -53,6 +53,17 @@ def up(extras: str, no_connector: bool, foreground: bool) -> None:
 
 
 @contextmanager
+def on_signals(handler: Callable[..., None]) -> Iterator[None]:
+    """Have Ctrl-C and SIGTERM call this, for as long as it lasts."""
+    old = {number: signal.signal(number, handler) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, before in old.items():
+            signal.signal(number, before)
+
+
+@contextmanager
 def stop_on_signals() -> Iterator[threading.Event]:
     """Ctrl-C and SIGTERM end what is under way; a second one changes nothing any more.
 
@@ -65,12 +76,8 @@ def stop_on_signals() -> Iterator[threading.Event]:
             told.set()
             raise KeyboardInterrupt
 
-    old = {number: signal.signal(number, interrupt) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
+    with on_signals(interrupt):
         yield told
-    finally:
-        for number, handler in old.items():
-            signal.signal(number, handler)
 
 
 def tell(report: Report) -> None:
@@ -188,6 +195,3 @@ def doctor() -> None:
             missing.append(finding.what)
     if missing:
         raise ComponentMissing(f"{', '.join(missing)} missing; the lines above say what to do")
-
-
-commands = [up, down, status, logs, doctor]

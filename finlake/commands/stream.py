@@ -1,16 +1,17 @@
-"""``finlake stream``."""
+"""``finlake stream`` and ``finlake alerts``."""
 
 from __future__ import annotations
 
 import logging
 import os
 import sys
+from collections.abc import Callable
 
 import click
 
 from finlake.errors import FinlakeError
 
-__all__ = ["commands", "stream"]
+__all__ = ["alerts", "stream"]
 
 
 @click.command()
@@ -32,15 +33,36 @@ def stream(once: bool, resume: tuple[str, ...]) -> None:
     from infra.settings import load_settings
     from stream_jobs.job import run
 
+    logging.getLogger("py4j").setLevel(logging.WARNING)
+    _run("stream", lambda: run(load_settings(), once, resume))
+
+
+@click.command()
+def alerts() -> None:
+    """Publish alerts on the topic finance.alerts as the changes come, until it is stopped.
+
+    Runs beside `finlake stream`, which writes the same alerts to gold.fraud_alerts a batch later.
+
+    \b
+    Example:
+      finlake alerts
+    """
+    from infra.settings import load_settings
+    from stream_jobs.live.service import run
+
+    _run("alerts", lambda: run(load_settings()))
+
+
+def _run(name: str, job: Callable[[], None]) -> None:
+    """Run a job that logs until it ends, and leave with its exit code."""
     logging.basicConfig(
         level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
     )
-    logging.getLogger("py4j").setLevel(logging.WARNING)
     code = 0
     try:
-        run(load_settings(), once, resume)
+        job()
     except FinlakeError as error:
-        click.echo(f"finlake stream: {error}", err=True)
+        click.echo(f"finlake {name}: {error}", err=True)
         code = error.exit_code
     # Threads of the Java gateway outlive the interpreter's end, and native libraries complain of
     # it at length; everything is written and closed here, so leave without that end.
@@ -48,6 +70,3 @@ def stream(once: bool, resume: tuple[str, ...]) -> None:
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(code)
-
-
-commands = [stream]

@@ -12,6 +12,7 @@ unless it took away a file that this one is about to replace.
 
 from __future__ import annotations
 
+import contextlib
 import io
 import time
 import uuid
@@ -38,7 +39,6 @@ Batch = tuple[str, int]
 """Application and its micro-batch."""
 
 _TRIES = 20
-_CHECKPOINT_EVERY: Final = 100
 _TIME: Final = "date"
 _SMALL: Final = 4_096  # rows of a file that is likely to be written again soon
 _PREFIX: Final = 32  # characters of a text in the statistics
@@ -214,7 +214,7 @@ class DeltaLog:
                 f"{self.contract.full_name}: other writers were faster {_TRIES} times; "
                 "stop them, the stream is the only one that writes this table"
             )
-        self.version = max(self.version, version)
+        self.version = version
         now = time.time()
         for file in gone:
             self.files.pop(file.path, None)
@@ -230,10 +230,8 @@ class DeltaLog:
         """
         paths, self._pending = self._pending, []
         for path in paths:
-            try:
-                obstore.delete(self._store, path)
-            except (BaseError, OSError):
-                continue  # the next sweep finds it
+            with contextlib.suppress(BaseError, OSError):  # the next sweep finds it
+                self.delete([path])
 
     def delete(self, paths: Sequence[str]) -> None:
         """Delete files that no version in use needs; one that is gone already is no fault."""
@@ -241,10 +239,8 @@ class DeltaLog:
             obstore.delete(self._store, list(paths))
         except FileNotFoundError:
             for path in paths:
-                try:
+                with contextlib.suppress(FileNotFoundError):
                     obstore.delete(self._store, path)
-                except FileNotFoundError:
-                    continue
 
     def _is_mine(self, version: int, body: bytes) -> bool:
         try:

@@ -18,9 +18,10 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
+from infra.settings import Settings
 from infra.stack.component import HOST
 
-__all__ = ["authority", "certificate", "make_certificates"]
+__all__ = ["authority", "certificate", "make_certificates", "trusted"]
 
 _COMPONENTS = ("kafka", "source", "minio")
 _VALID = timedelta(days=3650)
@@ -29,6 +30,11 @@ _VALID = timedelta(days=3650)
 def authority(home: Path) -> Path:
     """The authority's certificate, PEM."""
     return home / "tls" / "ca.crt"
+
+
+def trusted(settings: Settings) -> Path | None:
+    """Who signed for the stack's components; None without TLS."""
+    return authority(settings.home) if settings.stack_tls else None
 
 
 def certificate(home: Path, component: str) -> Path:

@@ -15,6 +15,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from finlake.errors import ComponentMissing, UsageProblem
+from infra.environment import environment
 from infra.settings import Settings
 from infra.stack import plan
 from infra.stack.certificates import make_certificates
@@ -106,7 +107,7 @@ def launch(settings: Settings) -> None:
     with home.log("supervisor").open("ab") as log:
         supervisor = subprocess.Popen(
             [sys.executable, "-m", "infra.stack.supervisor", str(home.root)],
-            env={**os.environ, "PYTHONPATH": _python_path()},
+            env=environment(),
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=subprocess.STDOUT,
@@ -126,11 +127,6 @@ def _sweep_unless_starting(settings: Settings) -> None:
         sweep(settings)
         # what the last supervisor knew must not be taken for what the next one says
         Home(settings.home).state_file.unlink(missing_ok=True)
-
-
-def _python_path() -> str:
-    project = str(Path(__file__).parents[2])
-    return os.pathsep.join(filter(None, [project, os.environ.get("PYTHONPATH", "")]))
 
 
 def wait_until_healthy(

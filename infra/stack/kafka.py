@@ -20,12 +20,11 @@ from infra.security import (
     write_connect_secrets,
 )
 from infra.settings import Settings, secret
-from infra.stack.certificates import authority, certificate
+from infra.stack.certificates import authority, certificate, trusted
 from infra.stack.component import CONF, HOST, Component, answers_http, java
 from infra.stack.jars import fetch_jars, jar_paths
 from infra.stack.ports import Wish
 from infra.stack.progress import Progress
-from infra.stack.source import trusted
 
 __all__ = ["Connect", "Kafka"]
 

@@ -11,13 +11,10 @@ from pathlib import Path
 from typing_extensions import override
 
 from finlake.errors import ComponentMissing
-from infra.database.users import APP, CDC, DATABASE, READ, user_statements
-from infra.settings import secret
 from infra.stack.cache import cache_dir, cache_lock
-from infra.stack.component import HOST, Component, answers_mysql
 from infra.stack.jars import fetch_jars
 from infra.stack.progress import Progress
-from infra.stack.source import source_exports, tls_lines, trusted
+from infra.stack.source import SourceServer
 
 __all__ = ["MariaDB"]
 
@@ -70,25 +67,15 @@ _NO_TLS = "skip-ssl"
 _SYSTEM_TABLES = ("system_tables", "performance_tables", "system_tables_data")
 
 
-class MariaDB(Component):
-    """MariaDB 11.4 with the users of the source; its tables are made afterwards."""
+class MariaDB(SourceServer):
+    """MariaDB 11.4 with the users of the source."""
 
-    name = "source"
-    folder = "mariadb"
+    folder = flavour = "mariadb"
 
     @property
     @override
     def version(self) -> str:
         return "MariaDB 11.4.5"
-
-    @property
-    @override
-    def address(self) -> str:
-        return f"{HOST}:{self.ports['source']}/{DATABASE}"
-
-    @override
-    def exports(self) -> dict[str, str]:
-        return source_exports(self.settings, "mariadb", self.address)
 
     @property
     def _base(self) -> Path:
@@ -107,35 +94,19 @@ class MariaDB(Component):
     @override
     def prepare(self) -> None:
         super().prepare()
-        home = self.settings.home
-        statements = [
-            # Nothing of this concerns those who read the binary log.
-            "SET sql_log_bin = 0",
+        self.write_users(
             # those without a password that an installation makes
             "DELETE FROM mysql.global_priv WHERE User = ''",
             "DELETE FROM mysql.global_priv WHERE User = 'root' AND Host != 'localhost'",
             "DELETE FROM mysql.proxies_priv WHERE Host != 'localhost'",
             "FLUSH PRIVILEGES",
-            f"ALTER USER 'root'@'localhost' IDENTIFIED BY '{secret(home, 'source_root_password')}'",
-            *user_statements(
-                "mariadb",
-                {
-                    APP: secret(home, "source_app_password"),
-                    CDC: secret(home, "source_cdc_password"),
-                    READ: secret(home, "source_read_password"),
-                },
-                tls=self.settings.stack_tls,
-            ),
-        ]
-        init = self.data / "init.sql"
-        init.touch(mode=0o600)
-        init.write_text("".join(f"{statement};\n" for statement in statements), encoding="utf-8")
+        )
         user = "user=root" if os.geteuid() == 0 else ""
         config = _CONFIG.format(
             base=self._base,
             data=self.data,
             port=self.ports["source"],
-            tls=tls_lines(self.settings, _NO_TLS),
+            tls=self.tls_lines(_NO_TLS),
             user=user,
         )
         (self.data / "my.cnf").write_text(config, encoding="utf-8")
@@ -181,11 +152,6 @@ class MariaDB(Component):
     @override
     def env(self) -> dict[str, str]:
         return {"LD_LIBRARY_PATH": str(self._base / "libs")}
-
-    @override
-    def is_healthy(self) -> bool:
-        password = secret(self.settings.home, "source_app_password")
-        return answers_mysql(self.ports["source"], APP, password, DATABASE, trusted(self.settings))
 
 
 def _unpack(jar: Path, base: Path) -> None:

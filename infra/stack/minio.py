@@ -14,11 +14,10 @@ from typing_extensions import override
 from finlake.errors import ComponentMissing
 from infra.settings import Settings, secret
 from infra.stack.cache import cache_dir, cache_lock
-from infra.stack.certificates import certificate
+from infra.stack.certificates import certificate, trusted
 from infra.stack.component import HOST, Component, answers_http
 from infra.stack.ports import Wish
 from infra.stack.progress import Progress
-from infra.stack.source import trusted
 
 __all__ = ["MinIO", "check_minio", "make_bucket"]
 

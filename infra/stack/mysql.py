@@ -17,12 +17,9 @@ from pathlib import Path
 from typing_extensions import override
 
 from finlake.errors import ComponentMissing
-from infra.database.users import APP, CDC, DATABASE, READ, user_statements
-from infra.settings import secret
 from infra.stack.cache import cache_dir, cache_lock
-from infra.stack.component import HOST, Component, answers_mysql
 from infra.stack.progress import Progress
-from infra.stack.source import source_exports, tls_lines, trusted
+from infra.stack.source import SourceServer
 
 __all__ = ["MySQL", "check_mysql"]
 
@@ -73,11 +70,10 @@ performance-schema=OFF
 """
 
 
-class MySQL(Component):
-    """MySQL with the users of the source; its tables are made afterwards."""
+class MySQL(SourceServer):
+    """MySQL with the users of the source."""
 
-    name = "source"
-    folder = "mysql"
+    folder = flavour = "mysql"
 
     @property
     @override
@@ -87,15 +83,6 @@ class MySQL(Component):
         ).stdout.split()
         number = said[said.index("Ver") + 1] if "Ver" in said else "of unknown version"
         return f"MySQL {number}"
-
-    @property
-    @override
-    def address(self) -> str:
-        return f"{HOST}:{self.ports['source']}/{DATABASE}"
-
-    @override
-    def exports(self) -> dict[str, str]:
-        return source_exports(self.settings, "mysql", self.address)
 
     @property
     def _root(self) -> Path:
@@ -129,27 +116,14 @@ class MySQL(Component):
     @override
     def prepare(self) -> None:
         super().prepare()
-        home = self.settings.home
-        passwords = {
-            APP: secret(home, "source_app_password"),
-            CDC: secret(home, "source_cdc_password"),
-            READ: secret(home, "source_read_password"),
-        }
-        statements = [
-            "SET sql_log_bin = 0",  # nothing of this concerns those who read the binary log
-            f"ALTER USER 'root'@'localhost' IDENTIFIED BY '{secret(home, 'source_root_password')}'",
-            *user_statements("mysql", passwords, tls=self.settings.stack_tls),
-        ]
-        init = self.data / "init.sql"
-        init.touch(mode=0o600)
-        init.write_text("".join(f"{statement};\n" for statement in statements), encoding="utf-8")
+        self.write_users()
         config = self.data / "my.cnf"
         config.write_text(
             _CONFIG.format(
                 places="" if _on_path() else self._places(),
                 data=self.data,
                 port=self.ports["source"],
-                tls=tls_lines(self.settings),
+                tls=self.tls_lines(),
                 user="user=root" if os.geteuid() == 0 else "",
             ),
             encoding="utf-8",
@@ -177,11 +151,6 @@ class MySQL(Component):
     @override
     def command(self) -> list[str]:
         return [*self._program, f"--defaults-file={self.data / 'my.cnf'}"]
-
-    @override
-    def is_healthy(self) -> bool:
-        password = secret(self.settings.home, "source_app_password")
-        return answers_mysql(self.ports["source"], APP, password, DATABASE, trusted(self.settings))
 
 
 def check_mysql() -> str:

@@ -1,45 +1,77 @@
-"""What the embedded source databases have in common: who may know of them, and their TLS."""
+"""What the embedded source databases have in common: their users, their address and their TLS."""
 
 from __future__ import annotations
 
-from pathlib import Path
+from typing import Literal
 
-from infra.database.users import APP, CDC
-from infra.settings import Settings, secret
-from infra.stack.certificates import authority, certificate
+from typing_extensions import override
 
-__all__ = ["source_exports", "tls_lines", "trusted"]
+from infra.database.users import APP, CDC, DATABASE, READ, user_statements
+from infra.settings import secret
+from infra.stack.certificates import authority, certificate, trusted
+from infra.stack.component import HOST, Component, answers_mysql
 
-
-def source_exports(settings: Settings, flavour: str, address: str) -> dict[str, str]:
-    """What other programs must know of the source."""
-    app = secret(settings.home, "source_app_password")
-    exports = {
-        "FINLAKE_SOURCE_FLAVOUR": flavour,
-        "FINLAKE_SOURCE_URL": f"mysql://{APP}:{app}@{address}",
-        "FINLAKE_SOURCE_CDC_USER": CDC,
-        "FINLAKE_SOURCE_CDC_PASSWORD": secret(settings.home, "source_cdc_password"),
-    }
-    if settings.stack_tls:
-        exports["FINLAKE_SOURCE_URL"] += "?tls=verify"
-        exports["FINLAKE_SOURCE_CA"] = str(authority(settings.home))
-    return exports
+__all__ = ["SourceServer"]
 
 
-def tls_lines(settings: Settings, otherwise: str = "") -> str:
-    """Lines of the server's configuration: nobody is let in over plain TCP."""
-    if not settings.stack_tls:
-        return otherwise
-    own = certificate(settings.home, "source")
-    return (
-        "require-secure-transport=ON\n"
-        "tls-version=TLSv1.2,TLSv1.3\n"
-        f"ssl-ca={authority(settings.home)}\n"
-        f"ssl-cert={own / 'public.crt'}\n"
-        f"ssl-key={own / 'private.key'}"
-    )
+class SourceServer(Component):
+    """A source database; its tables are made afterwards."""
 
+    name = "source"
+    flavour: Literal["mariadb", "mysql"]
 
-def trusted(settings: Settings) -> Path | None:
-    """Who signed for the stack's components; None without TLS."""
-    return authority(settings.home) if settings.stack_tls else None
+    @property
+    @override
+    def address(self) -> str:
+        return f"{HOST}:{self.ports['source']}/{DATABASE}"
+
+    @override
+    def exports(self) -> dict[str, str]:
+        exports = {
+            "FINLAKE_SOURCE_FLAVOUR": self.flavour,
+            "FINLAKE_SOURCE_URL": f"mysql://{APP}:{self._password('app')}@{self.address}",
+            "FINLAKE_SOURCE_CDC_USER": CDC,
+            "FINLAKE_SOURCE_CDC_PASSWORD": self._password("cdc"),
+        }
+        if self.settings.stack_tls:
+            exports["FINLAKE_SOURCE_URL"] += "?tls=verify"
+            exports["FINLAKE_SOURCE_CA"] = str(authority(self.settings.home))
+        return exports
+
+    @override
+    def is_healthy(self) -> bool:
+        return answers_mysql(
+            self.ports["source"], APP, self._password("app"), DATABASE, trusted(self.settings)
+        )
+
+    def write_users(self, *first: str) -> None:
+        """Write ``init.sql``, which makes the users at each start after these statements."""
+        passwords = {
+            user: self._password(whose)
+            for user, whose in ((APP, "app"), (CDC, "cdc"), (READ, "read"))
+        }
+        statements = [
+            "SET sql_log_bin = 0",  # nothing of this concerns those who read the binary log
+            *first,
+            f"ALTER USER 'root'@'localhost' IDENTIFIED BY '{self._password('root')}'",
+            *user_statements(self.flavour, passwords, tls=self.settings.stack_tls),
+        ]
+        init = self.data / "init.sql"
+        init.touch(mode=0o600)
+        init.write_text("".join(f"{statement};\n" for statement in statements), encoding="utf-8")
+
+    def tls_lines(self, otherwise: str = "") -> str:
+        """Lines of the server's configuration: nobody is let in over plain TCP."""
+        if not self.settings.stack_tls:
+            return otherwise
+        own = certificate(self.settings.home, self.name)
+        return (
+            "require-secure-transport=ON\n"
+            "tls-version=TLSv1.2,TLSv1.3\n"
+            f"ssl-ca={authority(self.settings.home)}\n"
+            f"ssl-cert={own / 'public.crt'}\n"
+            f"ssl-key={own / 'private.key'}"
+        )
+
+    def _password(self, whose: str) -> str:
+        return secret(self.settings.home, f"source_{whose}_password")

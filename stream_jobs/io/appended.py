@@ -14,9 +14,9 @@ import pyarrow.compute as pc
 
 from infra.lake.delta_log import Batch, DataFile, DeltaLog
 
-__all__ = ["AppendedTable", "rolled_up"]
+__all__ = ["FULL_ROWS", "AppendedTable", "rolled_up"]
 
-_FULL_ROWS: Final = 131_072
+FULL_ROWS: Final = 131_072
 _JOIN: Final = 8
 
 
@@ -34,8 +34,8 @@ class AppendedTable:
         """Add the rows in one commit."""
         rows = rows.select(self.log.schema.names).cast(self.log.schema)
         files = [
-            self.log.write(rows.slice(start, _FULL_ROWS))
-            for start in range(0, rows.num_rows, _FULL_ROWS)
+            self.log.write(rows.slice(start, FULL_ROWS))
+            for start in range(0, rows.num_rows, FULL_ROWS)
         ]
         self.log.commit("WRITE", files, (), batch)
 
@@ -73,7 +73,7 @@ class AppendedTable:
 
         The small ones first: a file is then rewritten once for each size that it passes.
         """
-        for limit in (_FULL_ROWS // _JOIN**3, _FULL_ROWS // _JOIN**2, _FULL_ROWS // _JOIN):
+        for limit in (FULL_ROWS // _JOIN**3, FULL_ROWS // _JOIN**2, FULL_ROWS // _JOIN):
             run = [file for file in self.log.files.values() if 0 <= file.rows <= limit]
             if len(run) >= _JOIN:
                 return run[:_JOIN]

@@ -48,15 +48,13 @@ class Housekeeping:
     """
 
     def __init__(self, lake: Lake, tables: Tables, history_minutes: int, marker_days: int) -> None:
-        self._lake = lake
         self._tables = tables
-        self._history_s = history_minutes * 60.0
         self._marker_days = marker_days
-        self._contracts = [c for c in contracts.all() if c.layer != "source"]
+        self._contracts = contracts.lake_tables()
         self._rested = dict.fromkeys((c.full_name for c in self._contracts), 0.0)
         self._expired = dict(self._rested)
         self._turn = 0
-        self._sweeper = _Sweeper(lake, self._history_s)
+        self._sweeper = _Sweeper(lake, history_minutes * 60.0)
 
     def start(self) -> None:
         """Start the thread for what does not touch the batches."""

@@ -15,7 +15,6 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
-from datetime import datetime
 from itertools import pairwise
 from typing import Any, Final
 
@@ -24,12 +23,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from infra.lake.delta_log import Batch, DataFile, DeltaLog
-from stream_jobs.shapes import Patch
+from stream_jobs.shapes import Patch, Span
 
-__all__ = ["KeyedTable", "LeafCache", "Span"]
-
-Span = tuple[datetime, datetime]
-"""A span of time, both ends within, UTC."""
+__all__ = ["FULL_ROWS", "KeyedTable", "LeafCache"]
 
 _log = logging.getLogger(__name__)
 LEAF_ROWS: Final = 1_024  # of a file where changes fall
@@ -133,9 +129,13 @@ class KeyedTable:
 
     def live(self) -> pa.Table:
         """Every row of a silver table that is not deleted, read from the lake."""
-        parts = [self.log.read(file) for file in self.log.files.values()]
-        found = [rows.filter(pc.invert(rows.column("_is_deleted"))) for rows in parts]
+        found = [rows.filter(pc.invert(rows.column("_is_deleted"))) for rows in self.parts()]
         return pa.concat_tables([self.log.schema.empty_table(), *found])
+
+    def parts(self) -> Iterator[pa.Table]:
+        """All rows, as of now, one file after the other, read from the lake."""
+        for file in list(self.log.files.values()):
+            yield self.log.read(file)
 
     def forget(self, gone: Callable[[pa.Table], pa.Array]) -> None:
         """Take rows for good out of the next file in turn, those which ``gone`` marks."""

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import errno
 from collections.abc import Mapping
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, start_http_server
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
-__all__ = ["Metrics", "serve"]
+from infra.metrics import serve
+
+__all__ = ["Metrics"]
 
 _QUANTILES = ("p50", "p95", "max")
 
@@ -37,9 +38,9 @@ class Metrics:
         )
         self._up = Gauge("finlake_stream_up", "1 while the stream runs", registry=self.registry)
 
-    def serve(self, port: int, host: str = "127.0.0.1", tries: int = 20) -> int:
+    def serve(self, port: int, host: str) -> int:
         """Answer on that address at the port or the next free one; returns the port."""
-        taken = serve(self.registry, port, host, tries)
+        taken = serve(self.registry, port, host)
         self._up.set(1)
         return taken
 
@@ -59,20 +60,3 @@ class Metrics:
                 self._freshness.labels(table, hop, quantile).set(value)
         self._seconds.observe(seconds)
         self._rows.set(sum(events for events, *_ in counts.values()))
-
-
-def serve(registry: CollectorRegistry, port: int, host: str = "127.0.0.1", tries: int = 20) -> int:
-    """Serve figures on that address at the port or the next free one; returns the port.
-
-    Raises:
-        OSError: when none of them is free.
-    """
-    for candidate in range(port, port + tries) if port else (0,):
-        try:
-            server, _ = start_http_server(candidate, addr=host, registry=registry)
-        except OSError as error:
-            if error.errno != errno.EADDRINUSE:
-                raise
-            continue
-        return int(server.server_port)
-    raise OSError(errno.EADDRINUSE, f"no free port in {port}..{port + tries - 1}")

@@ -16,10 +16,10 @@ from infra.lake.delta_log import DeltaLog
 from infra.lake.tables import Lake
 from lakehouse_schemas import Contract
 from stream_jobs.io.appended import AppendedTable
-from stream_jobs.io.keyed import KeyedTable, LeafCache, Span
-from stream_jobs.shapes import Patch
+from stream_jobs.io.keyed import KeyedTable, LeafCache
+from stream_jobs.shapes import Patch, Span
 
-__all__ = ["LakeWriter", "Tables", "Writer"]
+__all__ = ["LakeWriter", "Tables", "Writer", "is_keyed"]
 
 _log = logging.getLogger(__name__)
 

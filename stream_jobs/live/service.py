@@ -9,7 +9,6 @@ from __future__ import annotations
 import gc
 import json
 import logging
-import signal
 import threading
 import time
 from collections.abc import Iterator, Mapping
@@ -17,7 +16,6 @@ from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from itertools import islice
-from types import FrameType
 from typing import Any
 
 import msgspec
@@ -25,17 +23,18 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Produ
 
 from connectors.config import table_topic
 from connectors.topics import ALERTS_TOPIC
-from finlake.errors import ComponentMissing, FinlakeError
+from finlake.errors import FinlakeError
 from infra.database.users import DATABASE
+from infra.kafka import kafka_missing
+from infra.metrics import serve
 from infra.security import kafka_options
 from infra.settings import Settings
-from lakehouse_schemas import contracts
-from stream_jobs.io.metrics import serve
 from stream_jobs.io.source import starting_offsets
 from stream_jobs.live.cards import Alert, LiveCards
 from stream_jobs.live.feed import Feed, Record, Seen
 from stream_jobs.live.metrics import AlertMetrics
 from stream_jobs.live.reader import Reader
+from stream_jobs.stopping import stop_on_signal
 from stream_jobs.transforms.envelope import Decoder
 from stream_jobs.transforms.rules import SEVERITY, Rules
 
@@ -99,7 +98,7 @@ def run(settings: Settings, stop: threading.Event | None = None) -> None:
     """
     if stop is None:
         stop = threading.Event()
-        _stop_on_signal(stop)
+        stop_on_signal(stop, _log, "stopping")
     metrics = AlertMetrics()
     with ExitStack() as held:
         service = _Service(settings, metrics, stop, held)
@@ -163,7 +162,7 @@ class _Service:
                     *(_TOPIC, place, offset, self._goal[place]),
                 )
         start = {p: min(self._goal[p], ended[p]) for p in reach}
-        self._feed = Feed(_decoder(), LiveCards(self._rules, history))
+        self._feed = Feed(Decoder("transactions"), LiveCards(self._rules, history))
         if history.newest:
             newest = {p: high for p, (_, high) in reach.items()}
             self._feed.rewind(islice(self._between(start, newest), _REWOUND))
@@ -198,7 +197,7 @@ class _Service:
                 TopicPartition(_TOPIC, place), timeout=_ANSWER_S
             )
         except KafkaException as error:
-            raise self._away(error) from None
+            raise kafka_missing(self._settings, error) from None
         return low, high
 
     def _read_committed(self, places: Mapping[int, object]) -> dict[int, int]:
@@ -207,14 +206,8 @@ class _Service:
                 [TopicPartition(_TOPIC, p) for p in places], timeout=_ANSWER_S
             )
         except KafkaException as error:
-            raise self._away(error) from None
+            raise kafka_missing(self._settings, error) from None
         return {one.partition: one.offset for one in found if one.offset >= 0}
-
-    def _away(self, error: KafkaException) -> ComponentMissing:
-        return ComponentMissing(
-            f"Kafka at {self._settings.kafka_bootstrap} does not answer ({error.args[0].str()}); "
-            "start it with `finlake up`"
-        )
 
     def _between(self, start: Mapping[int, int], end: Mapping[int, int]) -> Iterator[Record]:
         """The records from one place to another, of all partitions."""
@@ -402,22 +395,3 @@ def _record(message: Message) -> Record:
         None if epoch is None else epoch.decode("ascii", "replace"),
         message.timestamp()[1] * 1000,
     )
-
-
-def _decoder() -> Decoder:
-    source = next(c for c in contracts.source_tables() if c.name == "transactions")
-    return Decoder(
-        contracts.get("silver.transactions"),
-        contracts.get("bronze.changes"),
-        contracts.get("bronze.dead_letters"),
-        source.dropped,
-    )
-
-
-def _stop_on_signal(stop: threading.Event) -> None:
-    def stopping(number: int, _: FrameType | None) -> None:
-        _log.info("%s: stopping", signal.Signals(number).name)
-        stop.set()
-
-    signal.signal(signal.SIGINT, stopping)
-    signal.signal(signal.SIGTERM, stopping)

@@ -13,14 +13,13 @@ import pyarrow.compute as pc
 
 from infra.lake.tables import Lake
 from lakehouse_schemas import contracts
+from stream_jobs.shapes import Span
 from stream_jobs.transforms.card import EVER, Card, Found
 from stream_jobs.transforms.places import is_abroad
 from stream_jobs.transforms.rules import Rules, Use, first_abroad_reason, uses_of
 from stream_jobs.transforms.sql import run
 
 __all__ = ["AlertChange", "Cards"]
-
-Span = tuple[datetime, datetime]
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _FIRST_US, _LAST_US = -62_135_596_800_000_000, 253_402_300_799_999_999  # of years 1 to 9999
@@ -95,8 +94,7 @@ class Cards:
             change.old.update(self._judge(seen, touched))
             for use in gone[number]:
                 seen.take(use)
-            for use in come[number]:
-                seen.put(use)
+            seen.put_all(come[number])
             change.new.update(self._judge(seen, touched))
             if seen is not card:
                 _keep(card, seen)
@@ -113,12 +111,13 @@ class Cards:
 
     def _past(self, times: dict[int, list[int]]) -> dict[int, Card]:
         """Cards with changes before what is remembered of them, with their uses of those days."""
-        reach = max(self._rules.burst_us, self._rules.travel_us)
+        burst_us = self._rules.burst_us
+        reach = max(burst_us, self._rules.travel_us)
         back: dict[int, list[int]] = {}
         for number, touched in times.items():
             card = self._cards.get(number)
             since = card.since if card else self._since
-            late = [ts for ts in touched if ts - self._rules.burst_us < since]
+            late = [ts for ts in touched if ts - burst_us < since]
             if late:
                 back[number] = late
         if not back:

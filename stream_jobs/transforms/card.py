@@ -7,7 +7,7 @@ which takes in one.
 from __future__ import annotations
 
 from bisect import bisect_left, insort
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from stream_jobs.transforms.places import is_abroad
@@ -37,21 +37,26 @@ class Card:
         Those are the uses at that time, the small and the declined ones of the burst that may
         follow, the next use in person, and the card's first use abroad.
         """
-        small = round(rules.testing_amount * 100)
+        small, burst_us = round(rules.testing_amount * 100), rules.burst_us
+        uses, count = self.uses, len(self.uses)
         positions: set[int] = set()
-        for ts in times:
+        burst = in_person = 0  # how far has been looked for the one, and for the other
+        for ts in sorted(times):
             index = self._position(ts)
-            in_person = False
-            while index < len(self.uses):
-                use = self.uses[index]
-                if use.ts > ts + rules.burst_us and in_person:
-                    break
-                if use.ts == ts or use.declined or 0 < use.cents <= small:
-                    positions.add(index)
-                if use.ts > ts and use.physical and not in_person:
-                    in_person = True
-                    positions.add(index)
+            if index == count:
+                break
+            burst, in_person = max(burst, index), max(in_person, index)
+            while index < count and uses[index].ts == ts:
+                positions.add(index)
                 index += 1
+            while burst < count and uses[burst].ts <= ts + burst_us:
+                if uses[burst].declined or 0 < uses[burst].cents <= small:
+                    positions.add(burst)
+                burst += 1
+            while in_person < count and not (uses[in_person].ts > ts and uses[in_person].physical):
+                in_person += 1
+            if in_person < count:
+                positions.add(in_person)
         first_abroad = self.abroad[0] if self.abroad else None
         if first_abroad:
             index = self._position(*first_abroad)
@@ -63,12 +68,20 @@ class Card:
         return found
 
     def _position(self, ts: int, number: int = EVER) -> int:
-        return bisect_left(self.uses, (ts, number), key=lambda u: (u.ts, u.id))
+        return bisect_left(self.uses, (ts, number))
 
     def put(self, use: Use) -> None:
         """Take in a use that is not there."""
-        insort(self.uses, use, key=lambda u: (u.ts, u.id))
+        insort(self.uses, use)
         self.see_abroad(use)
+
+    def put_all(self, uses: Sequence[Use]) -> None:
+        """Take in uses that are not there."""
+        self.uses += uses
+        self.uses.sort()
+        for use in uses:
+            if is_abroad(use.state):
+                self.see_abroad(use)
 
     def see_abroad(self, use: Use) -> None:
         """Note a use of any time, should it be abroad and not noted yet."""

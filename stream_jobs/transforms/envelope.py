@@ -1,21 +1,24 @@
 """Debezium's change events, decoded against the contract.
 
 The envelope is described at https://debezium.io/documentation/reference/3.5/connectors/mysql.html
-(data change events). Whole records are decoded by a compiled decoder made from the contract; the
-few that it refuses are looked at one by one, to say what is wrong with each.
+(data change events). Records are decoded by a compiled decoder made from the contract, and turned
+into columns all at once. When it refuses one of them, they are looked at one by one, to say what is
+wrong with each.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from operator import attrgetter
 from typing import Annotated, Any, Literal, NamedTuple, get_args
 
 import msgspec
 import pyarrow as pa
+import pyarrow.compute as pc
 
-from lakehouse_schemas import Column, Contract
-from stream_jobs.transforms.order import order_token
+from lakehouse_schemas import Column, Contract, contracts
+from stream_jobs.transforms.order import order_token, order_tokens
 
 __all__ = ["Change", "Decoded", "Decoder"]
 
@@ -36,10 +39,11 @@ _WIRE: dict[str, Any] = {
 }
 
 
+_INSTANT = pa.timestamp("us", tz="UTC")
 _UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 
-class _Source(msgspec.Struct):
+class _Source(msgspec.Struct, gc=False):
     file: str
     pos: int
     row: int | None = None
@@ -92,21 +96,22 @@ class _Reject(Exception):
 class Decoder:
     """Decodes the records of one source table.
 
+    Columns that must not be kept anywhere are cut out before anything else is done, should a
+    connector send them all the same.
+
     Args:
-        silver: contract of the silver table.
-        secrets: source columns that must not be kept anywhere; should a connector send them all
-            the same, they are cut out before anything else is done.
+        table: name of the source table.
     """
 
-    def __init__(
-        self, silver: Contract, bronze: Contract, dead: Contract, secrets: Sequence[str]
-    ) -> None:
-        self.table = silver.name
+    def __init__(self, table: str) -> None:
+        silver = contracts.get(f"silver.{table}")
+        secrets = contracts.get(f"source.{table}").dropped
+        self.table = table
         self._columns = [c for c in silver.columns if not c.name.startswith("_")]
         self._known = {c.name for c in self._columns}
-        self._bronze_schema = bronze.lake_schema
-        self._dead_schema = dead.lake_schema
-        self._secrets = tuple(secrets)
+        self._bronze_schema = contracts.get("bronze.changes").lake_schema
+        self._dead_schema = contracts.get("bronze.dead_letters").lake_schema
+        self._secrets = secrets
         # A name may be written with escapes, too.
         self._secret_marks = (*(name.encode() for name in secrets), b"\\u00") if secrets else ()
         self._row_type: Any = _row_type(silver)
@@ -118,6 +123,7 @@ class Decoder:
                 ("after", self._row_type | None, None),
                 ("before", msgspec.Raw, msgspec.Raw(b"null")),
             ],
+            gc=False,
         )
         self._decode = msgspec.json.Decoder(envelope).decode
         self._decode_row = msgspec.json.Decoder(self._row_type).decode
@@ -127,11 +133,11 @@ class Decoder:
                 *data,
                 ("_order_token", pa.string()),
                 ("_is_deleted", pa.bool_()),
-                ("_source_ts", pa.timestamp("us", tz="UTC")),
+                ("_source_ts", _INSTANT),
                 ("_batch_id", pa.int64()),
                 ("_extra", pa.string()),
                 ("op", pa.string()),
-                ("kafka_ts", pa.timestamp("us", tz="UTC")),
+                ("kafka_ts", _INSTANT),
             ]
         )
 
@@ -143,23 +149,71 @@ class Decoder:
             batch_id: micro-batch, written to every row.
             held: why the table is stopped; then every record is set aside for later.
         """
-        columns = [records.column(name).to_pylist() for name in ("value", "offset", "epoch")]
+        if records.column("value").null_count:
+            records = records.filter(pc.is_valid(records.column("value")))
+        values = records.column("value").to_pylist()
+        found = None if held else self._at_once(records, values, batch_id)
+        return found or self._one_by_one(records, values, batch_id, held)
+
+    def _at_once(self, records: pa.Table, values: list[bytes], batch_id: int) -> Decoded | None:
+        """The records decoded, or ``None`` when something about one of them is out of the way."""
+        decode, decode_row = self._decode, self._decode_row
+        try:
+            if any(self._may_have_secrets(value) for value in values if self._secret_marks):
+                return None
+            events = [decode(value) for value in values]
+            rows = [decode_row(e.before) if e.op == "d" else e.after for e in events]
+            if None in rows:  # of a truncate
+                return None
+            columns = [self._column(c, rows) for c in self._columns]
+            sources = [event.source for event in events]
+            tokens = order_tokens(
+                pc.fill_null(records.column("epoch"), "1"),
+                [source.file for source in sources],
+                [source.pos for source in sources],
+                [source.row or 0 for source in sources],
+                records.column("offset"),
+            )
+        except (*_UNREADABLE, pa.ArrowInvalid, ValueError, OverflowError):
+            return None
+        count = len(values)
+        ops = pa.array([event.op for event in events], pa.string())
+        source_ts = pa.array(map(_source_ts, sources), pa.int64()).cast(_INSTANT)
+        tail = [
+            tokens,
+            pc.equal(ops, "d"),
+            source_ts,
+            pa.repeat(batch_id, count),
+            pa.nulls(count, pa.string()),
+            ops,
+            records.column("kafka_ts"),
+        ]
+        return Decoded(
+            self._bronze(records, records.column("value"), ops, source_ts, tokens, batch_id),
+            pa.Table.from_arrays([*columns, *tail], schema=self.schema),
+            self._dead_schema.empty_table(),
+        )
+
+    def _column(self, column: Column, rows: list[Any]) -> pa.Array:
+        values = list(map(attrgetter(column.name), rows))
+        return _array(values, column.arrow_type)
+
+    def _may_have_secrets(self, value: bytes) -> bool:
+        return any(mark in value for mark in self._secret_marks)
+
+    def _one_by_one(
+        self, records: pa.Table, values: list[bytes], batch_id: int, held: str
+    ) -> Decoded:
+        offsets, epochs = (records.column(name).to_pylist() for name in ("offset", "epoch"))
         kafka_ts = records.column("kafka_ts").cast(pa.int64()).to_pylist()
-        kept: list[int] = []  # positions of records that are no tombstones
-        values: list[bytes] = []
+        values = [self._without_secrets(v) if self._may_have_secrets(v) else v for v in values]
         bronze: list[tuple[str, int | None, str | None]] = []  # op, source_ts, token
         good: list[int] = []
         rows: list[Any] = []
         tails: list[tuple[Any, ...]] = []
-        bad: list[tuple[int, bytes, str, str]] = []
+        bad: list[tuple[int, str, str]] = []
         problem = ""
-        for index, (value, offset, epoch) in enumerate(zip(*columns, strict=True)):
-            if value is None:
-                continue
-            kept.append(index)
-            if any(mark in value for mark in self._secret_marks):
-                value = self._without_secrets(value)  # noqa: PLW2901
-            values.append(value)
+        for index, (value, offset, epoch) in enumerate(zip(values, offsets, epochs, strict=True)):
             op, source_ts, token, extra = "?", None, None, None
             try:
                 op, source, row, extra = self._read(value)
@@ -173,20 +227,24 @@ class Decoder:
                 rows.append(row)
                 tails.append((token, op == "d", source_ts, batch_id, extra, op, kafka_ts[index]))
             except _Reject as reject:
-                bad.append((index, value, reject.reason, reject.detail))
+                bad.append((index, reject.reason, reject.detail))
                 if reject.reason == "schema_changed":
                     problem = reject.detail
             bronze.append((op, source_ts, token))
         changes, unfit = self._to_arrow(rows, tails)
-        for position, detail in unfit:
-            bad.append((good[position], b"", "out_of_range", detail))
-        lost = {index for index, *_ in bad}
-        value_of = dict(zip(kept, values, strict=True))
-        bad = [(i, value_of[i], reason, detail) for i, _, reason, detail in bad if i in lost]
+        bad += [(good[position], "out_of_range", detail) for position, detail in unfit]
+        ops, stamps, tokens = zip(*bronze, strict=True) if bronze else ((), (), ())
         return Decoded(
-            self._bronze(records, kept, values, bronze, batch_id),
+            self._bronze(
+                records,
+                pa.chunked_array([pa.array(values, pa.binary())]),
+                pa.array(ops, pa.string()),
+                pa.array(stamps, pa.int64()).cast(_INSTANT),
+                pa.array(tokens, pa.string()),
+                batch_id,
+            ),
             changes,
-            self._rejects(records, bad, batch_id),
+            self._rejects(records, values, bad, batch_id),
             problem,
         )
 
@@ -312,45 +370,42 @@ class Decoder:
 
     def _table(self, rows: list[tuple[Any, ...]]) -> pa.Table:
         columns = list(zip(*rows, strict=True)) if rows else [()] * len(self.schema)
-        arrays = []
-        for values, field in zip(columns, self.schema, strict=True):
-            if pa.types.is_decimal(field.type):
-                arrays.append(pa.array(values, pa.string()).cast(field.type))
-            elif pa.types.is_timestamp(field.type):
-                arrays.append(pa.array(values, pa.int64()).cast(field.type))
-            else:
-                arrays.append(pa.array(values, field.type))
+        arrays = [_array(v, field.type) for v, field in zip(columns, self.schema, strict=True)]
         return pa.Table.from_arrays(arrays, schema=self.schema)
 
     def _bronze(
         self,
         records: pa.Table,
-        kept: list[int],
-        values: list[bytes],
-        decoded: list[tuple[str, int | None, str | None]],
+        values: pa.ChunkedArray,
+        ops: pa.Array,
+        source_ts: pa.Array,
+        tokens: pa.Array,
         batch_id: int,
     ) -> pa.Table:
-        part = records.take(pa.array(kept, pa.int64()))
-        ops, stamps, tokens = zip(*decoded, strict=True) if decoded else ((), (), ())
+        count = records.num_rows
         return pa.Table.from_arrays(
             [
-                pa.array([self.table] * len(kept), pa.string()),
-                pa.array(ops, pa.string()),
-                part.column("topic"),
-                part.column("partition"),
-                part.column("offset"),
-                part.column("kafka_ts"),
-                pa.array(stamps, pa.int64()).cast(pa.timestamp("us", tz="UTC")),
-                pa.array(tokens, pa.string()),
-                _text(part.column("key").to_pylist()),
+                pa.repeat(self.table, count),
+                ops,
+                records.column("topic"),
+                records.column("partition"),
+                records.column("offset"),
+                records.column("kafka_ts"),
+                source_ts,
+                tokens,
+                _text(records.column("key")),
                 _text(values),
-                pa.array([batch_id] * len(kept), pa.int64()),
+                pa.repeat(batch_id, count),
             ],
             schema=self._bronze_schema,
         )
 
     def _rejects(
-        self, records: pa.Table, bad: list[tuple[int, bytes, str, str]], batch_id: int
+        self,
+        records: pa.Table,
+        values: list[bytes],
+        bad: list[tuple[int, str, str]],
+        batch_id: int,
     ) -> pa.Table:
         part = records.take(pa.array([index for index, *_ in bad], pa.int64()))
         return pa.Table.from_arrays(
@@ -360,10 +415,10 @@ class Decoder:
                 part.column("partition"),
                 part.column("offset"),
                 part.column("kafka_ts"),
-                pa.array([reason for _, _, reason, _ in bad], pa.string()),
+                pa.array([reason for _, reason, _ in bad], pa.string()),
                 pa.array([detail for *_, detail in bad], pa.string()),
                 part.column("key"),
-                pa.array([value for _, value, _, _ in bad], pa.binary()),
+                pa.array([values[index] for index, *_ in bad], pa.binary()),
                 part.column("epoch"),
                 pa.array([batch_id] * len(bad), pa.int64()),
             ],
@@ -399,7 +454,7 @@ def _row_type(silver: Contract) -> Any:
             if rule.severity == "quarantine" and rule.rule == "one_of":
                 wire = Literal[rule.values]
         fields.append((column.name, wire if column.required else wire | None))
-    return msgspec.defstruct(f"{silver.name}_row", fields, forbid_unknown_fields=True)
+    return msgspec.defstruct(f"{silver.name}_row", fields, forbid_unknown_fields=True, gc=False)
 
 
 def _fits(value: str | None, column: Column) -> bool:
@@ -416,9 +471,19 @@ def _source_ts(source: _Source) -> int | None:
     return source.ts_ms * 1000 if source.ts_ms is not None else None
 
 
-def _text(values: Sequence[bytes | None]) -> pa.Array:
+def _array(values: Sequence[Any], kind: pa.DataType) -> pa.Array:
+    """Values as they are sent, as an array of the type; decimals come as text, times as numbers."""
+    if pa.types.is_decimal(kind):
+        return pa.array(values, pa.string()).cast(kind)
+    if pa.types.is_timestamp(kind):
+        return pa.array(values, pa.int64()).cast(kind)
+    return pa.array(values, kind)
+
+
+def _text(values: pa.ChunkedArray) -> pa.ChunkedArray | pa.Array:
     """Bytes as text; what is not UTF-8 gets a stand-in (the dead letter has the bytes)."""
     try:
-        return pa.array(values, pa.binary()).cast(pa.string())
+        return values.cast(pa.string())
     except pa.ArrowInvalid:
-        return pa.array([v if v is None else v.decode("utf-8", "replace") for v in values])
+        texts = [v if v is None else v.decode("utf-8", "replace") for v in values.to_pylist()]
+        return pa.array(texts, pa.string())

@@ -87,7 +87,8 @@ def batch_rows(
     Args:
         batch_id: the micro-batch.
         counts: table to events, applied, superseded and quarantined.
-        records: topic, partition and offset of the newest record of each partition, at least.
+        records: topic, partition and offset of the newest record of each partition, at least; the
+            partition is -1 of one that did not come by Kafka.
         started: start of the batch, seconds since 1970.
         now_us: its end, microseconds since 1970.
     """
@@ -95,6 +96,8 @@ def batch_rows(
     newest = records.group_by(["topic", "partition"]).aggregate([("offset", "max")]).to_pylist()
     ends: dict[str, dict[str, int]] = {}
     for row in newest:
+        if row["partition"] < 0:
+            continue
         table = row["topic"].rsplit(".", 1)[-1]
         ends.setdefault(table, {})[str(row["partition"])] = row["offset_max"] + 1
     start = datetime.fromtimestamp(started, UTC)

@@ -8,20 +8,19 @@ mean is said once more, in SQL, by :mod:`batch_jobs.verify.gold`, which shares n
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from lakehouse_schemas import contracts
+from lakehouse_schemas import Contract, contracts
 from stream_jobs.transforms.columns import Numbers, cents, dates, decimals, flags, micros
 from stream_jobs.transforms.patch import changed
 from stream_jobs.transforms.sql import run
 
 __all__ = [
-    "AGGREGATES",
     "DIMENSIONS",
     "dim_rows",
     "fact_rows",
@@ -52,7 +51,7 @@ def _states(rows: pa.Table) -> pa.ChunkedArray:
 
 
 # Aggregate: its key columns, in the contract's order.
-AGGREGATES: dict[str, Keys] = {
+_AGGREGATES: dict[str, Keys] = {
     "agg_minute": lambda rows: [_minutes(rows)],
     "agg_category_day": lambda rows: [_days(rows), rows.column("mcc")],
     "agg_customer_day": lambda rows: [_days(rows), rows.column("client_id")],
@@ -111,12 +110,19 @@ def moves(old: pa.Table, new: pa.Table) -> pa.Table:
     return pa.concat_tables([was, becomes]).add_column(0, "sign", pa.array(sign))
 
 
-def partials(name: str, moved: pa.Table) -> pa.Table:
-    """Additive rows of one aggregate for the moves of a batch; keys without a change are out."""
-    contract = contracts.get(f"gold.{name}")
+def partials(moved: pa.Table) -> Iterator[tuple[Contract, pa.Table]]:
+    """Additive rows of each aggregate for the moves of a batch; keys without a change are out."""
     measures = _measures(moved)
+    for name, keys in _AGGREGATES.items():
+        contract = contracts.get(f"gold.{name}")
+        yield contract, _summed(contract, keys(moved), measures)
+
+
+def _summed(
+    contract: Contract, keys: list[pa.Array | pa.ChunkedArray], measures: dict[str, Numbers]
+) -> pa.Table:
     whole = pa.Table.from_arrays(
-        [*AGGREGATES[name](moved), *(pa.array(values) for values in measures.values())],
+        [*keys, *(pa.array(values) for values in measures.values())],
         names=[*contract.key, *measures],
     )
     sums = whole.group_by(list(contract.key), use_threads=False).aggregate(
@@ -139,8 +145,8 @@ def partials(name: str, moved: pa.Table) -> pa.Table:
 def _measures(moved: pa.Table) -> dict[str, Numbers]:
     """What each move counts for; money in hundredths."""
     sign = moved.column("sign").to_numpy().astype(np.int64)
-    money = sign * cents(moved.column("amount"))
-    refund = cents(moved.column("amount")) < 0
+    amount = cents(moved.column("amount"))
+    money, refund = sign * amount, amount < 0
     return {
         "transaction_count": sign,
         "amount_sum": money,
@@ -162,7 +168,7 @@ def fact_rows(rows: pa.Table) -> pa.Table:
         "transaction_ts": rows.column("ts"),
         "date_key": _date_keys(_days(rows)),
         "user_id": rows.column("client_id"),
-        "merchant_key": pa.array(_merchant_keys(rows), pa.int64()),
+        "merchant_key": pa.array(_merchant_keys(rows)),
         "channel": _first_words(chip),
         "is_online": pc.starts_with(chip, "Online"),
         "is_refund": pa.array(cents(rows.column("amount")) < 0),
@@ -192,10 +198,26 @@ def _first_words(texts: pa.ChunkedArray) -> pa.Array:
     return pa.array(words, pa.string()).take(coded.indices)
 
 
-def _merchant_keys(rows: pa.Table) -> list[int]:
+def _merchant_keys(rows: pa.Table) -> Numbers:
     names = ("merchant_id", "mcc", "merchant_city", "merchant_state", "zip")
-    parts = zip(*(rows.column(name).to_pylist() for name in names), strict=True)
-    return [_merchant_key(*part) for part in parts]
+    first, place = _distinct(rows, names)
+    some = rows.select(names).take(pa.array(first))
+    parts = zip(*(column.to_pylist() for column in some.columns), strict=True)
+    return np.array([_merchant_key(*part) for part in parts], np.int64)[place]
+
+
+def _distinct(rows: pa.Table, names: Sequence[str]) -> tuple[Numbers, Numbers]:
+    """Where each combination of values comes first, and of each row which combination it has."""
+    code, sizes = np.zeros(rows.num_rows, np.int64), 1
+    for name in names:
+        column = rows.column(name).combine_chunks().dictionary_encode(null_encoding="encode")
+        if sizes * len(column.dictionary) > 2**62:
+            found, code = np.unique(code, return_inverse=True)
+            sizes = len(found)
+        code = code * len(column.dictionary) + column.indices.to_numpy()
+        sizes *= len(column.dictionary)
+    _, first, place = np.unique(code, return_index=True, return_inverse=True)
+    return first, place
 
 
 @lru_cache(maxsize=200_000)
@@ -232,8 +254,7 @@ def merchants_of(transactions: object) -> pa.Table:
 
 def _counted(rows: pa.Table, counts: Numbers) -> pa.Table:
     """Merchants of the rows with the sum of their counts; those with a sum of nought are out."""
-    keys = np.array(_merchant_keys(rows), dtype=np.int64)
-    every, first, place = np.unique(keys, return_index=True, return_inverse=True)
+    every, first, place = np.unique(_merchant_keys(rows), return_index=True, return_inverse=True)
     change = np.zeros(len(every), dtype=np.int64)
     np.add.at(change, place, counts)
     one = rows.take(pa.array(first, pa.int64()))

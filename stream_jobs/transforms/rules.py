@@ -85,7 +85,7 @@ def uses_of(wide: pa.Table) -> tuple[list[int], list[Use]]:
         wide.column("merchant_state"),
     ]
     rows = zip(*(c.to_pylist() for c in columns), strict=True)
-    return wide.column("card_id").to_pylist(), [Use(*row) for row in rows]
+    return wide.column("card_id").to_pylist(), list(map(Use._make, rows))
 
 
 def evaluate(

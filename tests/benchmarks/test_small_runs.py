@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.stack import finlake, running_stack
+from tests.support.stack import run, running_stack
 
 
 @pytest.fixture(scope="module")
@@ -21,9 +21,7 @@ def stack(home: Path) -> Iterator[Path]:
 
 
 def measured(home: Path, *words: str, **env: str) -> dict[str, float]:
-    done = finlake(home, "bench", *words, "--json", **env)
-    assert done.returncode == 0, done.stderr
-    lines = [json.loads(line) for line in done.stdout.splitlines()]
+    lines = [json.loads(line) for line in run(home, "bench", *words, "--json", **env).splitlines()]
     assert all(line["versions"]["pyarrow"] and line["machine"] for line in lines)
     return {line["metric"]: line["value"] for line in lines}
 
@@ -52,8 +50,7 @@ def test_scale(stack: Path) -> None:
 
 
 def test_freshness_of_every_kind_of_change(stack: Path) -> None:
-    done = finlake(stack, "up", "--with", "stream")
-    assert done.returncode == 0, done.stderr
+    run(stack, "up", "--with", "stream")
     found = measured(stack, "freshness", "--rate", "50", "--seconds", "15")
     assert found["never_seen"] == 0
     for kind in ("insert", "update", "delete"):

@@ -10,7 +10,6 @@ import json
 import os
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
@@ -27,7 +26,7 @@ from infra.database.schema import connect
 from infra.lake.query import Query
 from infra.settings import Settings
 from infra.stack.control import status
-from tests.support.stack import PROJECT, finlake, status_of, wait_for
+from tests.support.stack import finlake, start, status_of, wait_for
 
 __all__ = ["COMMIT", "LONG", "REPORT", "SEED", "TIMES", "World"]
 
@@ -116,16 +115,8 @@ class World:
         home = self.settings.home
         words = ["traffic", "--rate", f"{rate:g}", "--seconds", "0", "--mix", mix, "--json"]
         words += ["--seed", str(self.random.randrange(1_000_000))]
-        kept = {name: value for name, value in os.environ.items() if name[:8] != "FINLAKE_"}
         with (home.parent / "traffic.log").open("w+b") as log:
-            process = subprocess.Popen(
-                [sys.executable, "-m", "finlake", *words],
-                env={**kept, "FINLAKE_HOME": str(home), "PYTHONPATH": str(PROJECT)},
-                cwd=home.parent,
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-            )
+            process = start(home, *words, stdout=log, stderr=subprocess.STDOUT)
             try:
                 yield
                 assert process.poll() is None, _last_line(log.name)

@@ -31,7 +31,7 @@ from infra.lake.tables import Lake
 from infra.settings import Settings
 from infra.stack.control import status
 from lakehouse_schemas import contracts
-from tests.support.stack import PROJECT, finlake, running_stack
+from tests.support.stack import finlake, run, running_stack, start
 
 __all__ = ["main", "slopes"]
 
@@ -131,8 +131,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _soak(settings: Settings, minutes: float, rate: float, seed: int) -> dict[str, Any]:
     home = settings.home
-    done = finlake(home, "generate", "--transactions", "20000", "--seed", str(seed))
-    assert done.returncode == 0, done.stderr
+    run(home, "generate", "--transactions", "20000", "--seed", str(seed))
     watch = _Watch(settings)
     samples: list[tuple[float, Sample]] = []
     beats: list[tuple[float, float]] = []
@@ -140,7 +139,7 @@ def _soak(settings: Settings, minutes: float, rate: float, seed: int) -> dict[st
     words = ["--rate", f"{rate:g}", "--seconds", f"{minutes * 60:g}", "--seed", str(seed), "--json"]
     with (home.parent / "traffic.log").open("w+b") as log:
         began = time.time()
-        traffic = _traffic(home, words, log.fileno())
+        traffic = start(home, "traffic", *words, stdout=log, stderr=subprocess.DEVNULL)
         try:
             minute, told = 0, began
             while traffic.poll() is None:
@@ -178,17 +177,6 @@ def _soak(settings: Settings, minutes: float, rate: float, seed: int) -> dict[st
         "last": _middle(samples[-len(samples) // 5 :]),
         "slopes_per_hour": slopes(samples),
     }
-
-
-def _traffic(home: Path, words: list[str], log: int) -> subprocess.Popen[bytes]:
-    return subprocess.Popen(
-        [sys.executable, "-m", "finlake", "traffic", *words],
-        env={**os.environ, "FINLAKE_HOME": str(home), "PYTHONPATH": str(PROJECT)},
-        cwd=home.parent,
-        stdin=subprocess.DEVNULL,
-        stdout=log,
-        stderr=subprocess.DEVNULL,
-    )
 
 
 def _try(what: Any) -> Any:

@@ -14,7 +14,7 @@ from infra.settings import load_settings
 from lakehouse_schemas import contracts
 from lakehouse_schemas.render import delta, spark, strategies
 
-LAKE = [c for c in contracts.all() if c.layer != "source"]
+LAKE = contracts.lake_tables()
 BY_NAME = pytest.mark.parametrize("contract", LAKE, ids=lambda c: c.full_name)
 
 

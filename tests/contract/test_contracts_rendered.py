@@ -36,7 +36,7 @@ from lakehouse_schemas.render import (
 )
 
 ALL = contracts.all()
-LAKE = [c for c in ALL if c.layer != "source"]
+LAKE = contracts.lake_tables()
 GOLD = contracts.layer("gold")
 FEW = settings(max_examples=15, suppress_health_check=[*HealthCheck])
 

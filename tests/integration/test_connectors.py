@@ -25,7 +25,7 @@ from finlake.errors import FinlakeError
 from infra.database.schema import connect
 from infra.settings import Settings
 from tests.golden.capture import CARD, USER
-from tests.support.stack import finlake, running_stack, status_of, wait_for
+from tests.support.stack import finlake, run, running_stack, status_of, wait_for
 
 pytestmark = pytest.mark.slow
 NAME = connector_name("mariadb")
@@ -132,19 +132,15 @@ def test_a_change_arrives_with_its_epoch_and_without_secrets(world: World) -> No
 
 
 def test_the_commands_show_what_there_is(world: World) -> None:
-    def said(*words: str) -> str:
-        done = finlake(world.settings.home, *words)
-        assert done.returncode == 0, done.stderr
-        return done.stdout
-
-    assert f"connector {NAME}: RUNNING, epoch 1" in said("connectors", "status")
-    assert "runs" in said("connectors", "restart", "--all")
-    assert "users: 1 rows read" in said("connectors", "snapshot", "users")
-    assert "told to stop" in said("connectors", "snapshot", "users", "--stop")
-    assert "retention.ms = -1" in said("topics", "describe", history_topic(1))
-    shown = json.loads(said("topics", "describe", history_topic(1), "--json"))
+    home = world.settings.home
+    assert f"connector {NAME}: RUNNING, epoch 1" in run(home, "connectors", "status")
+    assert "runs" in run(home, "connectors", "restart", "--all")
+    assert "users: 1 rows read" in run(home, "connectors", "snapshot", "users")
+    assert "told to stop" in run(home, "connectors", "snapshot", "users", "--stop")
+    assert "retention.ms = -1" in run(home, "topics", "describe", history_topic(1))
+    shown = json.loads(run(home, "topics", "describe", history_topic(1), "--json"))
     assert (shown["exists"], shown["partitions"], shown["differences"]) == (True, 1, [])
-    assert "cdc.finance.transactions" in said("topics", "create")
+    assert "cdc.finance.transactions" in run(home, "topics", "create")
 
 
 def test_an_idle_source_beats(world: World) -> None:

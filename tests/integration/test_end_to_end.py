@@ -19,7 +19,7 @@ from infra.database.schema import connect
 from infra.lake.query import Query
 from infra.settings import Settings
 from lakehouse_schemas import contracts
-from tests.support.stack import finlake, running_stack, wait_for
+from tests.support.stack import finlake, run, running_stack, wait_for
 
 SAMPLE = Path(__file__).parents[3] / "shared" / "data" / "kaggle_sample"
 WORLDS: dict[str, dict[str, str]] = {
@@ -39,9 +39,7 @@ class World:
 
     def run(self, *words: str) -> str:
         """Run a finlake command that has to succeed; gives what it printed."""
-        done = finlake(self.settings.home, *words, **self.env)
-        assert done.returncode == 0, f"finlake {' '.join(words)}:\n{done.stdout}\n{done.stderr}"
-        return done.stdout
+        return run(self.settings.home, *words, **self.env)
 
 
 @pytest.fixture(scope="module", params=WORLDS, ids=list(WORLDS))
@@ -190,10 +188,9 @@ def _topics(settings: Settings) -> Iterator[tuple[str, bytes]]:
 
 def _tables(settings: Settings) -> Iterator[tuple[str, bytes]]:
     query = Query(settings)
-    for contract in contracts.all():
-        if contract.layer != "source":
-            for row in query.query(f"SELECT * FROM {contract.full_name}").to_pylist():
-                yield contract.full_name, str(row).encode()
+    for contract in contracts.lake_tables():
+        for row in query.query(f"SELECT * FROM {contract.full_name}").to_pylist():
+            yield contract.full_name, str(row).encode()
 
 
 def _files(settings: Settings) -> Iterator[tuple[str, bytes]]:

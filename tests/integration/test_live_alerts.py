@@ -13,7 +13,7 @@ from batch_jobs.load.connection import connect
 from connectors.topics import ALERTS_TOPIC
 from infra.security import kafka_options
 from infra.settings import Settings
-from tests.support.stack import finlake, running_stack, status_of, wait_for
+from tests.support.stack import finlake, run, running_stack, status_of, wait_for
 
 _INSERT = """
 INSERT INTO transactions (id, date, client_id, card_id, amount, use_chip, merchant_id, mcc)
@@ -80,11 +80,9 @@ def test_alerts_come_on_their_own_and_survive_a_kill(stack):
 
 
 def test_the_bench_prints_every_leg(stack):
-    done = finlake(stack.home, "traffic", "--rate", "50", "--seconds", "1")
-    assert done.returncode == 0, done.stderr
-    done = finlake(stack.home, "bench", "alerts", "--rate", "50", "--seconds", "5", "--json")
-    assert done.returncode == 0, done.stderr
-    found = {one["metric"]: one["value"] for one in map(json.loads, done.stdout.splitlines())}
+    run(stack.home, "traffic", "--rate", "50", "--seconds", "1")
+    printed = run(stack.home, "bench", "alerts", "--rate", "50", "--seconds", "5", "--json")
+    found = {one["metric"]: one["value"] for one in map(json.loads, printed.splitlines())}
     assert found["never_seen"] == 0
     for leg in ("commit_to_alert", "leg.commit_to_kafka", "leg.kafka_to_raised"):
         assert found[f"{leg}.count"] > 10

@@ -21,7 +21,7 @@ from infra.settings import Settings, load_settings
 from infra.stack.mariadb import MariaDB
 from infra.stack.mysql import MySQL
 from lakehouse_schemas import contracts
-from tests.integration.test_data import Server
+from tests.support.source import Server
 
 TRANSACTIONS = contracts.get("source.transactions")
 TEXTS = [

@@ -3,35 +3,28 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import requests
 from deltalake import DeltaTable
 
-from tests.support.stack import PROJECT, finlake, running_stack
+from tests.support.stack import run, running_stack, start
 
 
 def test_equal_while_traffic_runs_and_a_row_tampered_with_is_found(tmp_path: Path) -> None:
     home = tmp_path / "home"
-    env = {**os.environ, "FINLAKE_HOME": str(home), "PYTHONPATH": str(PROJECT)}
-    command = [sys.executable, "-m", "finlake"]
     with running_stack(home, extras=("stream",)):
-        done = finlake(home, "generate", "--transactions", "2000", "--seed", "1")
-        assert done.returncode == 0, done.stderr
-        done = finlake(home, "verify", "--wait", "120")
-        assert done.returncode == 0, done.stdout + done.stderr
-        traffic = subprocess.Popen(
-            [*command, "traffic", "--rate", "100", "--seconds", "0"],
-            env=env,
-            stdout=subprocess.DEVNULL,
+        run(home, "generate", "--transactions", "2000", "--seed", "1")
+        run(home, "verify", "--wait", "120")
+        traffic = start(
+            home, "traffic", "--rate", "100", "--seconds", "0", stdout=subprocess.DEVNULL
         )
-        watch = subprocess.Popen(
-            [*command, "verify", "--watch", "--every", "1", "--json", "--fail", "--port", "0"],
-            env=env,
+        words = ("verify", "--watch", "--every", "1", "--json", "--fail", "--port", "0")
+        watch = start(
+            home,
+            *words,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,

@@ -32,7 +32,7 @@ from tests.security.looking import (
     shown_by,
     stack_processes,
 )
-from tests.support.stack import finlake, running_stack
+from tests.support.stack import run, running_stack
 
 WORLDS = {
     "plain": {},
@@ -58,28 +58,22 @@ def plain(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
         yield settings
 
 
-def done(settings: Settings, *words: str, **env: str) -> str:
-    answer = finlake(settings.home, *words, **env)
-    assert answer.returncode == 0, f"finlake {' '.join(words)}:\n{answer.stdout}\n{answer.stderr}"
-    return answer.stdout
-
-
 # ── with TLS ─────────────────────────────────────────────────────────────────────────────────────
 
 
 def test_with_tls_everywhere_rows_reach_gold_and_agree(tls: Settings) -> None:
     assert tls.kafka_security_protocol == "SASL_SSL"
     assert (tls.s3_endpoint or "").startswith("https:")
-    done(tls, "generate", "--transactions", "500", "--seed", "7")
-    done(tls, "stream", "--once")
-    last = json.loads(done(tls, "verify", "--json").splitlines()[-1])
+    run(tls.home, "generate", "--transactions", "500", "--seed", "7")
+    run(tls.home, "stream", "--once")
+    last = json.loads(run(tls.home, "verify", "--json").splitlines()[-1])
     assert last["equal"] is True, last
     assert last["bronze_events"] > 500, last
 
 
 def test_an_order_to_the_connector_passes_through_kafka_with_tls(tls: Settings) -> None:
     """The signal's and the notification's clients are Debezium's own."""
-    done(tls, "connectors", "snapshot", "mcc_codes")
+    run(tls.home, "connectors", "snapshot", "mcc_codes")
 
 
 @pytest.mark.parametrize(
@@ -160,9 +154,9 @@ def seen(request: pytest.FixtureRequest) -> Settings:
         # any free ones: Spark would take the next and say so in its log alone
         names = [name for name in Settings.model_fields if name.startswith("port_")]
         ports = {f"FINLAKE_{name.upper()}": "0" for name in names}
-        done(settings, "up", "--with", "stream,dashboard", **ports)
+        run(settings.home, "up", "--with", "stream,dashboard", **ports)
     else:
-        done(settings, "generate", "--transactions", "100", "--seed", "7")
+        run(settings.home, "generate", "--transactions", "100", "--seed", "7")
     return settings
 
 

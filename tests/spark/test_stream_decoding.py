@@ -3,7 +3,7 @@
 import pytest
 
 from stream_jobs.decoding import decode, decode_on_executors, decoders
-from tests.unit.test_stream_decoding import batch, rows
+from tests.unit.test_stream_executors import batch, rows
 
 
 @pytest.mark.parametrize("held", [{}, {"cards": "is held"}], ids=["running", "held"])

@@ -18,7 +18,7 @@ from stream_jobs.io.writer import LakeWriter, Tables
 from stream_jobs.shapes import Patch
 
 CARDS = contracts.get("silver.cards")
-LAKE_TABLES = [c for c in contracts.all() if c.layer != "source"]
+LAKE_TABLES = contracts.lake_tables()
 
 
 @pytest.fixture

@@ -18,7 +18,7 @@ from typing import Any
 
 from infra.settings import Settings, load_settings
 
-__all__ = ["finlake", "running_stack", "status_of", "wait_for"]
+__all__ = ["finlake", "run", "running_stack", "start", "status_of", "wait_for"]
 
 PROJECT = Path(__file__).parents[2]
 
@@ -33,6 +33,24 @@ def finlake(home: Path, *words: str, **env: str) -> subprocess.CompletedProcess[
         capture_output=True,
         text=True,
         check=False,
+    )
+
+
+def run(home: Path, *words: str, **env: str) -> str:
+    """Run a finlake command that has to succeed; gives what it printed."""
+    done = finlake(home, *words, **env)
+    assert done.returncode == 0, f"finlake {' '.join(words)}:\n{done.stdout}\n{done.stderr}"
+    return done.stdout
+
+
+def start(home: Path, *words: str, **streams: Any) -> subprocess.Popen[Any]:
+    """Start a finlake command for that home in the background, with these streams."""
+    return subprocess.Popen(
+        [sys.executable, "-m", "finlake", *words],
+        env=_env(home, {}),
+        cwd=home.parent,
+        stdin=subprocess.DEVNULL,
+        **streams,
     )
 
 

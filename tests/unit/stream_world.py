@@ -414,9 +414,8 @@ class Stream:
         self._writer = writer or (lambda: MemoryWriter(lake))
         self._settings = config or settings()
         self._batch = 0
-        for contract in contracts.all():
-            if contract.layer != "source":
-                lake.ensure(contract)
+        for contract in contracts.lake_tables():
+            lake.ensure(contract)
         self.processor = self._start(self._writer())
 
     def _start(self, writer: Writer) -> BatchProcessor:

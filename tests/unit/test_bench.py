@@ -339,26 +339,24 @@ def test_the_seconds_of_threads_are_those_of_the_whole_family():
 # ── The commands ─────────────────────────────────────────────────────────────────────────────────
 
 
-def runs_now(monkeypatch: pytest.MonkeyPatch, bench: str, component: str) -> None:
+def runs_now(monkeypatch: pytest.MonkeyPatch, component: str) -> None:
     """Let that component be all that runs."""
     report = Report(component, "healthy", "a", "1.0", pid=1)
-    for name in (bench, "processes"):
-        module = importlib.import_module(f"batch_jobs.bench.{name}")
-        monkeypatch.setattr(module, "status", lambda settings: [report])
+    monkeypatch.setattr(processes, "status", lambda settings: [report])
 
 
 def test_freshness_needs_a_running_stream(monkeypatch, home):
-    runs_now(monkeypatch, "freshness", "kafka")
+    runs_now(monkeypatch, "kafka")
     assert main(["bench", "freshness", "--seconds", "1"]) == 3
 
 
 def test_throughput_needs_a_stopped_stream(monkeypatch, home):
-    runs_now(monkeypatch, "throughput", "stream")
+    runs_now(monkeypatch, "stream")
     assert main(["bench", "throughput"]) == 2
 
 
 def test_scale_needs_a_stopped_stream_and_a_list_of_numbers(monkeypatch, home, capsys):
-    runs_now(monkeypatch, "scale", "stream")
+    runs_now(monkeypatch, "stream")
     assert main(["bench", "scale"]) == 2
     assert main(["bench", "scale", "--workers", "one"]) == 2
     assert "no list of numbers" in capsys.readouterr().err
@@ -418,7 +416,7 @@ class NoMarkers:
 
 def test_a_run_of_freshness_times_what_the_traffic_inserts(chain, monkeypatch):
     module = importlib.import_module("batch_jobs.bench.freshness")
-    runs_now(monkeypatch, "freshness", "stream")
+    runs_now(monkeypatch, "stream")
     monkeypatch.setattr(module, "WARM_UP_S", 0.0)
     monkeypatch.setattr(module, "_PATIENCE_S", 0.5)
     monkeypatch.setattr(module, "Markers", NoMarkers)
@@ -451,7 +449,7 @@ def test_a_run_of_freshness_times_what_the_traffic_inserts(chain, monkeypatch):
 
 def test_a_run_of_throughput_counts_what_the_stream_applied(chain, monkeypatch):
     module = importlib.import_module("batch_jobs.bench.throughput")
-    runs_now(monkeypatch, "throughput", "kafka")
+    runs_now(monkeypatch, "kafka")
     monkeypatch.setattr(module, "_STILL_S", 0.05)
     ends = iter([100, 100, 140, 150])
     monkeypatch.setattr(module, "records_in_kafka", lambda settings: next(ends, 150))

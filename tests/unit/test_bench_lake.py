@@ -80,13 +80,7 @@ def test_records_are_such_as_the_stream_decodes_and_say_what_changed(
             mine = records.filter(
                 pa.array([t.endswith(f".{source.name}") for t in records["topic"].to_pylist()])
             )
-            decoder = Decoder(
-                contracts.get(f"silver.{source.name}"),
-                contracts.get("bronze.changes"),
-                contracts.get("bronze.dead_letters"),
-                source.dropped,
-            )
-            found = decoder.decode(mine, number)
+            found = Decoder(source.name).decode(mine, number)
             assert found.rejects.num_rows == 0, found.rejects.to_pylist()[0]
             ops.setdefault(source.name, set()).update(found.changes["op"].to_pylist())
             newest = found.changes.sort_by("_order_token").to_pylist()[-1:]

@@ -14,8 +14,9 @@ import pytest
 
 import dashboard
 from finlake.cli import main
-from finlake.commands.dashboard import command, environment, next_free
+from finlake.commands.dashboard import command, next_free
 from finlake.errors import ComponentMissing
+from infra.environment import environment
 
 ROOM = Path(dashboard.__file__).parent
 

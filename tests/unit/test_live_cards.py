@@ -8,24 +8,19 @@ import pyarrow as pa
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from batch_jobs.verify.alerts import rules_of
 from lakehouse_schemas import contracts
 from stream_jobs.live.cards import LiveCards
 from stream_jobs.live.feed import Feed, Record, Seen
 from stream_jobs.live.history import Silver
 from stream_jobs.transforms.envelope import Decoder
+from stream_jobs.transforms.rules import Rules
 from tests.unit import stream_world
 from tests.unit.stream_world import Event, Row, World
 from tests.unit.test_stream_rules import USES, judged
 
-RULES = rules_of(stream_world.settings())
+RULES = Rules.of(stream_world.settings())
 SILVER = contracts.get("silver.transactions")
 Key = tuple[int, str]
-
-
-def decoder() -> Decoder:
-    bronze, dead = contracts.get("bronze.changes"), contracts.get("bronze.dead_letters")
-    return Decoder(SILVER, bronze, dead, ())
 
 
 @dataclass
@@ -48,7 +43,7 @@ class Reference:
         self.records: list[Record] = []
         self.moments = [Moment({0: 0, 1: 0})]
         self.raised: list[set[Key]] = []  # by record
-        read = decoder()
+        read = Decoder("transactions")
         for event in events:
             now = self.moments[-1]
             place = event.partition
@@ -89,7 +84,7 @@ class Life:
         self._reference = reference
         self.lake_at = lake_at
         self._silver = Silver(_Lake(self), RULES)  # type: ignore[arg-type]
-        self.feed = Feed(decoder(), LiveCards(RULES, self._silver.start(), **limits))
+        self.feed = Feed(Decoder("transactions"), LiveCards(RULES, self._silver.start(), **limits))
         self.published: set[Key] = set()
         self._positions: dict[int, int] = {0: 0, 1: 0}
         ends = reference.moments[ends_at].positions

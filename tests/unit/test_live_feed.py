@@ -15,9 +15,10 @@ from stream_jobs.live.feed import Feed, Record
 from stream_jobs.live.history import Silver
 from stream_jobs.live.metrics import AlertMetrics
 from stream_jobs.live.service import body
+from stream_jobs.transforms.envelope import Decoder
 from tests.unit import stream_world
 from tests.unit.stream_world import T0, Row, envelope, row
-from tests.unit.test_live_cards import RULES, SILVER, decoder
+from tests.unit.test_live_cards import RULES, SILVER
 from tests.unit.test_stream_rules import MINUTE
 
 DEAR = "3000.01"
@@ -27,7 +28,7 @@ class Topic:
     """Sends records to a feed of its own; gives what each raised."""
 
     def __init__(self, history: History | None = None) -> None:
-        self.feed = Feed(decoder(), LiveCards(RULES, history or History()))
+        self.feed = Feed(Decoder("transactions"), LiveCards(RULES, history or History()))
         self.offset = 0
         self.pos = 0
 
@@ -117,7 +118,7 @@ def test_a_new_column_of_the_source_is_no_hindrance():
     assert topic.send("c", None, dear() | more) == [(1, "amount_over")]
     cheap = row("transactions") | more
     assert topic.send("u", dear() | more, cheap) == []
-    found = decoder().change(envelope("u", cheap, dear() | more, 9), "1", 9)
+    found = Decoder("transactions").change(envelope("u", cheap, dear() | more, 9), "1", 9)
     assert found is not None
     assert found.before.amount == "14.57"
     assert topic.feed.bad == 0

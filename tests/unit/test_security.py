@@ -287,6 +287,7 @@ def test_a_new_password_starts_a_running_connector_anew(home, monkeypatch, new_p
     running = ConnectorStatus("c", "RUNNING", "", (TaskStatus(0, "RUNNING", None),))
     connect = SimpleNamespace(
         status=lambda name: running,
+        config=lambda name: None,
         put=lambda name, config: False,
         resume=lambda name: None,
         restart=lambda name, only_failed=True: done.append(only_failed),

@@ -337,7 +337,7 @@ def test_the_minio_console_and_interface_are_on_loopback(settings):
 
 @pytest.mark.parametrize("name", ["stream", "alerts", "dashboard"])
 def test_programs_of_this_project_know_their_home_and_ports(settings, name):
-    (found,) = plan.build(settings, [name], PORTS).values()
+    (found,) = plan.build(settings, [name], dict.fromkeys(PORTS, 1)).values()
     assert found.command()[0] == sys.executable
     assert found.env()["FINLAKE_HOME"] == str(settings.home)
     assert found.address.startswith("http://127.0.0.1:")

@@ -9,17 +9,16 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from batch_jobs.verify.alerts import rules_of
 from lakehouse_schemas import contracts
 from stream_jobs.state.cards import Cards
 from stream_jobs.transforms import card, gold
 from stream_jobs.transforms.places import distance_km, is_abroad
-from stream_jobs.transforms.rules import SEVERITY, Use, evaluate
+from stream_jobs.transforms.rules import SEVERITY, Rules, Use, evaluate
 from tests.unit import stream_world
 
 MINUTE = 60_000_000
 HOUR = 60 * MINUTE
-RULES = rules_of(stream_world.settings())
+RULES = Rules.of(stream_world.settings())
 
 
 def use(minute: float = 0, cents: int = 2000, **rest: Any) -> Use:

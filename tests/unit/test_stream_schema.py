@@ -182,9 +182,8 @@ def test_a_schema_change_of_another_table_stops_nothing(stream):
 def delta(home):
     settings = load_settings(home=home)
     lake = DeltaLake(settings)
-    for contract in contracts.all():
-        if contract.layer != "source":
-            lake.ensure(contract)
+    for contract in contracts.lake_tables():
+        lake.ensure(contract)
     stream = Stream(lake, lambda: delta_writer(lake, "app"), settings)
     yield stream
     stream.stop()

@@ -6,19 +6,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lakehouse_schemas import contracts
 from stream_jobs.transforms.envelope import Decoder
 from tests.unit.stream_world import BASE, Event, Lake, Stream, envelope, live, meant, records
 
 NUMBER, CVV = "4344676511950444", "9623"
 CARD = BASE["cards"]
 SECRET = {**CARD, "card_number": NUMBER, "cvv": CVV}
-DECODER = Decoder(
-    contracts.get("silver.cards"),
-    contracts.get("bronze.changes"),
-    contracts.get("bronze.dead_letters"),
-    contracts.get("source.cards").dropped,
-)
+DECODER = Decoder("cards")
 
 
 def traces(*values: bytes | None) -> list[str]:

@@ -244,7 +244,7 @@ def busy(home, lake, monkeypatch):
     store = Tables(lake, 1 << 20)
     stream = Stream(lake, lambda: LakeWriter(store, "app"), load_settings(home=home))
     keeper = Housekeeping(lake, store, history_minutes=60, marker_days=30)
-    tables = [c for c in contracts.all() if c.layer != "source"]
+    tables = contracts.lake_tables()
     world = World()
 
     def work(batches: int) -> World:

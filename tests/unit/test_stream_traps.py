@@ -377,9 +377,7 @@ def test_trap_7_nothing_streams_from_a_table_that_is_merged_into():
 # ── 8 ────────────────────────────────────────────────────────────────────────────────────────────
 
 
-@pytest.mark.parametrize(
-    "contract", [c for c in contracts.all() if c.layer != "source"], ids=lambda c: c.full_name
-)
+@pytest.mark.parametrize("contract", contracts.lake_tables(), ids=lambda c: c.full_name)
 def test_trap_8_every_engine_can_read_every_table(lake, contract):
     protocol = lake.ensure(contract).protocol()
     assert protocol.min_reader_version <= 2
@@ -398,8 +396,8 @@ def test_trap_8_written_tables_stay_readable_and_their_times_are_utc(home, world
     while topics.left:
         stream.process(topics.take(lambda *_: 2))
     stream.stop()
-    for contract in contracts.all():
-        table = lake.open(contract) if contract.layer != "source" else None
+    for contract in contracts.lake_tables():
+        table = lake.open(contract)
         if table is not None:
             assert table.protocol().min_reader_version <= 2, contract.full_name
             assert "timestamp_ntz" not in table.schema().to_json(), contract.full_name
