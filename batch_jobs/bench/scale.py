@@ -23,6 +23,7 @@ from batch_jobs.bench.processes import (
     thread_seconds,
 )
 from batch_jobs.bench.throughput import (
+    Applied,
     all_applied,
     applied,
     commit_changes,
@@ -66,7 +67,8 @@ def scale(
         params = {"workers": count, "changes": changes, "partitions": settings.topic_partitions}
         figures = stack_figures(settings, "scale", {**params, "seed": seed})
         said(f"{count} workers: capturing {backlog:,} changes")
-        yield from _capture(settings, backlog, seed + turn * backlog * 2, figures)
+        committed = _commit(settings, backlog, seed + turn * backlog * 2)
+        yield from _capture(settings, committed, figures)
         said(f"{count} workers: streaming them")
         with ExitStack() as stack:
             there = settings
@@ -79,19 +81,23 @@ def scale(
             stream = running_stream(there)
             stack.callback(stream.wait)
             stack.callback(stream.send_signal, signal.SIGTERM)
-            yield from _stream(there, {**pids, "stream": stream.pid}, began, figures)
+            pids["stream"] = stream.pid
+            yield from _stream(there, pids, began, committed * 9 // 10, figures)
 
 
-def _capture(settings: Settings, backlog: int, seed: int, figures: Figures) -> Iterator[Figure]:
-    """Let Debezium bring a backlog to Kafka."""
-    connect, name = Connect(settings.connect_url), connector_name(settings.source_flavour)
-    connect.stop(name)
-    committed = commit_changes(settings, backlog, seed)
+def _commit(settings: Settings, backlog: int, seed: int) -> int:
+    """Commit a backlog while the connector is stopped."""
+    Connect(settings.connect_url).stop(connector_name(settings.source_flavour))
+    return commit_changes(settings, backlog, seed)
+
+
+def _capture(settings: Settings, committed: int, figures: Figures) -> Iterator[Figure]:
+    """Let Debezium bring it to Kafka."""
     before, pids = records_in_kafka(settings), stack_pids(settings)
     spent = _Spent(pids)
     with Watch(pids) as watch:
         began = time.monotonic()
-        connect.resume(name)
+        Connect(settings.connect_url).resume(connector_name(settings.source_flavour))
         records, seconds = wait_for_kafka(settings, before, began, committed * 9 // 10)
     yield figures.of("capture.rate", committed / seconds, "changes/s")
     yield figures.of("capture.records", records / committed, "records/change")
@@ -99,17 +105,14 @@ def _capture(settings: Settings, backlog: int, seed: int, figures: Figures) -> I
 
 
 def _stream(
-    settings: Settings, pids: Mapping[str, int], began: float, figures: Figures
+    settings: Settings, pids: Mapping[str, int], began: float, at_least: int, figures: Figures
 ) -> Iterator[Figure]:
-    """Let the stream apply it, and then wait."""
-    lake, deadline = Query(settings), time.monotonic() + _PATIENCE_S
-    while not (first := applied(lake, began)).events:
-        if time.monotonic() > deadline:
-            raise FinlakeError("the stream found no changes; see `finlake connectors status`")
-        time.sleep(0.2)
+    """Let the stream apply it, and then wait; that many changes are known to come."""
+    first = _wait_for(settings, began, 1)
     pids = {**pids, "kafka": stack_pids(settings)["kafka"]}
     spent = _Spent(pids)
     with Watch(pids) as busy:
+        _wait_for(settings, began, at_least)
         wait_until_quiet(settings, began)
     last = all_applied(settings, began)
     events = last.events - first.events
@@ -121,6 +124,15 @@ def _stream(
         time.sleep(_IDLE_S)
     for name in sorted(pids):
         yield figures.of(f"idle.{name}", idle.spent(name)[0] / _IDLE_S, "cores")
+
+
+def _wait_for(settings: Settings, began: float, at_least: int) -> Applied:
+    lake, deadline = Query(settings), time.monotonic() + _PATIENCE_S
+    while (found := applied(lake, began)).events < at_least:
+        if time.monotonic() > deadline:
+            raise FinlakeError(f"the stream applied {found.events:,.0f} of {at_least:,} changes")
+        time.sleep(0.2)
+    return found
 
 
 class _Spent:
