@@ -130,7 +130,7 @@ class Settings(BaseSettings):
     spark_driver_memory: str = Field("1g", description="Heap of the Spark driver.")
     stream_trigger_ms: int = Field(200, ge=0, description="Shortest time between micro-batches.")
     stream_max_offsets: int = Field(
-        50_000, ge=1, description="Most Kafka records in a micro-batch."
+        100_000, ge=1, description="Most Kafka records in a micro-batch."
     )
     stream_cache_mb: int = Field(
         256, ge=16, description="Memory for rows that the stream changed or looked up lately."

@@ -60,18 +60,13 @@ def run(settings: Settings, once: bool = False, resume: Sequence[str] = ()) -> N
     spark = start_session(settings)
     _log.info("Spark's pages on %s", spark.sparkContext.uiWebUrl)
     stop = threading.Event()
-    working = threading.Lock()
+    working = threading.Lock()  # held until the first batch can begin
     batches: list[_Batches] = []
 
     def on_batch(frame: DataFrame, batch_id: int) -> None:
         with working:
-            if stop.is_set():
+            if stop.is_set() or not batches:
                 raise InterruptedError("stopping")
-            if not batches:
-                app_id = frame.sparkSession.sparkContext.getLocalProperty("sql.streaming.queryId")
-                batches.append(_Batches(settings, lake, metrics, str(app_id)))
-                batches[0].resume(resume)
-                look_seldom_for_garbage()
             batches[0].process(frame, batch_id)
 
     writer = read_stream(spark, settings).writeStream.queryName("finlake").foreachBatch(on_batch)
@@ -80,12 +75,16 @@ def run(settings: Settings, once: bool = False, resume: Sequence[str] = ()) -> N
         writer = writer.trigger(availableNow=True)
     else:
         writer = writer.trigger(processingTime=f"{settings.stream_trigger_ms} milliseconds")
-    query = writer.start()
-    stop_on_signal(stop, _log, "stopping after this batch")
-    port = metrics.serve(settings.port_metrics, settings.listen_host)
-    _log.info("metrics on http://%s:%d/metrics", settings.advertised_host, port)
-    _log.info("streaming from %s to %s", settings.kafka_bootstrap, settings.lake)
     try:
+        with working:
+            query = writer.start()
+            stop_on_signal(stop, _log, "stopping after this batch")
+            port = metrics.serve(settings.port_metrics, settings.listen_host)
+            _log.info("metrics on http://%s:%d/metrics", settings.advertised_host, port)
+            batches.append(_Batches(settings, lake, metrics, str(query.id)))
+            batches[0].resume(resume)
+            look_seldom_for_garbage()
+        _log.info("streaming from %s to %s", settings.kafka_bootstrap, settings.lake)
         _wait(query, stop)
         with working:  # the batch under way is finished before the query goes
             query.stop()
@@ -96,7 +95,7 @@ def run(settings: Settings, once: bool = False, resume: Sequence[str] = ()) -> N
 
 
 class _Batches:
-    """What a batch needs, made at the first one, when the query's id is known."""
+    """What a batch needs; the query's id is known when it has started."""
 
     def __init__(self, settings: Settings, lake: Lake, metrics: Metrics, app_id: str) -> None:
         self._on_cluster = settings.on_cluster

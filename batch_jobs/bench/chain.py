@@ -8,6 +8,7 @@ life; without, it begins when Kafka has everything, so that each leg can be seen
 
 from __future__ import annotations
 
+import json
 import signal
 import subprocess
 import threading
@@ -15,8 +16,9 @@ import time
 from collections.abc import Callable, Iterator
 
 import connectors
-from batch_jobs.bench.figures import Figure
-from batch_jobs.bench.processes import Watch, refuse_stream, stack_figures, stack_pids
+from batch_jobs.bench import processes
+from batch_jobs.bench.figures import Figure, Figures
+from batch_jobs.bench.processes import Watch, end, refuse_stream, stack_figures, stack_pids
 from batch_jobs.bench.throughput import (
     all_applied,
     applied,
@@ -38,7 +40,7 @@ from finlake.errors import FinlakeError, UsageProblem
 from infra.lake.query import Query
 from infra.settings import Settings
 
-__all__ = ["backlog", "running_stream", "snapshot", "wait_until_quiet"]
+__all__ = ["backlog", "bulk_snapshot", "running_stream", "snapshot", "wait_until_quiet"]
 
 Said = Callable[[str], None]
 Params = dict[str, float | int | str]
@@ -74,25 +76,56 @@ def backlog(
     )
 
 
-def snapshot(
-    settings: Settings, rows: int, live: bool, seed: int = 1, said: Said = lambda _: None
+def bulk_snapshot(
+    settings: Settings, rows: int, seed: int = 1, said: Said = lambda _: None
 ) -> Iterator[Figure]:
-    """Rows a second of an initial snapshot, of a source that is filled here.
+    """Rows a second of ``finlake snapshot``, of a source that is filled here.
 
-    Raises:
-        UsageProblem: when the stream runs, the topics hold something, or the source does.
-        ComponentMissing: when a part of the stack is not there.
-        FinlakeError: when the connector or the stream fails.
+    Raises: as :func:`snapshot`.
     """
+    filled = _fill(settings, rows, seed, said)
+    pids, size = stack_pids(settings), lake_bytes(settings)
+    params: Params = {"rows": filled, "seed": seed, "road": "bulk"}
+    figures = stack_figures(settings, "throughput", params)
+    said("reading")
+    clock = time.monotonic()
+    process = processes.start(settings, "finlake", "snapshot", "--json")
+    with Watch({**pids, "snapshot": process.pid}) as watch:
+        tables = [json.loads(line) for line in end(process, "finlake snapshot").splitlines()]
+    whole_s = time.monotonic() - clock
+    yield figures.of("snapshot.rate", filled / sum(one["seconds"] for one in tables), "rows/s")
+    yield figures.of("snapshot.whole.rate", filled / whole_s, "rows/s")
+    yield figures.of("snapshot.seconds", whole_s, "s")
+    yield from _spent(figures, "snapshot", [watch], {*pids, "snapshot"}, filled / 1e6)
+    if size is not None:
+        grown = ((lake_bytes(settings) or 0) - size) / 2**20 / filled * 1e6
+        yield figures.of("snapshot.lake.grown", grown, "MiB/million")
+
+
+def _fill(settings: Settings, rows: int, seed: int, said: Said) -> int:
+    """Fill the source of a stack that is new; how many rows it has then."""
     refuse_stream(settings)
     if records_in_kafka(settings):
         raise UsageProblem(
             "the topics hold changes already; use a new stack, `finlake up --no-connector`"
         )
     said(f"filling the source with {rows:,} transactions")
-    filled = fill_source(settings, Plan(rows, seed))
+    return sum(fill_source(settings, Plan(rows, seed)).values())
+
+
+def snapshot(
+    settings: Settings, rows: int, live: bool, seed: int = 1, said: Said = lambda _: None
+) -> Iterator[Figure]:
+    """Rows a second of an initial snapshot by the connector, of a source that is filled here.
+
+    Raises:
+        UsageProblem: when the stream runs, the topics hold something, or the source does.
+        ComponentMissing: when a part of the stack is not there.
+        FinlakeError: when the connector or the stream fails.
+    """
+    filled = _fill(settings, rows, seed, said)
     topics.create(settings, topics.expected(settings))
-    params: Params = {"rows": sum(filled.values()), "seed": seed, "live": "yes" if live else "no"}
+    params: Params = {"rows": filled, "seed": seed, "live": "yes" if live else "no"}
 
     def start() -> None:
         connectors.apply(settings, lambda _: None)
@@ -144,16 +177,23 @@ def _measure(
     yield figures.of(f"{kind}.capture.rate", records / captured_s, "records/s")
     yield figures.of(f"{kind}.stream.rate", events / done.seconds, unit)
     million = events / 1e6
-    for name in sorted({*pids, "stream"}):
+    yield from _spent(figures, kind, watches, {*pids, "stream"}, million)
+    if size is not None:
+        grown = (lake_bytes(settings) or 0) - size
+        yield figures.of(f"{kind}.lake.grown", grown / 2**20 / million, "MiB/million")
+
+
+def _spent(
+    figures: Figures, kind: str, watches: list[Watch], names: set[str], million: float
+) -> Iterator[Figure]:
+    """Processor time, writing and memory of each process."""
+    for name in sorted(names):
         spent = [one.spent(name) for one in watches]
         yield figures.of(f"{kind}.cpu.{name}", sum(cpu for cpu, _ in spent) / million, "s/million")
         written = sum(number for _, number in spent) / 2**20
         yield figures.of(f"{kind}.disk_written.{name}", written / million, "MiB/million")
         peak = max(one.peak(name) for one in watches)
         yield figures.of(f"{kind}.peak_rss.{name}", peak / 2**20, "MiB")
-    if size is not None:
-        grown = (lake_bytes(settings) or 0) - size
-        yield figures.of(f"{kind}.lake.grown", grown / 2**20 / million, "MiB/million")
 
 
 def running_stream(settings: Settings) -> subprocess.Popen[str]:

@@ -89,15 +89,18 @@ def freshness(rates: tuple[float, ...], seconds: float, seed: int, as_json: bool
 )  # fmt: skip
 @click.option(
     "--snapshot", type=click.IntRange(min=1000), metavar="ROWS",
-    help="Instead: the initial snapshot of a source filled with so many transactions.",
+    help="Instead: `finlake snapshot` of a source filled with so many transactions.",
 )  # fmt: skip
+@click.option("--by-connector", is_flag=True, help="The snapshot is Debezium's own.")
 @click.option(
     "--live", is_flag=True,
     help="The stream runs while Debezium captures what was committed while it was down.",
 )  # fmt: skip
 @_seed
 @_json
-def throughput(changes: int, snapshot: int | None, live: bool, seed: int, as_json: bool) -> None:
+def throughput(
+    changes: int, snapshot: int | None, by_connector: bool, live: bool, seed: int, as_json: bool
+) -> None:
     """Changes a second that the stream catches up with; it must not run before.
 
     \b
@@ -110,7 +113,11 @@ def throughput(changes: int, snapshot: int | None, live: bool, seed: int, as_jso
     from infra.settings import load_settings
 
     settings = load_settings()
-    if snapshot:
+    if snapshot and not by_connector:
+        from batch_jobs.bench.chain import bulk_snapshot
+
+        _print(bulk_snapshot(settings, snapshot, seed, _said), as_json)
+    elif snapshot:
         from batch_jobs.bench.chain import snapshot as measure_snapshot
 
         _print(measure_snapshot(settings, snapshot, live, seed, _said), as_json)

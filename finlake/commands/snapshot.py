@@ -6,6 +6,7 @@ import json
 
 import click
 
+from finlake.commands.leaving import run_and_leave
 from finlake.commands.progress import bar
 
 __all__ = ["snapshot"]
@@ -26,6 +27,10 @@ def snapshot(as_json: bool) -> None:
       finlake up --no-connector && finlake load data
       finlake snapshot && finlake up --with stream
     """
+    run_and_leave("snapshot", lambda: _snapshot(as_json))
+
+
+def _snapshot(as_json: bool) -> None:
     from batch_jobs.snapshot import snapshot as run
     from infra.settings import load_settings
 

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import logging
-import os
-import sys
 from collections.abc import Callable
 
 import click
 
-from finlake.errors import FinlakeError
+from finlake.commands.leaving import run_and_leave
 
 __all__ = ["alerts", "stream"]
 
@@ -54,19 +52,7 @@ def alerts() -> None:
 
 
 def _run(name: str, job: Callable[[], None]) -> None:
-    """Run a job that logs until it ends, and leave with its exit code."""
     logging.basicConfig(
         level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
     )
-    code = 0
-    try:
-        job()
-    except FinlakeError as error:
-        click.echo(f"finlake {name}: {error}", err=True)
-        code = error.exit_code
-    # Threads of the Java gateway outlive the interpreter's end, and native libraries complain of
-    # it at length; everything is written and closed here, so leave without that end.
-    logging.shutdown()
-    sys.stdout.flush()
-    sys.stderr.flush()
-    os._exit(code)
+    run_and_leave(name, job)

@@ -77,9 +77,12 @@ class Card:
 
     def put_all(self, uses: Sequence[Use]) -> None:
         """Take in uses that are not there."""
-        self.uses += uses
-        self.uses.sort()
-        for use in uses:
+        new = sorted(uses)
+        timely = not (new and self.uses) or new[0] > self.uses[-1]
+        self.uses += new
+        if not timely:
+            self.uses.sort()
+        for use in new:
             if is_abroad(use.state):
                 self.see_abroad(use)
 

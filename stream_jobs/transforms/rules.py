@@ -7,8 +7,10 @@ corrected transactions change them as if they had been there in time.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from bisect import bisect_right
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
+from itertools import compress
 from typing import NamedTuple
 
 import pyarrow as pa
@@ -107,6 +109,8 @@ def evaluate(
     """
     found: dict[tuple[int, str], str] = {}
     testing_cents = round(rules.testing_amount * 100)
+    small: _Marked | None = None
+    declined: _Marked | None = None
     for index in positions:
         use = uses[index]
         if use.cents > rules.amount_over * 100:
@@ -115,7 +119,8 @@ def evaluate(
             )
         if 0 < use.cents <= testing_cents:
             since = use.ts - rules.testing_minutes * _MINUTE_US
-            count = _count(uses, index, since, lambda u: 0 < u.cents <= testing_cents)
+            small = small or _Marked([0 < u.cents <= testing_cents for u in uses], uses)
+            count = small.between(since, index)
             if count >= rules.testing_count:
                 found[use.id, "card_testing"] = (
                     f"{count} uses of at most ${rules.testing_amount:,.2f} "
@@ -123,7 +128,8 @@ def evaluate(
                 )
         if use.declined:
             since = use.ts - rules.declined_minutes * _MINUTE_US
-            count = _count(uses, index, since, lambda u: u.declined)
+            declined = declined or _Marked([u.declined for u in uses], uses)
+            count = declined.between(since, index)
             if count >= rules.declined_count:
                 found[use.id, "declined_burst"] = (
                     f"{count} declined uses within {rules.declined_minutes} minutes"
@@ -152,12 +158,16 @@ def _last_physical(uses: Sequence[Use], index: int) -> Use | None:
     return None
 
 
-def _count(uses: Sequence[Use], index: int, since: int, wanted: Callable[[Use], bool]) -> int:
-    count = 0
-    while index >= 0 and uses[index].ts > since:
-        count += wanted(uses[index])
-        index -= 1
-    return count
+class _Marked:
+    """Some of the uses, to be counted again and again."""
+
+    def __init__(self, marks: Sequence[bool], uses: Sequence[Use]) -> None:
+        self._positions = list(compress(range(len(uses)), marks))
+        self._times = [uses[position].ts for position in self._positions]
+
+    def between(self, since: int, index: int) -> int:
+        """How many come after that time and at or before that position."""
+        return bisect_right(self._positions, index) - bisect_right(self._times, since)
 
 
 def _impossible(before: Use, use: Use, rules: Rules) -> str | None:

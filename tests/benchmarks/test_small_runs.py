@@ -26,8 +26,8 @@ def measured(home: Path, *words: str, **env: str) -> dict[str, float]:
     return {line["metric"]: line["value"] for line in lines}
 
 
-def test_snapshot(stack: Path) -> None:
-    found = measured(stack, "throughput", "--snapshot", "2000")
+def test_snapshot_by_the_connector(stack: Path) -> None:
+    found = measured(stack, "throughput", "--snapshot", "2000", "--by-connector")
     assert found["snapshot.rate"] > 0
     assert found["snapshot.capture.rate"] > 0
     assert found["snapshot.peak_rss.stream"] > 0
