@@ -18,10 +18,11 @@ Usage: infra/start_infra.sh [start|stop|status|secrets] [options]
   secrets   make missing secrets in infra/compose/secrets and start nothing
 
 Options
-  --profile NAME     core, bi, ops or all; may be repeated. core is always started.
+  --profile NAME     core, bi, ops, scale or all; may be repeated. core is always started.
                        core  source, Kafka, Connect, MinIO, Spark, stream, dashboard
                        bi    and Dremio, Superset
                        ops   and Airflow, MLflow, Prometheus, Grafana
+                       scale and a second Spark worker
                        all   everything (the default is core)
   --timeout SECONDS  how long to wait until all are healthy (default 900)
   --no-build         take the images as they are
@@ -58,9 +59,9 @@ parse() {
         ;;
       --profile)
         case ${2-} in
-          core | bi | ops | all) profiles+=("$2") ;;
-          '') fail 2 "--profile wants a name: core, bi, ops or all" ;;
-          *) fail 2 "--profile $2 is unknown; use core, bi, ops or all" ;;
+          core | bi | ops | scale | all) profiles+=("$2") ;;
+          '') fail 2 "--profile wants a name: core, bi, ops, scale or all" ;;
+          *) fail 2 "--profile $2 is unknown; use core, bi, ops, scale or all" ;;
         esac
         shift
         ;;

@@ -40,7 +40,7 @@ from finlake.errors import FinlakeError, UsageProblem
 from infra.lake.query import Query
 from infra.settings import Settings
 
-__all__ = ["backlog", "bulk_snapshot", "snapshot"]
+__all__ = ["backlog", "bulk_snapshot", "running_stream", "snapshot", "wait_until_quiet"]
 
 Said = Callable[[str], None]
 Params = dict[str, float | int | str]
@@ -146,7 +146,7 @@ def _measure(
     pids, size = stack_pids(settings), lake_bytes(settings)
     figures = stack_figures(settings, "throughput", params)
     before = records_in_kafka(settings)
-    stream = _running(settings) if live else None
+    stream = running_stream(settings) if live else None
     if stream:
         pids["stream"] = stream.pid
     said("capturing")
@@ -156,7 +156,7 @@ def _measure(
             start()
             records, captured_s = wait_for_kafka(settings, before, clock, at_least)
             if stream:
-                _wait_until_quiet(settings, began)
+                wait_until_quiet(settings, began)
         watches = [watch]
         if stream is None:
             said(f"streaming {records:,} records")
@@ -196,7 +196,7 @@ def _spent(
         yield figures.of(f"{kind}.peak_rss.{name}", peak / 2**20, "MiB")
 
 
-def _running(settings: Settings) -> subprocess.Popen[str]:
+def running_stream(settings: Settings) -> subprocess.Popen[str]:
     """A stream that has started and waits for records."""
     process = start_stream(settings)
     said: list[str] = []
@@ -218,7 +218,7 @@ def _running(settings: Settings) -> subprocess.Popen[str]:
     return process
 
 
-def _wait_until_quiet(settings: Settings, since: float) -> None:
+def wait_until_quiet(settings: Settings, since: float) -> None:
     """Wait until no batch has applied anything for some seconds."""
     lake, last, at = Query(settings), -1.0, time.monotonic()
     while time.monotonic() - at < _QUIET_S or last <= 0:

@@ -25,6 +25,7 @@ __all__ = [
     "stack_pids",
     "stack_versions",
     "start",
+    "thread_seconds",
 ]
 
 _EVERY_S = 0.5
@@ -77,7 +78,9 @@ def start(
         stdout=stdout,
         stderr=subprocess.PIPE,
         text=True,
-        env=environment(FINLAKE_HOME=str(settings.home)),
+        env=environment(
+            FINLAKE_HOME=str(settings.home), FINLAKE_SPARK_MASTER=settings.spark_master
+        ),
     )
 
 
@@ -92,6 +95,19 @@ def end(process: subprocess.Popen[str], name: str) -> str:
         last = said.strip().splitlines()[-1:] or ["it said nothing"]
         raise FinlakeError(f"{name} failed: {last[0][:300]}")
     return printed
+
+
+def thread_seconds(pid: int) -> dict[tuple[int, int], float]:
+    """Processor seconds of each thread (process, thread) of a process and its children."""
+    found: dict[tuple[int, int], float] = {}
+    try:
+        root = psutil.Process(pid)
+        for process in (root, *root.children(recursive=True)):
+            for thread in process.threads():
+                found[process.pid, thread.id] = thread.user_time + thread.system_time
+    except psutil.Error:  # it ended while it was looked at
+        pass
+    return found
 
 
 @dataclass

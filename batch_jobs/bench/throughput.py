@@ -34,6 +34,7 @@ from infra.settings import Settings
 from lakehouse_schemas import contracts
 
 __all__ = [
+    "Applied",
     "all_applied",
     "applied",
     "commit_changes",

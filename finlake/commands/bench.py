@@ -198,6 +198,30 @@ def growth(rows: tuple[int, ...], batches: int, changes: int, seed: int, as_json
     _print(measure(load_settings(), rows, batches, changes, seed, _said), as_json)
 
 
+@bench.command()
+@click.option(
+    "--workers", type=_Several("numbers", int, 0, "0,1,2"), default="0,1,2", show_default=True,
+    metavar="N[,N...]", help="Spark workers of one core each, one run for each; 0 has no cluster.",
+)  # fmt: skip
+@click.option(
+    "--changes", type=click.IntRange(min=1000), default=100_000, show_default=True,
+    help="Changes that count; a batch more warms up.",
+)  # fmt: skip
+@_seed
+@_json
+def scale(workers: tuple[int, ...], changes: int, seed: int, as_json: bool) -> None:
+    """What a change costs in each process, on Spark clusters of different size, made here.
+
+    \b
+    Example:
+      FINLAKE_TOPIC_PARTITIONS=4 finlake up && finlake bench scale --workers 0,1,2 --json
+    """
+    from batch_jobs.bench.scale import scale as measure
+    from infra.settings import load_settings
+
+    _print(measure(load_settings(), workers, changes, seed, _said), as_json)
+
+
 @bench.command("verify")
 @click.option(
     "--rate", type=click.FloatRange(min=1), default=1000, show_default=True,

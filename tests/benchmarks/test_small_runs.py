@@ -20,8 +20,8 @@ def stack(home: Path) -> Iterator[Path]:
         yield home
 
 
-def measured(home: Path, *words: str) -> dict[str, float]:
-    lines = [json.loads(line) for line in run(home, "bench", *words, "--json").splitlines()]
+def measured(home: Path, *words: str, **env: str) -> dict[str, float]:
+    lines = [json.loads(line) for line in run(home, "bench", *words, "--json", **env).splitlines()]
     assert all(line["versions"]["pyarrow"] and line["machine"] for line in lines)
     return {line["metric"]: line["value"] for line in lines}
 
@@ -39,6 +39,14 @@ def test_backlog_with_every_part_under_way(stack: Path) -> None:
     assert found["backlog.rate"] > 0
     assert found["backlog.cpu.stream"] > 0
     assert found["backlog.disk_written.kafka"] > 0
+
+
+def test_scale(stack: Path) -> None:
+    env = {"FINLAKE_STREAM_MAX_OFFSETS": "1000"}
+    found = measured(stack, "scale", "--workers", "1", "--changes", "2000", **env)
+    assert found["stream.rate"] > 0
+    assert found["stream.cpu.spark-worker-1"] > found["stream.busiest_thread.spark-worker-1"] > 0
+    assert found["capture.cpu.connect"] > found["capture.busiest_thread.connect"] > 0
 
 
 def test_freshness_of_every_kind_of_change(stack: Path) -> None:

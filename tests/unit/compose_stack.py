@@ -19,7 +19,7 @@ START = ROOT / "infra" / "start_infra.sh"
 DOCS = ROOT / "docs" / "operations" / "compose.md"
 IMAGES = ROOT / "infra" / "images"
 
-Profile = Literal["core", "bi", "ops", "all"]
+Profile = Literal["core", "bi", "ops", "scale", "all"]
 Duration = Annotated[str, StringConstraints(pattern=r"^\d+(s|m)$")]
 Port = Annotated[str, StringConstraints(pattern=r"^127\.0\.0\.1:\d{2,5}:\d{2,5}$")]
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_-]*$")]

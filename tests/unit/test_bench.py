@@ -18,7 +18,7 @@ from batch_jobs.bench import figures, markers, processes
 from batch_jobs.bench.figures import Figure, Figures, percentiles
 from batch_jobs.bench.freshness import Reader, Sightings, over_batches
 from batch_jobs.bench.markers import AMOUNTS, Markers
-from batch_jobs.bench.processes import Watch
+from batch_jobs.bench.processes import Watch, thread_seconds
 from batch_jobs.follow import Follower
 from finlake.cli import main
 from finlake.errors import ComponentMissing, FinlakeError, UsageProblem
@@ -319,6 +319,23 @@ def test_memory_and_time_of_a_process_and_its_children_are_counted(monkeypatch):
     assert watch.spent("job")[0] == pytest.approx(found["cpu.job"], abs=1e-3)
 
 
+def test_the_seconds_of_threads_are_those_of_the_whole_family():
+    work = "import threading; t = threading.Thread(target=lambda: sum(range(9_000_000)));"
+    work += "t.start(); t.join(); print('ready', flush=True); input()"
+    child = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {work!r}])"
+    process = subprocess.Popen(
+        [sys.executable, "-c", child], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    assert process.stdout is not None
+    before = thread_seconds(process.pid)
+    assert process.stdout.readline() == "ready\n"
+    after = thread_seconds(process.pid)
+    process.communicate("\n")
+    assert {pid for pid, _ in after} > {process.pid}, "children count too"
+    assert sum(after.values()) > sum(before.values())
+    assert thread_seconds(2**22 - 1) == {}
+
+
 # ── The commands ─────────────────────────────────────────────────────────────────────────────────
 
 
@@ -336,6 +353,13 @@ def test_freshness_needs_a_running_stream(monkeypatch, home):
 def test_throughput_needs_a_stopped_stream(monkeypatch, home):
     runs_now(monkeypatch, "stream")
     assert main(["bench", "throughput"]) == 2
+
+
+def test_scale_needs_a_stopped_stream_and_a_list_of_numbers(monkeypatch, home, capsys):
+    runs_now(monkeypatch, "stream")
+    assert main(["bench", "scale"]) == 2
+    assert main(["bench", "scale", "--workers", "one"]) == 2
+    assert "no list of numbers" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("rates", ["", "x", "0", "100,", "-5", "100;200"])

@@ -38,7 +38,7 @@ each_service = pytest.mark.parametrize("name", SERVICES)
 # ── Docker's own reading, where it is installed ──────────────────────────────────────────────────
 
 
-@pytest.mark.parametrize("profile", ["core", "bi", "ops", "all"])
+@pytest.mark.parametrize("profile", ["core", "bi", "ops", "scale", "all"])
 def test_docker_compose_reads_the_file(profile):
     docker = shutil.which("docker")
     if docker is None or shell(docker, "compose", "version").returncode:
@@ -57,7 +57,16 @@ def test_docker_compose_reads_the_file(profile):
 def test_the_whole_stack_is_there():
     assert set(SERVICES) == {
         *("source", "kafka", "connect", "minio", "buckets", "register", "dashboard", "kafka-ui"),
-        *("spark-master", "spark-worker", "stream", "alerts", "postgres", "redis", "dremio"),
+        *(
+            "spark-master",
+            "spark-worker",
+            "spark-worker-2",
+            "stream",
+            "alerts",
+            "postgres",
+            "redis",
+            "dremio",
+        ),
         *("superset-init", "superset", "airflow-init", "airflow-api-server", "airflow-scheduler"),
         *("airflow-dag-processor", "mlflow", "kafka-exporter", "prometheus", "grafana"),
     }
@@ -97,6 +106,7 @@ INSIDE = {
     "connect": {9404},
     "spark-master": {7077},
     "spark-worker": {8082},
+    "spark-worker-2": {8082},
     "airflow-scheduler": {8974},
     "kafka-exporter": {9308},
     "postgres": {5432},
@@ -454,7 +464,7 @@ def test_documented_memory_is_the_sum_of_the_limits():
 
 
 def test_the_documented_services_are_those_of_the_file():
-    row = r"^\| `([a-z-]+)` \| .*?`(.+?)` \| (.+?) \| (.*?) ?\| .+ \|$"
+    row = r"^\| `([a-z0-9-]+)` \| .*?`(.+?)` \| (.+?) \| (.*?) ?\| .+ \|$"
     shown = {name: rest for name, *rest in re.findall(row, DOCS.read_text(), re.MULTILINE)}
     assert shown == {
         name: [

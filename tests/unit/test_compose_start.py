@@ -94,7 +94,7 @@ def test_help_shows_options_codes_and_an_example(checkout):
         "status",
     ):
         assert word in done.stdout
-    for profile in ("core", "bi", "ops", "all"):
+    for profile in ("core", "bi", "ops", "scale", "all"):
         assert re.search(rf"^ +{profile} +\w", done.stdout, re.MULTILINE), profile
 
 
