@@ -125,6 +125,10 @@ else
 	@$(BIN)/finlake bench growth --rows 100000,1000000 --batches 60
 endif
 
+.PHONY: bench-models
+bench-models: setup ## Frauds told by the Fraud Detection Handbook's protocol: DATA=its Parquet file START=first day of training
+	@$(BIN)/finlake bench models --data "$(DATA)" --start "$(START)"
+
 ##@ Help
 
 .PHONY: help

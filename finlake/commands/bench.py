@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from datetime import datetime
 from itertools import groupby
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
@@ -245,6 +247,43 @@ def verify_(rate: float, seconds: float, every: float, seed: int, as_json: bool)
     from infra.settings import load_settings
 
     _print(watching(load_settings(), rate, seconds, every, seed, _said), as_json)
+
+
+@bench.command("models")
+@click.option(
+    "--data", type=click.Path(path_type=Path), required=True, metavar="FILE",
+    help="The handbook's transactions, one Parquet file.",
+)  # fmt: skip
+@click.option(
+    "--start", type=click.DateTime(["%Y-%m-%d"]), required=True, metavar="DAY",
+    help="First day of training; the test begins 14 days later.",
+)  # fmt: skip
+@click.option(
+    "--weeks", type=click.IntRange(min=1), default=4, show_default=True,
+    help="Test weeks: that one, and those before it.",
+)  # fmt: skip
+@click.option(
+    "--kind", type=click.Choice(["champion", "lightgbm", "xgboost", "forest", "logistic"]),
+    default="champion", show_default=True, help="Which model.",
+)  # fmt: skip
+@click.option("--seed", type=int, default=0, show_default=True, help="Seed of the model.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object a line.")
+def models_(data: Path, start: datetime, weeks: int, kind: str, seed: int, as_json: bool) -> None:
+    """How well frauds are told, by the protocol of the Fraud Detection Handbook.
+
+    Trains on 7 days, waits 7 for their labels, tests on 7, without cards known to be compromised.
+
+    \b
+    Example:
+      finlake bench models --data transactions.parquet --start 2018-07-25
+    """
+    import json
+
+    from batch_jobs.bench.models import models as measure
+    from batch_jobs.bench.models import told
+
+    for line in measure(data, start.date(), weeks, kind, seed):
+        click.echo(json.dumps(line.as_dict()) if as_json else told(line))
 
 
 def _said(text: str) -> None:

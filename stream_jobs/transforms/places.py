@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from math import asin, cos, radians, sin, sqrt
 
-__all__ = ["distance_km", "is_abroad"]
+__all__ = ["distance_km", "is_abroad", "middle"]
 
 _MIDDLE: dict[str, tuple[float, float]] = {
     "AL": (32.8, -86.8), "AK": (64.0, -152.0), "AZ": (34.3, -111.7), "AR": (34.8, -92.4),
@@ -32,6 +32,11 @@ _EARTH_RADIUS_KM = 6371.0
 def is_abroad(state: str | None) -> bool:
     """Whether the merchant is abroad: a country's name stands where a US state has two letters."""
     return state is not None and len(state) > 2
+
+
+def middle(state: str) -> tuple[float, float] | None:
+    """Latitude and longitude near the middle of a US state, ``None`` where not known."""
+    return _MIDDLE.get(state)
 
 
 def distance_km(one: str, other: str) -> float | None:

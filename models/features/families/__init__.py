@@ -1,0 +1,1 @@
+"""The families of features, one module for each way of looking."""

@@ -1,0 +1,32 @@
+"""The one function that makes features, whoever asks for them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from models.features.catalogue import FEATURES, NAMES
+from models.features.events import Array, Events
+from models.features.view import DAY, View
+
+__all__ = ["LABEL_DELAY", "compute"]
+
+LABEL_DELAY = 7 * DAY
+"""How old a transaction is when its label may be looked at, in microseconds."""
+
+_BY_NAME = {feature.name: feature for feature in FEATURES}
+
+
+def compute(
+    history: Events, rows: Events, label_delay: int = LABEL_DELAY, names: Sequence[str] = NAMES
+) -> dict[str, Array]:
+    """Features of the rows, by name: arrays as long as ``rows``, in its order.
+
+    ``history`` is what the rows may look at, in order of (time, number); see :class:`View` for what
+    must be in it. The same row has the same bits whatever else is in it and whichever other rows
+    are asked for.
+
+    Raises:
+        KeyError: a name is no feature's.
+    """
+    view = View(history, rows, label_delay)
+    return {name: _BY_NAME[name].of(view) for name in names}

@@ -1,0 +1,1 @@
+"""Training and judging of fraud models, on splits by time that respect when labels arrive."""

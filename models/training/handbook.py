@@ -1,0 +1,124 @@
+"""The benchmark of the Fraud Detection Handbook: its transactions, its protocol, our features.
+
+The simulator, the protocol and the metrics are those of Le Borgne, Siblini, Lebichot, Bontempi,
+"Reproducible Machine Learning for Credit Card Fraud Detection", chapters 3 to 5.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import date, timedelta
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from finlake.errors import UsageProblem
+from models.features import Events
+from models.features.events import Array
+from models.features.view import DAY
+from models.training.learners import Recipe, fit
+from models.training.matrix import matrix
+from models.training.metrics import Scored, intervals, judge
+from models.training.split import Protocol, Split, split
+
+__all__ = ["CHAMPION", "Week", "read", "weeks"]
+
+CHAMPION = Recipe("lightgbm")
+
+_COLUMNS = {
+    # column of the file: what it is to the features
+    "TRANSACTION_ID": "id",
+    "CUSTOMER_ID": "card",  # a customer has one card
+    "TERMINAL_ID": "merchant",
+    "TX_FRAUD": "label",
+}
+
+
+@dataclass(frozen=True)
+class Week:
+    """How well the week was told; ``start`` is the first day of its training."""
+
+    start: date
+    first_test_day: date
+    frauds: int
+    transactions: int
+    metrics: dict[str, float]
+    spread: dict[str, tuple[float, float]]
+
+
+def read(path: Path) -> Events:
+    """The file's transactions in order of (time, number).
+
+    Raises:
+        UsageProblem: there is no such file, or it has other columns.
+    """
+    try:
+        table = pq.read_table(path, columns=[*_COLUMNS, "TX_DATETIME", "TX_AMOUNT"])
+    except (OSError, pa.ArrowException) as error:
+        reason = str(error).splitlines()[0]
+        raise UsageProblem(
+            f"{path}: cannot be read as the handbook's transactions ({reason}); name its Parquet"
+            " file"
+        ) from None
+    if missing := [name for name in table.column_names if table.column(name).null_count]:
+        raise UsageProblem(f"{path}: {missing[0]} has empty values; name the handbook's own file")
+    columns = {ours: table.column(name).to_numpy() for name, ours in _COLUMNS.items()}
+    columns["customer"] = columns["card"]
+    columns["ts"] = table.column("TX_DATETIME").cast(pa.timestamp("us")).cast(pa.int64()).to_numpy()
+    columns["cents"] = pc.round(pc.multiply(table.column("TX_AMOUNT"), 100.0)).to_numpy()
+    return Events.of(columns).ordered()
+
+
+def weeks(
+    events: Events,
+    start: date,
+    *,
+    count: int = 4,
+    recipe: Recipe = CHAMPION,
+    seed: int = 0,
+    protocol: Protocol = Protocol(),  # noqa: B008
+) -> Iterator[Week]:
+    """The week whose training begins on ``start``, then as many before it as there are.
+
+    Each week is learnt and judged on its own; ``count`` is how many in all.
+
+    Raises:
+        UsageProblem: the file does not reach over the days of the first week.
+    """
+    begins = [start - timedelta(7 * back) for back in range(count)]
+    day = np.floor_divide(events["ts"], DAY)
+    first, last = (date(1970, 1, 1) + timedelta(int(day[place])) for place in (0, -1))
+    if start < first or start + timedelta(protocol.days - 1) > last:
+        raise UsageProblem(
+            f"START={start}: needs the days {start} to {start + timedelta(protocol.days - 1)}, and"
+            f" the file has {first} to {last}; choose another START"
+        )
+    begins = [begin for begin in begins if begin >= first]
+    splits = [split(events, begin, protocol) for begin in begins]
+    which = np.zeros(len(events), dtype=bool)
+    for part in splits:
+        which[part.train] = which[part.test] = True
+    row = np.cumsum(which) - 1
+    values = matrix(events, which, label_delay=protocol.delay_days * DAY)
+    for part in splits:
+        model = fit(recipe, values[row[part.train]], events["label"][part.train], seed)
+        scores = model.score(values[row[part.test]])
+        yield _judged(events, part, scores, seed)
+
+
+def _judged(events: Events, part: Split, scores: Array, seed: int) -> Week:
+    seen = events.take(part.test)
+    day = np.floor_divide(seen["ts"], DAY)
+    scored = Scored(day, seen["card"], seen["label"], scores)
+    return Week(
+        start=part.start,
+        first_test_day=date(1970, 1, 1) + timedelta(int(day[0])),
+        frauds=int((seen["label"] == 1).sum()),
+        transactions=len(seen),
+        metrics=judge(scored),
+        spread=intervals(scored, seed=seed),
+    )

@@ -1,0 +1,84 @@
+"""Splits by time: some days to learn from, days in which labels arrive, days to judge by."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date, timedelta
+
+import numpy as np
+
+from finlake.errors import FinlakeError
+from models.features import Events
+from models.features.events import Array
+from models.features.view import DAY
+
+__all__ = ["Protocol", "Split", "day_number", "split"]
+
+
+@dataclass(frozen=True)
+class Protocol:
+    """So many days of each, whole days in UTC."""
+
+    train_days: int = 7
+    delay_days: int = 7
+    test_days: int = 7
+
+    def __post_init__(self) -> None:
+        if min(self.train_days, self.delay_days, self.test_days) < 1:
+            raise FinlakeError("a split needs a day or more of training, delay and test each")
+
+    @property
+    def days(self) -> int:
+        """From the first day of training to behind the last of the test."""
+        return self.train_days + self.delay_days + self.test_days
+
+
+@dataclass(frozen=True)
+class Split:
+    """Positions of the rows in the events they were split from."""
+
+    start: date
+    train: Array
+    test: Array
+
+
+def day_number(day: date) -> int:
+    """Days since 1970."""
+    return (day - date(1970, 1, 1)).days
+
+
+def split(events: Events, start: date, protocol: Protocol = Protocol()) -> Split:
+    """Rows to learn from and rows to judge by, for a training that begins on ``start``.
+
+    Rows without a label are in neither. On each day of the test those cards are left out of which a
+    fraud since ``start`` is known by then: it happened more than ``delay_days`` whole days earlier.
+    That is the protocol of the Fraud Detection Handbook (Le Borgne et al., 2022, chapter 5,
+    "Validation strategies").
+
+    Raises:
+        FinlakeError: there is nothing to learn from or to judge by, or only one kind.
+    """
+    day = np.floor_divide(events["ts"], DAY)
+    first = day_number(start)
+    label, card = events["label"], events["card"]
+    train = np.flatnonzero((day >= first) & (day < first + protocol.train_days) & (label >= 0))
+    fraud = (label == 1) & (day >= first)
+    first_test = first + protocol.train_days + protocol.delay_days
+    parts = []
+    for today in range(first_test, first_test + protocol.test_days):
+        known = np.unique(card[fraud & (day < today - protocol.delay_days)])
+        rows = np.flatnonzero((day == today) & (label >= 0))
+        parts.append(rows[~np.isin(card[rows], known)])
+    test = np.concatenate(parts)
+    for name, rows, from_, length in (
+        ("training", train, start, protocol.train_days),
+        ("test", test, date(1970, 1, 1) + timedelta(first_test), protocol.test_days),
+    ):
+        if len(np.unique(label[rows])) < 2:
+            until = from_ + timedelta(length - 1)
+            raise FinlakeError(
+                f"{name} from {from_} to {until}: {len(rows)} labelled transactions, of which"
+                f" {int((label[rows] == 1).sum())} are frauds; both kinds are needed, so choose"
+                " other days"
+            )
+    return Split(start, train, test)
