@@ -77,12 +77,14 @@ imports: $(READY) ## Who may import whom
 	@$(BIN)/lint-imports --no-logo
 
 .PHONY: generate
-generate: $(READY) ## Render everything that comes from the table contracts
+generate: $(READY) ## Render everything that comes from the table contracts and the features
 	@$(BIN)/finlake schemas generate
+	@$(BIN)/finlake features generate
 
 .PHONY: generated
-generated: $(READY) ## Fail when a rendered file differs from its contract
+generated: $(READY) ## Fail when a rendered file differs from what it comes from
 	@$(BIN)/finlake schemas check
+	@$(BIN)/finlake features check
 
 ##@ Tests
 
