@@ -9,7 +9,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["ABSENT", "COLUMNS", "Array", "Events"]
+__all__ = ["ABSENT", "COLUMNS", "Array", "Events", "band_of"]
 
 Array = NDArray[Any]
 
@@ -26,6 +26,7 @@ COLUMNS: dict[str, type[np.generic]] = {
     "state": np.int64,
     "mcc": np.int64,
     "cents": np.int64,
+    "band": np.int64,  # of the amount, see band_of
     "declined": np.bool_,
     "physical": np.bool_,
     "place_x": np.float64,  # middle of the merchant's state, kilometres from the earth's middle
@@ -64,6 +65,17 @@ COLUMNS: dict[str, type[np.generic]] = {
 }
 
 
+_BAND_CENTS = 1000
+_LOWEST_BAND = 10  # what is below is too common to tell anything
+_HIGHEST_BAND = 1000
+
+
+def band_of(cents: Array) -> Array:
+    """Which ten dollars an amount is in, 100 dollars or more; ``ABSENT`` below."""
+    band = np.minimum(cents.astype(np.int64) // _BAND_CENTS, _HIGHEST_BAND)
+    return np.where(band >= _LOWEST_BAND, band, ABSENT)
+
+
 @dataclass(frozen=True)
 class Events:
     """Columns of ``COLUMNS``, all of the same length."""
@@ -74,6 +86,8 @@ class Events:
     def of(cls, given: Mapping[str, Array]) -> Self:
         """Events of these columns; those that are not given are absent (NaN, -1, false).
 
+        The band is never given: it follows from the amount.
+
         Raises:
             KeyError: a column is given that there is not.
         """
@@ -81,6 +95,7 @@ class Events:
         if unknown:
             raise KeyError(f"events have no column {', '.join(sorted(unknown))}")
         rows = len(given["id"])
+        given = {**given, "band": band_of(np.asarray(given.get("cents", np.zeros(rows))))}
         return cls(
             {
                 name: np.ascontiguousarray(given[name], dtype=dtype)

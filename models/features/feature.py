@@ -30,6 +30,7 @@ Entity = Literal[
     "customer",
     "merchant",
     "city",
+    "band",
     "card and merchant",
     "card and category",
     "card and state",

@@ -6,7 +6,7 @@ from models.features.catalogue import FEATURES
 
 __all__ = ["LOOKED_AT", "reaches"]
 
-LOOKED_AT = ("card", "customer", "merchant", "city")
+LOOKED_AT = ("card", "customer", "merchant", "city", "band")
 """Columns that name the entities; pairs of entities are parts of a card's history."""
 
 

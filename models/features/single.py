@@ -15,7 +15,7 @@ __all__ = ["Lookup", "features_of"]
 Lookup = Callable[[str, int, int, int], Events]
 """``(column, key, since, until)`` to the events of an entity in that time (µs, both included).
 
-``column`` is one of card, customer, merchant and city; the events carry their ``mark``.
+``column`` is one of card, customer, merchant, city and band; the events carry their ``mark``.
 """
 
 

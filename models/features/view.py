@@ -29,6 +29,7 @@ ENTITIES: dict[str, tuple[str, ...]] = {
     "customer": ("customer",),
     "merchant": ("merchant",),
     "city": ("city",),
+    "band": ("band",),
     "card and merchant": ("card", "merchant"),
     "card and category": ("card", "mcc"),
     "card and state": ("card", "state"),

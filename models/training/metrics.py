@@ -72,7 +72,7 @@ def card_precision(scored: Scored, top: int = _TOP) -> float:
 
 
 def intervals(
-    scored: Scored, times: int = 200, seed: int = 0, coverage: float = 0.9
+    scored: Scored, times: int = 100, seed: int = 0, coverage: float = 0.9
 ) -> dict[str, tuple[float, float]]:
     """Where each metric lies in the middle share of bootstrap samples of whole days.
 

@@ -40,7 +40,7 @@ def test_three_executors_agree_on_a_hundred_thousand_transactions():
     first["merchant"][corrected] = np.roll(first["merchant"][corrected], 1)
     first["ts"][corrected] += random.integers(-(10**12), 10**12, corrected.sum())
     first["label"][unlabelled] = -1
-    early = Events(first)
+    early = Events.of(first)
     # Arrival: mostly in order, some late by up to a third of the whole.
     late = np.where(random.random(TRANSACTIONS) < 0.03, random.random(TRANSACTIONS) * 0.3, 0.0)
     arrival = np.argsort(np.arange(TRANSACTIONS) / TRANSACTIONS + late, kind="stable")

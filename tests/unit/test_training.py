@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import date
 from itertools import pairwise
 
@@ -9,9 +10,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from click.testing import CliRunner
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from finlake.cli import root
 from finlake.errors import FinlakeError, UsageProblem
 from models.features import Events
 from models.features.view import DAY
@@ -259,3 +262,13 @@ def test_a_file_of_another_form_is_refused_in_one_line(tmp_path):
 def test_days_outside_the_file_are_refused(transactions):
     with pytest.raises(UsageProblem, match="the file has 2018-04-01 to 2018-05-20"):
         next(weeks(read(transactions), date(2018, 5, 1)))
+
+
+def test_the_benchmark_prints_its_three_figures(transactions):
+    done = CliRunner().invoke(
+        root, ["bench", "models", "--data", str(transactions), "--start", "2018-04-29"]
+    )
+    assert done.exit_code == 0, done.output
+    for name in ("average precision", "card precision@100", "AUC"):
+        assert re.search(rf"^START=2018-04-29  {name}  [01]\.\d{{4}}$", done.output, re.MULTILINE)
+        assert re.search(rf"^4 weeks  {name}, mean  [01]\.\d{{4}}$", done.output, re.MULTILINE)

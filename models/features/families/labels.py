@@ -7,6 +7,7 @@ transaction without a label counts for nothing.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 
@@ -143,4 +144,14 @@ FEATURES: tuple[Feature, ...] = (
         lambda v: _days_since(v, "card", "fraud"), _NO_FRAUD,
     ),
     _counted("customer", "fraud", 30, "to be fraud"),
+    *(
+        _feature(
+            f"band_fraud_rate_{days}d", "number", "band", days * DAY,
+            "Share of frauds among the labels of transactions of the same ten dollars, by anyone,"
+            f" in {days} days, as if {_PRIOR_KNOWN:g} more were known at a rate of {_PRIOR_RATE};"
+            " that rate alone below 100 dollars.",
+            partial(_rate, entity="band", window=days * DAY, measure="fraud"),
+        )
+        for days in (7, 30)
+    ),
 )  # fmt: skip
