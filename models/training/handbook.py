@@ -83,7 +83,8 @@ def read(path: Path) -> Events:
         raise UsageProblem(f"{path}: {missing[0]} has empty values; name the handbook's own file")
     columns = {ours: table.column(name).to_numpy() for name, ours in _COLUMNS.items()}
     columns["customer"] = columns["card"]
-    columns["ts"] = table.column("TX_DATETIME").cast(pa.timestamp("us")).cast(pa.int64()).to_numpy()
+    moments = table.column("TX_DATETIME").cast(pa.timestamp("us"), safe=False)
+    columns["ts"] = moments.cast(pa.int64()).to_numpy()
     columns["cents"] = pc.round(pc.multiply(table.column("TX_AMOUNT"), 100.0)).to_numpy()
     return Events.of(columns).ordered()
 

@@ -32,10 +32,19 @@ class Scored:
 
 def judge(scored: Scored, top: int = _TOP) -> dict[str, float]:
     """Every metric of ``METRICS``; with another ``top`` its name says so."""
+    by_transaction = _by_transaction(scored)
+    by_card = {f"card precision@{top}": card_precision(scored, top)}
+    return {name: (by_transaction | by_card)[name] for name in _names(top)}
+
+
+def _names(top: int) -> list[str]:
+    return [name.replace("@100", f"@{top}") for name in METRICS]
+
+
+def _by_transaction(scored: Scored) -> dict[str, float]:
     label, score = scored.label, scored.score
     return {
         "average precision": float(average_precision_score(label, score)),
-        f"card precision@{top}": card_precision(scored, top),
         "recall at 90 % precision": recall_at_precision(label, score, 0.9),
         "AUC": float(roc_auc_score(label, score)),
     }
@@ -55,6 +64,11 @@ def card_precision(scored: Scored, top: int = _TOP) -> float:
     days. (Fraud Detection Handbook, chapter 4, "Precision top-k metrics".) Of equal scores the
     card with the lower number comes first.
     """
+    return float(np.mean(_card_shares(scored, top)))
+
+
+def _card_shares(scored: Scored, top: int) -> Array:
+    """Of each day, in order."""
     blocked: Array = np.empty(0, scored.card.dtype)
     shares = []
     for day in np.unique(scored.day):
@@ -68,7 +82,7 @@ def card_precision(scored: Scored, top: int = _TOP) -> float:
         found = cards[best[compromised[best]]]
         shares.append(len(found) / top)
         blocked = np.concatenate([blocked, found])
-    return float(np.mean(shares))
+    return np.array(shares)
 
 
 def intervals(
@@ -76,28 +90,24 @@ def intervals(
 ) -> dict[str, tuple[float, float]]:
     """Where each metric lies in the middle share of bootstrap samples of whole days.
 
-    Days are drawn with replacement, so that what hangs together within a day stays together. A day
-    that is drawn twice counts as two days, a sample without both kinds of labels
-    counts for nothing.
+    Days are drawn with replacement, so that what hangs together within a day stays together; cards
+    are blocked as on the days as they were. A sample without both kinds of labels counts for
+    nothing.
     """
     random = np.random.default_rng(seed)
     days = np.unique(scored.day)
     rows = {day: np.flatnonzero(scored.day == day) for day in days.tolist()}
-    found: dict[str, list[float]] = {}
+    shares = _card_shares(scored, _TOP)
+    found: dict[str, list[float]] = {name: [] for name in METRICS}
     for _ in range(times):
-        drawn = random.choice(days, len(days))
-        sample = _days(scored, [rows[day] for day in drawn.tolist()])
+        drawn = random.integers(0, len(days), len(days))
+        sample = scored.take(np.concatenate([rows[day] for day in days[drawn].tolist()]))
         if len(np.unique(sample.label)) == 2:
-            for name, value in judge(sample).items():
-                found.setdefault(name, []).append(value)
+            found[f"card precision@{_TOP}"].append(float(shares[drawn].mean()))
+            for name, value in _by_transaction(sample).items():
+                found[name].append(value)
     low, high = (1 - coverage) / 2, (1 + coverage) / 2
     return {
         name: (float(np.quantile(values, low)), float(np.quantile(values, high)))
         for name, values in found.items()
     }
-
-
-def _days(scored: Scored, drawn: list[Array]) -> Scored:
-    every = np.concatenate(drawn)
-    day = np.repeat(np.arange(len(drawn)), [len(rows) for rows in drawn])
-    return Scored(day, scored.card[every], scored.label[every], scored.score[every])
