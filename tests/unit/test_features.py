@@ -179,6 +179,20 @@ def test_the_stream_has_at_any_time_what_the_batch_has(changes, size):
         assert all(before.get(n) != held[n] for n in changed.rows["id"].tolist())
 
 
+def test_a_correction_reaches_rows_of_other_cards_through_what_was_unusual():
+    """A card's earlier amounts say whether its fraud speaks against the merchant."""
+    uses = {n: {"ts": START + n * DAY, "card": 1, "merchant": n, "cents": 100} for n in range(5)}
+    fraud = {"ts": START + 5 * DAY, "card": 1, "merchant": 9, "cents": 250, "label": 1}
+    other = {"ts": START + 20 * DAY, "card": 2, "merchant": 9, "cents": 100, "label": -1}
+    world = {n: {**use, "label": 0} for n, use in uses.items()} | {5: fraud, 6: other}
+    stream = FeatureStream()
+    found = stream.apply(events(world))
+    assert found.features["merchant_fraud_run"][found.rows["id"] == 6].tolist() == [0]
+    dearer = events({0: {**world[0], "cents": 1000}})
+    found = stream.apply(dearer)
+    assert found.features["merchant_fraud_run"][found.rows["id"] == 6].tolist() == [1]
+
+
 @settings(max_examples=30, deadline=None)
 @given(worlds)
 def test_a_single_row_has_what_the_batch_has(world):
