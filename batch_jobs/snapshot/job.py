@@ -126,7 +126,7 @@ class _Run:
                 done += len(part.keys)
                 self._watch(contract.name, done, max(done, of))
         if stood:
-            every = np.concatenate(keys)
+            every = np.sort(np.concatenate(keys))
             for rows in silver.parts():
                 lost = gone(contract, self._place, rows, every)
                 batch = next(self._batches)

@@ -152,16 +152,17 @@ def gone(
         contract: of the source table.
         place: of the snapshot.
         standing: some rows of the silver table.
-        keys: every key that the snapshot has read.
+        keys: every key that the snapshot has read, rising.
     """
     (key,) = contract.key
     # What was changed after the snapshot's place is none of its business.
     first = order_token(place.epoch, place.file, place.position, 0, 0)
     before = pc.less(standing.column("_order_token"), first)
     old = standing.filter(pc.and_(before, pc.invert(standing.column("_is_deleted"))))
-    lost = ~np.isin(old.column(key).to_numpy(), keys)
+    mine = old.column(key).to_numpy()
+    there = np.searchsorted(keys, mine, side="right") > np.searchsorted(keys, mine)
     columns = [c.name for c in contract.columns if c.name not in contract.dropped]
-    rows = old.select(columns).filter(pa.array(lost)).to_pylist()
+    rows = old.select(columns).filter(pa.array(~there)).to_pylist()
     source = msgspec.Raw(_source(contract, place).encode())
     values = [
         msgspec.json.encode({"before": _plain(row), "after": None, "source": source, "op": "d"})
