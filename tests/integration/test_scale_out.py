@@ -68,9 +68,17 @@ def family(pid: int) -> list[psutil.Process]:
     return [process, *process.children(recursive=True)]
 
 
+def words(process: psutil.Process) -> str:
+    """What it was started with; empty when it has ended meanwhile."""
+    try:
+        return " ".join(process.cmdline())
+    except psutil.NoSuchProcess:
+        return ""
+
+
 def decodes(pid: int) -> bool:
     """Whether a Spark worker's executor has Python processes."""
-    return any("pyspark.daemon" in " ".join(one.cmdline()) for one in family(pid))
+    return any("pyspark.daemon" in words(one) for one in family(pid))
 
 
 def test_nothing_is_lost_with_a_spark_worker_and_a_connect_worker(tmp_path: Path) -> None:

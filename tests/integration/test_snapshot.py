@@ -124,7 +124,7 @@ def test_it_refuses_while_the_stream_runs_and_names_what_the_source_lacks(
     book(stack, "ALTER TABLE mcc_codes RENAME COLUMN description TO words", ())
     done = finlake(stack.home, "snapshot")
     assert done.returncode == 1
-    assert done.stderr.startswith("finlake snapshot: source table finance.mcc_codes: lacks column")
+    assert "finlake snapshot: source table finance.mcc_codes: lacks column" in done.stderr
     book(stack, "ALTER TABLE mcc_codes RENAME COLUMN words TO description", ())
     run(stack, "up", "--with", "stream")
     done = finlake(stack.home, "snapshot")
