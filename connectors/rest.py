@@ -107,9 +107,11 @@ class Connect:
 
     def status(self, name: str) -> ConnectorStatus:
         """State of the connector and its tasks; state ABSENT when there is none."""
-        answer = self._call("GET", f"/connectors/{name}/status", absent=None)
-        if answer is None:
+        # asked by its name, a connector that was deleted still answers until its tasks have ended
+        listed = self._call("GET", "/connectors?expand=status").get(name)
+        if listed is None:
             return ConnectorStatus(name, "ABSENT", "", ())
+        answer = listed["status"]
         connector = answer["connector"]
         return ConnectorStatus(
             name=name,

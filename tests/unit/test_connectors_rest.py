@@ -14,6 +14,7 @@ from connectors.rest import Connect
 from finlake.errors import ComponentMissing, FinlakeError
 
 RECORDED = Path(__file__).parents[1] / "golden" / "connect_failures"
+STATUS = "GET /connectors?expand=status"
 RUNNING = {
     "name": "c",
     "connector": {"state": "RUNNING", "worker_id": "w", "version": "3.5.0.Final"},
@@ -67,6 +68,11 @@ def server(monkeypatch):
     played.server_close()
 
 
+def listed(*statuses):
+    """Connect's answers that list connector c, each with one of the statuses."""
+    return [(200, {"c": {"status": status}}) for status in statuses]
+
+
 def made(server):
     return [call for call, _ in server.calls if not call.startswith("GET")]
 
@@ -87,7 +93,7 @@ def made(server):
     ],
 )
 def test_trap_13_each_known_failure_says_why_and_what_to_do(server, name, kind, words):
-    server.plan["GET /connectors/c/status"] = [(200, recorded(name))]
+    server.plan[STATUS] = listed(recorded(name))
     found = server.client.status("c")
     assert (found.summary, found.running, found.failure.kind) == ("FAILED", False, kind)
     assert found.tasks[0].explanation == found.failure
@@ -144,7 +150,13 @@ def test_a_rebalance_is_waited_for(server):
     assert len(server.calls) == 3
 
 
+def test_a_deleted_connector_whose_tasks_still_end_is_absent(server):
+    server.plan |= {STATUS: [(200, {})], "GET /connectors/c/status": [(200, RUNNING)]}
+    assert server.client.status("c").state == "ABSENT"
+
+
 def test_what_is_absent_is_absent_and_no_error(server):
+    server.plan[STATUS] = [(200, {"another": {"status": RUNNING}})]
     assert server.client.config("c") is None
     assert server.client.status("c").state == "ABSENT"
     assert server.client.offset("c") is None
@@ -153,14 +165,14 @@ def test_what_is_absent_is_absent_and_no_error(server):
 
 def test_waiting_ends_when_connector_and_task_run(server):
     starting = {**RUNNING, "tasks": []}
-    server.plan["GET /connectors/c/status"] = [(200, starting), (200, starting), (200, RUNNING)]
+    server.plan[STATUS] = listed(starting, starting, RUNNING)
     assert server.client.wait_running("c").summary == "RUNNING"
     assert len(server.calls) == 3
 
 
 def test_waiting_for_ever_is_refused(server):
     paused = {**RUNNING, "connector": {"state": "PAUSED"}}
-    server.plan["GET /connectors/c/status"] = [(200, paused)]
+    server.plan[STATUS] = listed(paused)
     with pytest.raises(FinlakeError, match="still PAUSED"):
         server.client.wait_running("c", timeout_s=0.0)
 
@@ -177,7 +189,7 @@ def test_beginning_anew_deletes_offsets_of_a_stopped_connector(server):
     server.plan |= {
         "POST /connectors": [(201, {})],
         "PUT /connectors/c/stop": [(202, None)],
-        "GET /connectors/c/status": [(200, stopped)],
+        STATUS: listed(stopped),
         "DELETE /connectors/c/offsets": [(200, {})],
         "PUT /connectors/c/config": [(200, {})],
     }
@@ -193,7 +205,7 @@ def test_beginning_anew_deletes_offsets_of_a_stopped_connector(server):
 
 def test_a_connector_that_does_not_stop_is_told(server):
     server.plan["PUT /connectors/c/stop"] = [(202, None)]
-    server.plan["GET /connectors/c/status"] = [(200, RUNNING)]
+    server.plan[STATUS] = listed(RUNNING)
     with pytest.raises(FinlakeError, match="does not stop"):
         server.client.stop("c", timeout_s=0.0)
 
