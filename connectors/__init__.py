@@ -263,11 +263,10 @@ def _start(
         for difference in state.differences:
             tell(difference)
     if decision.because is not None:
+        gone = " Rows deleted meanwhile leave no event: `finlake snapshot` takes them out"
         tell(
             f"connector {name}: epoch {decision.epoch} begins, because {decision.because};"
-            " every table is read again."
-            + " Rows deleted meanwhile leave no event: `finlake snapshot` takes them out"
-            * rows
+            f" every table is read again.{gone if rows else ''}"
         )
         connect.begin_anew(name, config)
     ran = memory is not None and memory == Memory(decision.epoch, who, ran=True)

@@ -124,12 +124,8 @@ def log_range(connector: Cursor) -> tuple[int, tuple[int, int]]:
     Raises:
         FinlakeError: the server writes no binlog.
     """
-    connector.execute("SHOW BINARY LOGS")
-    files = connector.fetchall()
-    if not files:
-        raise FinlakeError("source server: has no binlog; start it with log-bin")
-    oldest, newest = files[0], files[-1]
-    return position(str(oldest[0]), 0)[0], position(str(newest[0]), int(newest[1]))
+    files = _binlog_files(connector)
+    return position(files[0][0], 0)[0], position(*files[-1])
 
 
 def log_end(connector: Cursor) -> tuple[str, int]:
@@ -145,8 +141,7 @@ def log_end(connector: Cursor) -> tuple[str, int]:
         connector.execute(f"SET SESSION lock_wait_timeout = {_LOCK_S}")
         connector.execute("FLUSH TABLES WITH READ LOCK")
         try:
-            connector.execute("SHOW BINARY LOGS")
-            files = connector.fetchall()
+            return _binlog_files(connector)[-1]
         finally:
             connector.execute("UNLOCK TABLES")
     except pymysql.err.MySQLError as error:
@@ -154,9 +149,15 @@ def log_end(connector: Cursor) -> tuple[str, int]:
             f"source server: writing cannot be held up for a moment ({error.args[-1]}); end the "
             "long transactions of others, or grant RELOAD to the connector's user"
         ) from None
+
+
+def _binlog_files(connector: Cursor) -> list[tuple[str, int]]:
+    """Names and sizes of the binlog's files, the oldest first; there is one at least."""
+    connector.execute("SHOW BINARY LOGS")
+    files = [(str(name), int(size)) for name, size, *_ in connector.fetchall()]
     if not files:
         raise FinlakeError("source server: has no binlog; start it with log-bin")
-    return str(files[-1][0]), int(files[-1][1])
+    return files
 
 
 def position(file: str, offset: int) -> tuple[int, int]:
