@@ -25,7 +25,7 @@ from finlake.errors import FinlakeError
 from infra.database.schema import connect
 from infra.settings import Settings
 from tests.golden.capture import CARD, USER
-from tests.support.stack import finlake, run, running_stack, status_of, wait_for
+from tests.support.stack import finlake, run, running_stack, skip_without_mysql, status_of, wait_for
 
 pytestmark = pytest.mark.slow
 NAME = connector_name("mariadb")
@@ -99,10 +99,7 @@ def world(
     home = tmp_path_factory.mktemp(request.param) / "home"
     env = {"FINLAKE_SOURCE_FLAVOUR": request.param}
     if request.param == "mysql":
-        done = finlake(home, "up", "--no-connector", **env)
-        finlake(home, "down", **env)
-        if done.returncode == 3:
-            pytest.skip(f"REAL MYSQL IS NOT TESTED: {done.stderr.strip().splitlines()[-1]}")
+        skip_without_mysql(home, **env)
     with running_stack(home, **env) as settings:
         yield World(settings)
 

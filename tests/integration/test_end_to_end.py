@@ -6,7 +6,6 @@ One stack per combination serves all tests of this module; what they do to it is
 from __future__ import annotations
 
 import json
-import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +18,7 @@ from infra.database.schema import connect
 from infra.lake.query import Query
 from infra.settings import Settings
 from lakehouse_schemas import contracts
-from tests.support.stack import finlake, run, running_stack, wait_for
+from tests.support.stack import run, running_stack, skip_without_mysql, wait_for
 
 SAMPLE = Path(__file__).parents[3] / "shared" / "data" / "kaggle_sample"
 WORLDS: dict[str, dict[str, str]] = {
@@ -49,12 +48,7 @@ def world(
     env = WORLDS[request.param]
     home = tmp_path_factory.mktemp(request.param) / "home"
     if request.param == "mysql-folder":
-        done = finlake(home, "up", "--no-connector", **env)
-        finlake(home, "down", **env)
-        if done.returncode == 3:
-            reason = f"REAL MYSQL IS NOT TESTED: {done.stderr.strip().splitlines()[-1]}"
-            warnings.warn(reason, stacklevel=1)
-            pytest.skip(reason)
+        skip_without_mysql(home, **env)
     with running_stack(home, extras=("stream",), connector=True, **env) as settings:
         yield World(settings, env)
 

@@ -6,7 +6,6 @@ import json
 import os
 import signal
 import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 
@@ -18,11 +17,10 @@ from connectors.config import connector_name
 from connectors.rest import Connect
 from infra.lake.query import Query
 from infra.settings import Settings
-from tests.support.stack import PROJECT, finlake, running_stack
+from tests.support.stack import finlake, run, running_stack, skip_without_mysql, start
 
 pytestmark = pytest.mark.slow
 NAME = connector_name("mariadb")
-COMMAND = [sys.executable, "-m", "finlake"]
 ODD = [  # number, moment, amount, errors, city: what JSON, lists and lines make trouble with
     (1, "1969-12-31 23:59:59.999999", "-0.01", 'say "no", \\ or', "tab\there"),
     (2, "2019-10-31 12:00:00.000001", "9999999999.99", "line\nline\r\n", "emoji \U0001f4b3"),
@@ -41,18 +39,9 @@ def stack(
     home = tmp_path_factory.mktemp(request.param) / "home"
     env = {"FINLAKE_SOURCE_FLAVOUR": request.param}
     if request.param == "mysql":
-        done = finlake(home, "up", "--no-connector", **env)
-        finlake(home, "down", **env)
-        if done.returncode == 3:
-            pytest.skip(f"REAL MYSQL IS NOT TESTED: {done.stderr.strip().splitlines()[-1]}")
+        skip_without_mysql(home, **env)
     with running_stack(home, connector=False, **env) as settings:
         yield settings
-
-
-def run(settings: Settings, *words: str) -> str:
-    done = finlake(settings.home, *words)
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout + done.stderr
 
 
 def book(settings: Settings, statement: str, *rows: tuple[object, ...]) -> None:
@@ -63,9 +52,8 @@ def book(settings: Settings, statement: str, *rows: tuple[object, ...]) -> None:
 
 @contextmanager
 def traffic(settings: Settings) -> Iterator[None]:
-    env = {**os.environ, "FINLAKE_HOME": str(settings.home), "PYTHONPATH": str(PROJECT)}
-    words = ["traffic", "--rate", "200", "--seconds", "0"]
-    process = subprocess.Popen([*COMMAND, *words], env=env, stdout=subprocess.DEVNULL)
+    words = ("traffic", "--rate", "200", "--seconds", "0")
+    process = start(settings.home, *words, stdout=subprocess.DEVNULL)
     try:
         yield
     finally:
@@ -80,24 +68,22 @@ def mode(settings: Settings) -> str:
 
 
 def test_under_load_and_killed_it_ends_in_what_the_source_holds(stack: Settings) -> None:
-    run(stack, "generate", "--transactions", "20000", "--seed", "3")
+    run(stack.home, "generate", "--transactions", "20000", "--seed", "3")
     book(stack, INSERT, *ODD)
-    env = {**os.environ, "FINLAKE_HOME": str(stack.home), "PYTHONPATH": str(PROJECT)}
     with traffic(stack):
-        first = subprocess.Popen([*COMMAND, "snapshot"], env=env, stderr=subprocess.PIPE, text=True)
+        first = start(stack.home, "snapshot", stderr=subprocess.PIPE, text=True)
         assert first.stderr
         assert any("every table is read as of" in line for line in first.stderr)
         os.kill(first.pid, signal.SIGKILL)
         first.wait()
         assert mode(stack) == "no_data"
         # Debezium does not read the rows either, and says so.
-        assert "still to be read: `finlake snapshot`" in run(stack, "connectors", "apply")
-        lines = run(stack, "snapshot", "--json").splitlines()
-        reports = [json.loads(line) for line in lines if line.startswith("{")]
+        assert "still to be read: `finlake snapshot`" in run(stack.home, "connectors", "apply")
+        reports = list(map(json.loads, run(stack.home, "snapshot", "--json").splitlines()))
         assert {one["table"] for one in reports if one["rows"]} >= {"users", "transactions"}
         assert mode(stack) == "initial"
-    run(stack, "stream", "--once")
-    assert "equal" in run(stack, "verify", "--wait", "0")
+    run(stack.home, "stream", "--once")
+    assert "equal" in run(stack.home, "verify", "--wait", "0")
     odd = "SELECT transaction_id FROM gold.fact_transactions WHERE transaction_id < 5"
     assert Query(stack).query(odd).num_rows == len(ODD)
 
@@ -111,11 +97,12 @@ def test_rows_that_went_with_a_purged_log_are_deleted(stack: Settings) -> None:
     # as if the connector had stopped long ago
     entry["offset"] |= {"file": "binlog.000000", "pos": 4}
     requests.patch(url, json={"offsets": [entry]}, timeout=20).raise_for_status()
-    told = run(stack, "snapshot")
-    assert "epoch 2 begins, because the connector has read to binlog file 0" in told
-    assert "; 2 that the source no longer has are deleted" in told
-    run(stack, "stream", "--once")
-    assert "equal" in run(stack, "verify", "--wait", "0")
+    done = finlake(stack.home, "snapshot")
+    assert done.returncode == 0, done.stderr
+    assert "epoch 2 begins, because the connector has read to binlog file 0" in done.stderr
+    assert "; 2 that the source no longer has are deleted" in done.stdout
+    run(stack.home, "stream", "--once")
+    assert "equal" in run(stack.home, "verify", "--wait", "0")
 
 
 def test_it_refuses_while_the_stream_runs_and_names_what_the_source_lacks(
@@ -126,7 +113,7 @@ def test_it_refuses_while_the_stream_runs_and_names_what_the_source_lacks(
     assert done.returncode == 1
     assert "finlake snapshot: source table finance.mcc_codes: lacks column" in done.stderr
     book(stack, "ALTER TABLE mcc_codes RENAME COLUMN words TO description", ())
-    run(stack, "up", "--with", "stream")
+    run(stack.home, "up", "--with", "stream")
     done = finlake(stack.home, "snapshot")
     assert done.returncode == 2
     assert "the stream runs" in done.stderr

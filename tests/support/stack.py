@@ -11,14 +11,25 @@ import os
 import subprocess
 import sys
 import time
+import warnings
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from infra.settings import Settings, load_settings
 
-__all__ = ["finlake", "run", "running_stack", "start", "status_of", "wait_for"]
+__all__ = [
+    "finlake",
+    "run",
+    "running_stack",
+    "skip_without_mysql",
+    "start",
+    "status_of",
+    "wait_for",
+]
 
 PROJECT = Path(__file__).parents[2]
 
@@ -78,6 +89,16 @@ def running_stack(
         yield load_settings(home=home)
     finally:
         finlake(home, "down", **env)
+
+
+def skip_without_mysql(home: Path, **env: str) -> None:
+    """Skip, and say so loudly, where the real MySQL cannot be had; it is in the cache then."""
+    done = finlake(home, "up", "--no-connector", **env)
+    finlake(home, "down", **env)
+    if done.returncode == 3:
+        reason = f"REAL MYSQL IS NOT TESTED: {done.stderr.strip().splitlines()[-1]}"
+        warnings.warn(reason, stacklevel=2)
+        pytest.skip(reason)
 
 
 def status_of(home: Path) -> dict[str, dict[str, Any]]:
