@@ -9,12 +9,15 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["ABSENT", "COLUMNS", "Array", "Events", "band_of"]
+__all__ = ["ABSENT", "COLUMNS", "HIGH", "UNUSUAL", "Array", "Events", "band_of"]
 
 Array = NDArray[Any]
 
 ABSENT = -1
 """Stands for no city (online), no state, no channel that is known, and no label."""
+
+HIGH, UNUSUAL = 1, 2
+"""Marks of an amount: above twice the card's mean of 30 days; above 2.8 times that mean."""
 
 COLUMNS: dict[str, type[np.generic]] = {
     "id": np.int64,
@@ -33,7 +36,7 @@ COLUMNS: dict[str, type[np.generic]] = {
     "place_y": np.float64,
     "place_z": np.float64,
     "label": np.int8,  # 1 fraud, 0 none
-    "mark": np.int8,  # how unusual the amount is for the card: 0, 1 high, 2 unusual (marks.py)
+    "mark": np.int8,  # how unusual the amount is for the card: 0, HIGH or UNUSUAL (marks.py)
     # Of a transaction itself alone; nothing looks at them in its history.
     "channel": np.int64,
     "errors": np.int64,  # one bit for each reason, in the order of ERRORS

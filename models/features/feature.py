@@ -49,8 +49,8 @@ class Feature:
 
     ``window`` is in microseconds and 0 where none is looked at; a window of labels begins the
     label's delay earlier. ``count`` is int64, ``number`` float64, ``flag`` 0 or 1 and ``code`` a
-    number without an order, both int64. ``null`` says when a number is NaN; the others never are
-    empty.
+    number without an order, both int64: the kernel sees to that. ``null`` says when a number is
+    NaN; the others never are empty.
     """
 
     name: str

@@ -29,4 +29,8 @@ def compute(
         KeyError: a name is no feature's.
     """
     view = View(history, rows, label_delay)
-    return {name: _BY_NAME[name].of(view) for name in names}
+    found = {}
+    for name in names:
+        feature = _BY_NAME[name]
+        found[name] = feature.of(view).astype(feature.dtype, copy=False)
+    return found

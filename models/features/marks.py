@@ -7,20 +7,17 @@ import numpy as np
 from models.features.events import Array, Events
 from models.features.view import CLIP_CENTS, DAY, View
 
-__all__ = ["HIGH", "MARK_WINDOW", "UNUSUAL", "mark", "marked"]
+__all__ = ["MARK_WINDOW", "mark", "marked"]
 
 MARK_WINDOW = 30 * DAY
 """How far back the mark of a transaction looks (microseconds)."""
-
-HIGH, UNUSUAL = 1, 2
-"""Marks of an amount: above twice the card's mean of 30 days; above 2.8 times that mean."""
 
 _USES = 5  # fewer say nothing about a card
 _TENTHS = (20, 28)
 
 
 def mark(view: View) -> Array:
-    """How unusual each row's amount is for its card: 0, ``HIGH`` or ``UNUSUAL``.
+    """How unusual each row's amount is for its card: 0, ``HIGH`` or ``UNUSUAL`` of the events.
 
     With fewer than five uses in the 30 days before nothing is. No label is looked at.
     """

@@ -13,7 +13,7 @@ from functools import cached_property
 
 import numpy as np
 
-from models.features.events import Array, Events
+from models.features.events import HIGH, UNUSUAL, Array, Events
 
 __all__ = ["CLIP_CENTS", "DAY", "ENTITIES", "HOUR", "MINUTE", "View"]
 
@@ -183,15 +183,15 @@ _MEASURES: dict[str, Callable[[Events], Array]] = {
     "squares": lambda history: _cents(history) ** 2,
     "declined": lambda history: history["declined"],
     "physical": lambda history: history["physical"],
-    "unusual": lambda history: history["mark"] == 2,
-    "usual": lambda history: history["mark"] < 2,
-    "usual cents": lambda history: np.where(history["mark"] < 2, _cents(history), 0),
+    "unusual": lambda history: history["mark"] == UNUSUAL,
+    "usual": lambda history: history["mark"] < UNUSUAL,
+    "usual cents": lambda history: np.where(history["mark"] < UNUSUAL, _cents(history), 0),
     "known": lambda history: history["label"] >= 0,
     "fraud": lambda history: history["label"] == 1,
     "genuine": lambda history: history["label"] == 0,
     # A fraud whose amount says nothing speaks against the merchant, one of an amount that is
     # high for its card against the card.
-    "quiet fraud": lambda history: (history["label"] == 1) & (history["mark"] == 0),
+    "quiet fraud": lambda history: (history["label"] == 1) & (history["mark"] < HIGH),
 }
 
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from models.features.events import Array, Events
 from models.features.feature import NOW, SNAPSHOT, Entity, Family, Feature, Kind
-from models.features.view import DAY, HOUR, MINUTE, View
+from models.features.view import DAY, HOUR, MINUTE
 
 __all__ = ["ERRORS", "FEATURES", "months", "ratio"]
 
@@ -70,6 +70,15 @@ def _day_of_month(rows: Events) -> Array:
     return found
 
 
+def _age(rows: Events) -> Array:
+    found: Array = np.floor((months(rows) - rows["birth_month"]) / 12)
+    return found
+
+
+def _bucket(column: str, buckets: int) -> Callable[[Events], Array]:
+    return lambda rows: np.where(rows[column] < 0, -1, rows[column] % buckets)
+
+
 def _error(*names: str) -> Callable[[Events], Array]:
     mask = sum(1 << ERRORS.index(name) for name in names)
     return lambda rows: (rows["errors"] & mask) != 0
@@ -94,11 +103,6 @@ def _chord(rows: Events) -> Array:
 Plain = Callable[[Events], Array]
 
 
-def _of(rows: Plain, kind: Kind) -> Callable[[View], Array]:
-    dtype = np.float64 if kind == "number" else np.int64
-    return lambda view: rows(view.rows).astype(dtype)
-
-
 def _feature(
     family: Family, name: str, kind: Kind, inputs: str, meaning: str, of: Plain, null: str = "never"
 ) -> Feature:
@@ -114,7 +118,7 @@ def _feature(
         rule=rule,
         kind=kind,
         null=null,
-        of=_of(of, kind),
+        of=lambda view: of(view.rows),
     )
 
 
@@ -191,7 +195,7 @@ FEATURES: tuple[Feature, ...] = (
     _feature(
         "category", "state_bucket", "code", "state",
         "State or country, one of 256 buckets; -1 where there is none.",
-        lambda rows: np.where(rows["state"] < 0, -1, rows["state"] % _PLACE_BUCKETS),
+        _bucket("state", _PLACE_BUCKETS),
     ),
     _feature(
         "category", "is_abroad", "flag", "abroad", "Outside the United States.",
@@ -204,7 +208,7 @@ FEATURES: tuple[Feature, ...] = (
     _feature(
         "text", "city_bucket", "code", "city",
         "City and state, one of 256 buckets; -1 online.",
-        lambda rows: np.where(rows["city"] < 0, -1, rows["city"] % _PLACE_BUCKETS),
+        _bucket("city", _PLACE_BUCKETS),
     ),
     _feature(
         "text", "city_length", "count", "city_length", "Letters in the city's name.",
@@ -213,7 +217,7 @@ FEATURES: tuple[Feature, ...] = (
     _feature(
         "text", "mcc_word", "code", "mcc_word",
         "First word of the category's name, one of 64 buckets; -1 where it has none.",
-        lambda rows: np.where(rows["mcc_word"] < 0, -1, rows["mcc_word"] % _CATEGORY_BUCKETS),
+        _bucket("mcc_word", _CATEGORY_BUCKETS),
     ),
     _feature(
         "text", "mcc_length", "count", "mcc_length", "Letters in the category's name.",
@@ -266,13 +270,12 @@ FEATURES: tuple[Feature, ...] = (
     _attribute("card", "dark_web", "number", "dark_web", "1 when seen for sale by criminals."),
     _feature(
         "customer", "age", "number", "ts birth_month", "Age in years.",
-        lambda rows: np.floor((months(rows) - rows["birth_month"]) / 12), _NO_CUSTOMER,
+        _age, _NO_CUSTOMER,
     ),
     _feature(
         "customer", "years_to_retirement", "number", "ts birth_month retirement_age",
         "Years until the customer means to retire.",
-        lambda rows: rows["retirement_age"] - np.floor((months(rows) - rows["birth_month"]) / 12),
-        _NO_CUSTOMER,
+        lambda rows: rows["retirement_age"] - _age(rows), _NO_CUSTOMER,
     ),
     _attribute("customer", "gender", "number", "gender", "Gender, one of 64 buckets."),
     _attribute(

@@ -6,10 +6,10 @@ from collections.abc import Callable
 
 import numpy as np
 
-from models.features.events import Array
+from models.features.events import HIGH, UNUSUAL, Array
 from models.features.families.own import ratio
 from models.features.feature import PAST, Entity, Family, Feature, Kind
-from models.features.marks import HIGH, MARK_WINDOW, UNUSUAL, mark
+from models.features.marks import MARK_WINDOW, mark
 from models.features.view import DAY, HOUR, MINUTE, View
 
 __all__ = ["FEATURES", "WINDOWS", "mean", "ratio_to_mean"]
@@ -208,12 +208,8 @@ def _feature(
     of: Callable[[View], Array],
     null: str = "never",
 ) -> Feature:
-    dtype = np.float64 if kind == "number" else np.int64
     columns = ("ts", "id", *inputs.split())
-    return Feature(
-        name, meaning, family, entity, window, columns, PAST, kind, null,
-        lambda view: of(view).astype(dtype),
-    )  # fmt: skip
+    return Feature(name, meaning, family, entity, window, columns, PAST, kind, null, of)
 
 
 def _seen(entity: Entity) -> Callable[[View], Array]:
@@ -266,31 +262,18 @@ _LAST = (
     ),
 )  # fmt: skip
 
-_UNUSUAL = Feature(
-    name="is_unusual",
-    meaning="More than 2.8 times the card's mean amount of 30 days, of five uses or more.",
-    family="velocity",
-    entity="card",
-    window=MARK_WINDOW,
-    inputs=("ts", "id", "card", "cents"),
-    rule=PAST,
-    kind="flag",
-    null="never",
-    of=lambda view: (mark(view) == UNUSUAL).astype(np.int64),
-)
-
-_HIGH = Feature(
-    name="is_high",
-    meaning="More than twice the card's mean amount of 30 days, of five uses or more.",
-    family="velocity",
-    entity="card",
-    window=MARK_WINDOW,
-    inputs=("ts", "id", "card", "cents"),
-    rule=PAST,
-    kind="flag",
-    null="never",
-    of=lambda view: (mark(view) >= HIGH).astype(np.int64),
-)
+_MARKS = (
+    _feature(
+        "velocity", "is_high", "flag", "card", MARK_WINDOW, "card cents",
+        "More than twice the card's mean amount of 30 days, of five uses or more.",
+        lambda v: mark(v) >= HIGH,
+    ),
+    _feature(
+        "velocity", "is_unusual", "flag", "card", MARK_WINDOW, "card cents",
+        "More than 2.8 times the card's mean amount of 30 days, of five uses or more.",
+        lambda v: mark(v) == UNUSUAL,
+    ),
+)  # fmt: skip
 
 _NOVELTY = tuple(
     made
@@ -318,8 +301,7 @@ FEATURES: tuple[Feature, ...] = (
         for statistic, windows in statistics.items()
         for window in windows.split()
     ),
-    _HIGH,
-    _UNUSUAL,
+    *_MARKS,
     *_LAST,
     _feature(
         "last use", "card_merchant_seconds_since", "number", "card and merchant", _LONG,
