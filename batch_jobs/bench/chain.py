@@ -25,6 +25,7 @@ from batch_jobs.bench.throughput import (
     commit_changes,
     end_once,
     lake_bytes,
+    lake_grown,
     records_in_kafka,
     run_once,
     start_once,
@@ -97,9 +98,7 @@ def bulk_snapshot(
     yield figures.of("snapshot.whole.rate", filled / whole_s, "rows/s")
     yield figures.of("snapshot.seconds", whole_s, "s")
     yield from _spent(figures, "snapshot", [watch], {*pids, "snapshot"}, filled / 1e6)
-    if size is not None:
-        grown = ((lake_bytes(settings) or 0) - size) / 2**20 / filled * 1e6
-        yield figures.of("snapshot.lake.grown", grown, "MiB/million")
+    yield from lake_grown(settings, figures, "snapshot.lake.grown", size, filled / 1e6)
 
 
 def _fill(settings: Settings, rows: int, seed: int, said: Said) -> int:
@@ -178,9 +177,7 @@ def _measure(
     yield figures.of(f"{kind}.stream.rate", events / done.seconds, unit)
     million = events / 1e6
     yield from _spent(figures, kind, watches, {*pids, "stream"}, million)
-    if size is not None:
-        grown = (lake_bytes(settings) or 0) - size
-        yield figures.of(f"{kind}.lake.grown", grown / 2**20 / million, "MiB/million")
+    yield from lake_grown(settings, figures, f"{kind}.lake.grown", size, million)
 
 
 def _spent(

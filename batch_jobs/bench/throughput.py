@@ -16,7 +16,7 @@ from typing import NamedTuple
 from confluent_kafka import Consumer, KafkaException, TopicPartition
 
 from batch_jobs import traffic
-from batch_jobs.bench.figures import Figure
+from batch_jobs.bench.figures import Figure, Figures
 from batch_jobs.bench.processes import (
     Watch,
     end,
@@ -40,6 +40,7 @@ __all__ = [
     "commit_changes",
     "end_once",
     "lake_bytes",
+    "lake_grown",
     "records_in_kafka",
     "run_once",
     "start_once",
@@ -108,9 +109,7 @@ def throughput(
     cpu, written = streamed.spent("stream")
     yield figures.of("stream.cpu", cpu / million, "s/million")
     yield figures.of("stream.disk_written", written / 2**20 / million, "MiB/million")
-    if size is not None:
-        grown = (lake_bytes(settings) or 0) - size
-        yield figures.of("lake.grown", grown / 2**20 / million, "MiB/million")
+    yield from lake_grown(settings, figures, "lake.grown", size, million)
     yield from streamed.figures(figures)
 
 
@@ -204,6 +203,15 @@ def end_once(process: subprocess.Popen[str]) -> None:
         FinlakeError: when it failed; with its last words.
     """
     end(process, "finlake stream --once")
+
+
+def lake_grown(
+    settings: Settings, figures: Figures, name: str, size: int | None, million: float
+) -> Iterator[Figure]:
+    """How much the lake has grown since it had that size; nothing where it is not known."""
+    if size is not None:
+        grown = (lake_bytes(settings) or 0) - size
+        yield figures.of(name, grown / 2**20 / million, "MiB/million")
 
 
 def lake_bytes(settings: Settings) -> int | None:

@@ -101,9 +101,8 @@ class _Run:
         self._settings, self._source, self._place = settings, source, place
         self._reader, self._watch = reader, watch
         lake = Lake(settings)
-        for contract in contracts.all():
-            if contract.layer != "source":
-                lake.ensure(contract)
+        for contract in contracts.lake_tables():
+            lake.ensure(contract)
         self._tables = Tables(lake, settings.stream_cache_mb << 20)
         writer = LakeWriter(self._tables, place.name)
         self._processor = BatchProcessor(settings, lake, writer, Metrics())

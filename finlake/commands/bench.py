@@ -267,7 +267,7 @@ def verify_(rate: float, seconds: float, every: float, seed: int, as_json: bool)
     default="champion", show_default=True, help="Which model.",
 )  # fmt: skip
 @click.option("--seed", type=int, default=0, show_default=True, help="Seed of the model.")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object a line.")
+@_json
 def models_(data: Path, start: datetime, weeks: int, kind: str, seed: int, as_json: bool) -> None:
     """How well frauds are told, by the protocol of the Fraud Detection Handbook.
 
@@ -277,13 +277,15 @@ def models_(data: Path, start: datetime, weeks: int, kind: str, seed: int, as_js
     Example:
       finlake bench models --data transactions.parquet --start 2018-07-25
     """
-    import json
-
     from batch_jobs.bench.models import models as measure
     from batch_jobs.bench.models import told
 
-    for line in measure(data, start.date(), weeks, kind, seed):
-        click.echo(json.dumps(line.as_dict()) if as_json else told(line))
+    figures = measure(data, start.date(), weeks, kind, seed)
+    if as_json:
+        _print(figures, as_json)
+    else:
+        for figure in figures:
+            click.echo(told(figure))
 
 
 def _said(text: str) -> None:

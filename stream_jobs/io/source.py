@@ -11,6 +11,7 @@ from confluent_kafka.admin import AdminClient
 from connectors.config import HEARTBEAT_TABLE, TOPIC_PREFIX, table_topic
 from finlake.errors import ComponentMissing
 from infra.database.users import DATABASE
+from infra.kafka import kafka_missing
 from infra.lake.query import Query
 from infra.security import kafka_options, spark_kafka_options
 from infra.settings import Settings
@@ -40,10 +41,7 @@ def partitions(settings: Settings) -> dict[str, int]:
     try:
         found = admin.list_topics(timeout=10).topics
     except KafkaException as error:
-        raise ComponentMissing(
-            f"Kafka at {settings.kafka_bootstrap} does not answer ({error.args[0].str()}); "
-            "start it with `finlake up`"
-        ) from None
+        raise kafka_missing(settings, error) from None
     missing = [name for name in topics() if name not in found]
     if missing:
         raise ComponentMissing(

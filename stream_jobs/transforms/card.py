@@ -78,19 +78,17 @@ class Card:
     def put_all(self, uses: Sequence[Use]) -> None:
         """Take in uses that are not there."""
         new = sorted(uses)
-        timely = not (new and self.uses) or new[0] > self.uses[-1]
+        late = bool(new and self.uses) and new[0] < self.uses[-1]
         self.uses += new
-        if not timely:
+        if late:
             self.uses.sort()
         for use in new:
-            if is_abroad(use.state):
-                self.see_abroad(use)
+            self.see_abroad(use)
 
     def see_abroad(self, use: Use) -> None:
         """Note a use of any time, should it be abroad and not noted yet."""
-        place = (use.ts, use.id)
-        if is_abroad(use.state) and place not in self.abroad:
-            insort(self.abroad, place)
+        if is_abroad(use.state) and (use.ts, use.id) not in self.abroad:
+            insort(self.abroad, (use.ts, use.id))
 
     def take(self, use: Use) -> None:
         """Take out a use that is there.

@@ -159,7 +159,7 @@ class Decoder:
         """The records decoded, or ``None`` when something about one of them is out of the way."""
         decode, decode_row = self._decode, self._decode_row
         try:
-            if any(self._may_have_secrets(value) for value in values if self._secret_marks):
+            if self._secret_marks and any(map(self._may_have_secrets, values)):
                 return None
             events = [decode(value) for value in values]
             rows = [decode_row(e.before) if e.op == "d" else e.after for e in events]
