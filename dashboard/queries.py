@@ -108,6 +108,13 @@ def _of_facts(filters: Filters, start: datetime, end: datetime) -> _Where:
     return where
 
 
+def _of_days(filters: Filters) -> _Where:
+    where = _Where()
+    where.one_of("channel", filters.channels)
+    where.one_of("state", filters.states)
+    return where
+
+
 def _of_alerts(filters: Filters, start: datetime, end: datetime) -> _Where:
     where = _Where()
     where.between("a.transaction_ts", start, end)
@@ -142,15 +149,16 @@ def extent() -> Sql:
 
 def timeline(period: Period, filters: Filters) -> Sql:
     """Measures per bucket of the period and of the stretch before it."""
-    if filters.narrow_transactions:
+    years = period.step >= timedelta(days=1)  # whose days are far fewer than their minutes
+    if filters.customer is not None or (filters.narrow_transactions and not years):
         bucket, values = _bucket("f.transaction_ts", period)
         where = _of_facts(filters, period.origin, period.end)
         measures, table = _OVER_FACTS, "gold.fact_transactions f"
-    elif period.step >= timedelta(days=1):  # years: their days are far fewer than their minutes
+    elif years:
         bucket, values = _bucket("CAST(date AS TIMESTAMP)", period)
-        where = _Where()
+        where = _of_days(filters)
         where.add("date >= ? AND date <= ?", period.origin.date(), period.end.date())
-        measures, table = _SUMS, "gold.agg_category_day"
+        measures, table = _SUMS, "gold.agg_state_day"
     else:
         bucket, values = _bucket("minute", period)
         where = _Where()
@@ -197,12 +205,17 @@ def by_category(period: Period, filters: Filters, *, everything: bool) -> Sql:
     )
 
 
-def by_channel(period: Period, filters: Filters) -> Sql:
-    """Measures per channel, largest volume first."""
-    where = _of_facts(filters, period.start, period.end)
+def by_channel(period: Period, filters: Filters, *, everything: bool) -> Sql:
+    """Measures per channel, largest volume first; ``everything`` as in :func:`by_category`."""
+    if everything and filters.customer is None:
+        where, measures = _of_days(filters), _SUMS
+        table, some = "gold.agg_state_day", " HAVING sum(transaction_count) > 0"
+    else:
+        where, measures = _of_facts(filters, period.start, period.end), _OVER_FACTS
+        table, some = "gold.fact_transactions f", ""
     return Sql(
-        f"SELECT f.channel, {_OVER_FACTS} FROM gold.fact_transactions f WHERE {where}"
-        " GROUP BY 1 ORDER BY amount_sum DESC, f.channel",
+        f"SELECT channel, {measures} FROM {table} WHERE {where}"
+        f" GROUP BY 1{some} ORDER BY amount_sum DESC, channel",
         tuple(where.params),
     )
 
@@ -337,41 +350,40 @@ def customer_transactions(customer: int, limit: int) -> Sql:
 
 def cards(since: date, limit: int) -> Sql:
     """Cards with the most alerts since that day, then by volume."""
+    sums = _since("card_id", since)
     return Sql(
-        f"SELECT c.card_last4, c.card_brand, c.card_type, t.user_id, t.* EXCLUDE (user_id),"
-        f" coalesce(a.alerts, 0) AS alerts FROM"
-        f" (SELECT f.card_id, any_value(f.user_id) AS user_id, {_OVER_FACTS}"
-        " FROM gold.fact_transactions f WHERE f.transaction_ts >= ? GROUP BY f.card_id) t"
+        "SELECT c.card_last4, c.card_brand, c.card_type, c.user_id, t.*,"
+        f" coalesce(a.alerts, 0) AS alerts FROM ({sums.text}) t"
         f" LEFT JOIN ({_alerts_by('card_id')}) a ON a.card_id = t.card_id"
         " LEFT JOIN gold.dim_card c ON c.card_id = t.card_id"
         " ORDER BY alerts DESC, t.amount_sum DESC, t.card_id LIMIT ?",
-        (_midnight(since), _midnight(since), limit),
+        (*sums.params, _midnight(since), limit),
     )
 
 
 def card_kinds(since: date) -> Sql:
     """Measures per brand and type of card since that day, largest volume first."""
+    sums = _since("card_id", since)
     return Sql(
         "SELECT coalesce(c.card_brand || ' ' || lower(c.card_type), 'Unknown card') AS kind,"
-        f" {_OVER_FACTS} FROM gold.fact_transactions f"
-        " LEFT JOIN gold.dim_card c ON c.card_id = f.card_id"
-        " WHERE f.transaction_ts >= ? GROUP BY 1 ORDER BY amount_sum DESC, kind",
-        (_midnight(since),),
+        f" {_SUMS} FROM ({sums.text}) t LEFT JOIN gold.dim_card c ON c.card_id = t.card_id"
+        " GROUP BY 1 ORDER BY amount_sum DESC, kind",
+        sums.params,
     )
 
 
 def merchants(since: date, limit: int) -> Sql:
     """Merchants by volume since that day; one with several places shows one of them."""
+    sums = _since("merchant_id", since)
     return Sql(
-        "SELECT t.*, d.merchant_city, d.merchant_state, d.places, m.description AS category FROM"
-        f" (SELECT merchant_id, {_SUMS} FROM gold.agg_merchant_day WHERE date >= ?"
-        " GROUP BY merchant_id) t"
+        "SELECT t.*, d.merchant_city, d.merchant_state, d.places, m.description AS category"
+        f" FROM ({sums.text}) t"
         " LEFT JOIN (SELECT merchant_id, count(*) AS places, min(merchant_city) AS merchant_city,"
         " arg_min(merchant_state, merchant_city) AS merchant_state, min(mcc) AS mcc"
         " FROM gold.dim_merchant GROUP BY merchant_id) d ON d.merchant_id = t.merchant_id"
         " LEFT JOIN gold.dim_mcc m ON m.mcc = d.mcc"
-        " WHERE t.transaction_count > 0 ORDER BY t.amount_sum DESC, t.merchant_id LIMIT ?",
-        (since, limit),
+        " ORDER BY t.amount_sum DESC, t.merchant_id LIMIT ?",
+        (*sums.params, limit),
     )
 
 
@@ -382,6 +394,20 @@ def volume_by_state(since: date) -> Sql:
         " FROM gold.agg_state_day WHERE date >= ? GROUP BY ALL"
         " HAVING sum(transaction_count) > 0 ORDER BY amount_sum DESC, state",
         (since,),
+    )
+
+
+def _since(key: str, day: date) -> Sql:
+    """Measures per card or merchant since that day: whole months, and the days before them."""
+    entity = key.removesuffix("_id")
+    whole = day if day.day == 1 else (day.replace(day=1) + timedelta(days=32)).replace(day=1)
+    return Sql(
+        f"SELECT {key}, {_SUMS} FROM ("
+        f"SELECT {key}, {', '.join(MEASURES)} FROM gold.agg_{entity}_month WHERE month_start >= ?"
+        f" UNION ALL SELECT f.{key}, {_OVER_FACTS} FROM gold.fact_transactions f"
+        f" WHERE f.transaction_ts >= ? AND f.transaction_ts < ? GROUP BY f.{key}"
+        f") GROUP BY {key} HAVING sum(transaction_count) > 0",
+        (whole, _midnight(day), _midnight(whole)),
     )
 
 

@@ -45,11 +45,13 @@ _PLACE = " || '|' || ".join(_TEXT.format(c) for c in ("merchant_city", "merchant
 _MERCHANT = f"""CAST(md5_number_lower(merchant_id || '|' || mcc || '|' || {_PLACE}) // 2
     AS BIGINT) AS merchant_key"""
 
+_CHANNEL = "regexp_extract(use_chip, '^[^ ]*')"
+
 # What of a transaction's row comes from the transaction alone.
 FACT = f"""id AS transaction_id, ts AS transaction_ts,
             year(ts) * 10000 + month(ts) * 100 + day(ts) AS date_key,
             client_id AS user_id, card_id, {_MERCHANT}, merchant_id, mcc, amount,
-            regexp_extract(use_chip, '^[^ ]*') AS channel, merchant_city, merchant_state, zip,
+            {_CHANNEL} AS channel, merchant_city, merchant_state, zip,
             online AS is_online, amount < 0 AS is_refund, declined AS is_declined, errors"""
 
 # Tables with one row per key, as they should be.
@@ -77,9 +79,12 @@ KEYED: Mapping[str, str] = {
 PLACES: Mapping[str, str] = {
     "minute": "time_bucket(INTERVAL 1 MINUTE, ts)",
     "date": "CAST(ts AS DATE)",
+    "month_start": "CAST(date_trunc('month', ts) AS DATE)",
     "mcc": "mcc",
     "user_id": "client_id",
+    "card_id": "card_id",
     "merchant_id": "merchant_id",
+    "channel": _CHANNEL,
     "state": """CASE WHEN merchant_state IS NULL OR merchant_state = '' THEN 'ONLINE'
         ELSE merchant_state END""",
 }
@@ -101,7 +106,8 @@ ADDITIVE: Mapping[str, str] = {
         "agg_minute",
         "agg_category_day",
         "agg_customer_day",
-        "agg_merchant_day",
+        "agg_card_month",
+        "agg_merchant_month",
         "agg_state_day",
     )
 }

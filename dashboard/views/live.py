@@ -253,4 +253,12 @@ def _parts(window: Window, span: Period, filters: Filters) -> None:
     categories = rows(lake(), queries.by_category(span, filters, everything=window == "All"))
     st.html(markup.bars(slices(categories, "category", _CATEGORIES)))
     st.subheader("By channel", anchor=False)
-    st.html(markup.bars(slices(rows(lake(), queries.by_channel(span, filters)), "channel", 5)))
+    st.html(
+        markup.bars(
+            slices(
+                rows(lake(), queries.by_channel(span, filters, everything=window == "All")),
+                "channel",
+                5,
+            )
+        )
+    )

@@ -15,6 +15,21 @@ class Row(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
+class AggCardMonth(Row):
+    """Sums of transactions per month and card, as additive parts."""
+
+    month_start: dt.date = Field(description='First day of the month of the transactions, UTC.')
+    card_id: int = Field(description='Card (dim_card).')
+    transaction_count: int = Field(description='Number of transactions.')
+    amount_sum: Decimal = Field(max_digits=18, decimal_places=2, description='Sum of the amounts, US dollars.')
+    refund_count: int = Field(description='Number of transactions with a negative amount.')
+    refund_sum: Decimal = Field(max_digits=18, decimal_places=2, description='Sum of the negative amounts, US dollars.')
+    declined_count: int = Field(description='Number of declined transactions.')
+    online_count: int = Field(description='Number of online transactions.')
+    labelled_count: int = Field(description='Number of transactions with a fraud label.')
+    fraud_count: int = Field(description='Number of transactions labelled as fraud.')
+
+
 class AggCategoryDay(Row):
     """Sums of transactions per day and merchant category, as additive parts."""
 
@@ -45,10 +60,10 @@ class AggCustomerDay(Row):
     fraud_count: int = Field(description='Number of transactions labelled as fraud.')
 
 
-class AggMerchantDay(Row):
-    """Sums of transactions per day and merchant, as additive parts."""
+class AggMerchantMonth(Row):
+    """Sums of transactions per month and merchant, as additive parts."""
 
-    date: dt.date = Field(description='Day of the transactions, UTC.')
+    month_start: dt.date = Field(description='First day of the month of the transactions, UTC.')
     merchant_id: int = Field(description='Number of the merchant.')
     transaction_count: int = Field(description='Number of transactions.')
     amount_sum: Decimal = Field(max_digits=18, decimal_places=2, description='Sum of the amounts, US dollars.')
@@ -75,10 +90,11 @@ class AggMinute(Row):
 
 
 class AggStateDay(Row):
-    """Sums of transactions per day and state, as additive parts."""
+    """Sums of transactions per day, state and channel, as additive parts."""
 
     date: dt.date = Field(description='Day of the transactions, UTC.')
     state: str = Field(description='US state as two letters, the name of the country abroad, or ONLINE.')
+    channel: str = Field(description='How the card was used, Swipe, Chip or Online.')
     transaction_count: int = Field(description='Number of transactions.')
     amount_sum: Decimal = Field(max_digits=18, decimal_places=2, description='Sum of the amounts, US dollars.')
     refund_count: int = Field(description='Number of transactions with a negative amount.')

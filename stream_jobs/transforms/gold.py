@@ -40,6 +40,11 @@ def _days(rows: pa.Table) -> pa.Array:
     return dates(micros(rows.column("ts")))
 
 
+def _months(rows: pa.Table) -> pa.Array:
+    days = _days(rows).to_numpy(zero_copy_only=False)
+    return pa.array(days.astype("M8[M]").astype("M8[D]"))
+
+
 def _minutes(rows: pa.Table) -> pa.Array:
     times = micros(rows.column("ts"))
     return pa.array(times - times % _MINUTE_US).cast(pa.timestamp("us", tz="UTC"))
@@ -55,8 +60,9 @@ _AGGREGATES: dict[str, Keys] = {
     "agg_minute": lambda rows: [_minutes(rows)],
     "agg_category_day": lambda rows: [_days(rows), rows.column("mcc")],
     "agg_customer_day": lambda rows: [_days(rows), rows.column("client_id")],
-    "agg_merchant_day": lambda rows: [_days(rows), rows.column("merchant_id")],
-    "agg_state_day": lambda rows: [_days(rows), _states(rows)],
+    "agg_card_month": lambda rows: [_months(rows), rows.column("card_id")],
+    "agg_merchant_month": lambda rows: [_months(rows), rows.column("merchant_id")],
+    "agg_state_day": lambda rows: [_days(rows), _states(rows), _first_words(rows["use_chip"])],
 }
 
 # Gold dimension: source table and the names that differ.

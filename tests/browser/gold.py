@@ -147,13 +147,18 @@ _KEYS = {
     "agg_minute": lambda t: {"minute": t["transaction_ts"].replace(second=0, microsecond=0)},
     "agg_category_day": lambda t: {"date": t["transaction_ts"].date(), "mcc": t["mcc"]},
     "agg_customer_day": lambda t: {"date": t["transaction_ts"].date(), "user_id": t["user_id"]},
-    "agg_merchant_day": lambda t: {
-        "date": t["transaction_ts"].date(),
+    "agg_card_month": lambda t: {
+        "month_start": t["transaction_ts"].date().replace(day=1),
+        "card_id": t["card_id"],
+    },
+    "agg_merchant_month": lambda t: {
+        "month_start": t["transaction_ts"].date().replace(day=1),
         "merchant_id": t["merchant_id"],
     },
     "agg_state_day": lambda t: {
         "date": t["transaction_ts"].date(),
         "state": t["merchant_state"] or "ONLINE",
+        "channel": t["channel"],
     },
 }
 

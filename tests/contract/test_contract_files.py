@@ -34,7 +34,7 @@ def test_a_contract_comes_back_from_its_document(contract):
 def test_every_file_is_a_contract():
     files = {f"{p.parent.name}.{p.stem}" for p in TABLES.rglob("*") if p.is_file()}
     assert files == {contract.full_name for contract in ALL}
-    assert len(ALL) == 29
+    assert len(ALL) == 30
 
 
 @BY_NAME
@@ -120,13 +120,13 @@ def test_a_column_has_one_type_one_class_and_one_mask_in_all_of_gold():
 
 def test_aggregates_have_the_same_measures():
     found = [[c for c in a.columns if not c.key_position] for a in GOLD if a.kind == "additive"]
-    assert len(found) == 5
-    assert found == [found[0]] * 5
+    assert len(found) == 6
+    assert found == [found[0]] * 6
 
 
 def test_looking_up():
     assert contracts.get("gold.agg_minute").key == ("minute",)
-    assert contracts.get("gold.agg_state_day").key == ("date", "state")
+    assert contracts.get("gold.agg_state_day").key == ("date", "state", "channel")
     assert contracts.get("gold.pipeline_freshness").key == ()
     assert contracts.get("source.cards").column("card_last4").length == 4
     with pytest.raises(KeyError, match=r"no contract gold\.nothing under .*tables"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -102,13 +103,40 @@ def test_over_years_the_days_answer_for_the_minutes():
     span = period("All", Anchor(newest, historical=True), oldest, newest)
     assert span.step >= timedelta(days=1)
     days = [
-        one | {"date": one["minute"].date(), "mcc": n % 7}
-        for n, one in enumerate(partials(rows, Random(1)))
+        one | {"date": one["minute"].date(), "state": state, "channel": channel}
+        for channel in ("Chip", "Swipe", "Online")
+        for state in {r["merchant_state"] or "ONLINE" for r in rows}
+        for one in partials(
+            [
+                r
+                for r in rows
+                if (r["channel"], r["merchant_state"] or "ONLINE") == (channel, state)
+            ],
+            Random(1),
+        )
     ]
-    found = figures.transaction_figures(ArrowLake({"agg_category_day": days}), span, Filters())
-    assert found.total == recount(rows)
-    for moment, measures in found.points:
-        assert measures == recount(within(rows, moment, moment + span.step))
+    lake = ArrowLake({"agg_state_day": days})
+    for filters in (
+        Filters(),
+        Filters(channels=("Chip", "Swipe")),
+        Filters(states=("CA", "ONLINE")),
+        Filters(channels=("Online",), states=("ONLINE", "NY")),
+    ):
+        wanted = [
+            r
+            for r in rows
+            if (not filters.channels or r["channel"] in filters.channels)
+            and (not filters.states or (r["merchant_state"] or "ONLINE") in filters.states)
+        ]
+        assert wanted
+        found = figures.transaction_figures(lake, span, filters)
+        assert found.total == recount(wanted)
+        for moment, measures in found.points:
+            assert measures == recount(within(wanted, moment, moment + span.step))
+        channels = figures.rows(lake, queries.by_channel(span, filters, everything=True))
+        assert {r["channel"]: r["transaction_count"] for r in channels} == Counter(
+            r["channel"] for r in wanted
+        )
 
 
 def within(rows: list[Row], start: datetime, end: datetime) -> list[Row]:
@@ -178,7 +206,7 @@ def test_filters_choose_what_they_say(filters: Filters, window, rows, alerts, la
         and (not filters.severities or a["severity"] in filters.severities)
         and (not filters.rules or a["rule"] in filters.rules)
     ]
-    by_channel = figures.rows(lake, queries.by_channel(span, filters))
+    by_channel = figures.rows(lake, queries.by_channel(span, filters, everything=False))
     assert sum(r["transaction_count"] for r in by_channel) == len(kept)
     by_category = figures.rows(lake, queries.by_category(span, filters, everything=False))
     assert sum((r["amount_sum"] for r in by_category), Decimal(0)) == recount(kept).amount
@@ -213,7 +241,8 @@ def test_a_table_without_data_answers_every_statement():
         queries.timeline(span, Filters(customer=1)),
         queries.by_category(span, Filters(), everything=True),
         queries.by_category(span, Filters(), everything=False),
-        queries.by_channel(span, Filters()),
+        queries.by_channel(span, Filters(), everything=True),
+        queries.by_channel(span, Filters(), everything=False),
         queries.alert_feed(span.start, span.end, Filters(channels=("Chip",)), 5),
         queries.states(),
         queries.alert_rules(),
@@ -287,10 +316,12 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> World:
     return build(tmp_path_factory.mktemp("lake"), END, number=600)
 
 
-def test_the_real_interface_answers_alike(world: World):
+@pytest.mark.parametrize(
+    "since", [date(2019, 10, 20), date(2019, 10, 1), date(2019, 9, 30), date(2010, 1, 1)]
+)
+def test_the_real_interface_answers_alike(world: World, since: date):
     """The same statements over Delta tables: rankings by customer, card, merchant and state."""
     lake = Query(load_settings(home=world.settings.home, lake=world.settings.lake))
-    since = date(2019, 10, 20)
     rows = [t for t in world.transactions if t["transaction_ts"].date() >= since]
     alerts = [a for a in world.alerts if a["transaction_ts"].date() >= since]
 

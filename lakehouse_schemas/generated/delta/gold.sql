@@ -1,5 +1,28 @@
 -- Rendered from the table contracts by `make generate`; do not edit.
 
+CREATE TABLE IF NOT EXISTS gold.agg_card_month (
+  `month_start` DATE COMMENT 'First day of the month of the transactions, UTC.',
+  `card_id` INT COMMENT 'Card (dim_card).',
+  `transaction_count` BIGINT COMMENT 'Number of transactions.',
+  `amount_sum` DECIMAL(18,2) COMMENT 'Sum of the amounts, US dollars.',
+  `refund_count` BIGINT COMMENT 'Number of transactions with a negative amount.',
+  `refund_sum` DECIMAL(18,2) COMMENT 'Sum of the negative amounts, US dollars.',
+  `declined_count` BIGINT COMMENT 'Number of declined transactions.',
+  `online_count` BIGINT COMMENT 'Number of online transactions.',
+  `labelled_count` BIGINT COMMENT 'Number of transactions with a fraud label.',
+  `fraud_count` BIGINT COMMENT 'Number of transactions labelled as fraud.'
+)
+USING DELTA
+COMMENT 'Sums of transactions per month and card, as additive parts.'
+TBLPROPERTIES (
+  'delta.checkpointInterval' = '100',
+  'delta.checkpointPolicy' = 'classic',
+  'delta.columnMapping.mode' = 'none',
+  'delta.deletedFileRetentionDuration' = 'interval 1 days',
+  'delta.enableDeletionVectors' = 'false',
+  'delta.logRetentionDuration' = 'interval 2 hours'
+);
+
 CREATE TABLE IF NOT EXISTS gold.agg_category_day (
   `date` DATE COMMENT 'Day of the transactions, UTC.',
   `mcc` INT COMMENT 'Merchant category code (dim_mcc).',
@@ -46,8 +69,8 @@ TBLPROPERTIES (
   'delta.logRetentionDuration' = 'interval 2 hours'
 );
 
-CREATE TABLE IF NOT EXISTS gold.agg_merchant_day (
-  `date` DATE COMMENT 'Day of the transactions, UTC.',
+CREATE TABLE IF NOT EXISTS gold.agg_merchant_month (
+  `month_start` DATE COMMENT 'First day of the month of the transactions, UTC.',
   `merchant_id` INT COMMENT 'Number of the merchant.',
   `transaction_count` BIGINT COMMENT 'Number of transactions.',
   `amount_sum` DECIMAL(18,2) COMMENT 'Sum of the amounts, US dollars.',
@@ -59,7 +82,7 @@ CREATE TABLE IF NOT EXISTS gold.agg_merchant_day (
   `fraud_count` BIGINT COMMENT 'Number of transactions labelled as fraud.'
 )
 USING DELTA
-COMMENT 'Sums of transactions per day and merchant, as additive parts.'
+COMMENT 'Sums of transactions per month and merchant, as additive parts.'
 TBLPROPERTIES (
   'delta.checkpointInterval' = '100',
   'delta.checkpointPolicy' = 'classic',
@@ -94,6 +117,7 @@ TBLPROPERTIES (
 CREATE TABLE IF NOT EXISTS gold.agg_state_day (
   `date` DATE COMMENT 'Day of the transactions, UTC.',
   `state` STRING COMMENT 'US state as two letters, the name of the country abroad, or ONLINE.',
+  `channel` STRING COMMENT 'How the card was used, Swipe, Chip or Online.',
   `transaction_count` BIGINT COMMENT 'Number of transactions.',
   `amount_sum` DECIMAL(18,2) COMMENT 'Sum of the amounts, US dollars.',
   `refund_count` BIGINT COMMENT 'Number of transactions with a negative amount.',
@@ -104,7 +128,7 @@ CREATE TABLE IF NOT EXISTS gold.agg_state_day (
   `fraud_count` BIGINT COMMENT 'Number of transactions labelled as fraud.'
 )
 USING DELTA
-COMMENT 'Sums of transactions per day and state, as additive parts.'
+COMMENT 'Sums of transactions per day, state and channel, as additive parts.'
 TBLPROPERTIES (
   'delta.checkpointInterval' = '100',
   'delta.checkpointPolicy' = 'classic',

@@ -80,6 +80,20 @@ SELECT
   "_batch_id"
 FROM lake.silver.users;
 
+CREATE OR REPLACE VIEW gold_operator.agg_card_month AS
+SELECT
+  "month_start",
+  "card_id",
+  "transaction_count",
+  "amount_sum",
+  "refund_count",
+  "refund_sum",
+  "declined_count",
+  "online_count",
+  "labelled_count",
+  "fraud_count"
+FROM lake.gold.agg_card_month;
+
 CREATE OR REPLACE VIEW gold_operator.agg_category_day AS
 SELECT
   "date",
@@ -108,9 +122,9 @@ SELECT
   "fraud_count"
 FROM lake.gold.agg_customer_day;
 
-CREATE OR REPLACE VIEW gold_operator.agg_merchant_day AS
+CREATE OR REPLACE VIEW gold_operator.agg_merchant_month AS
 SELECT
-  "date",
+  "month_start",
   "merchant_id",
   "transaction_count",
   "amount_sum",
@@ -120,7 +134,7 @@ SELECT
   "online_count",
   "labelled_count",
   "fraud_count"
-FROM lake.gold.agg_merchant_day;
+FROM lake.gold.agg_merchant_month;
 
 CREATE OR REPLACE VIEW gold_operator.agg_minute AS
 SELECT
@@ -139,6 +153,7 @@ CREATE OR REPLACE VIEW gold_operator.agg_state_day AS
 SELECT
   "date",
   "state",
+  "channel",
   "transaction_count",
   "amount_sum",
   "refund_count",

@@ -1,5 +1,19 @@
 -- Rendered from the table contracts by `make generate`; do not edit.
 
+CREATE OR REPLACE VIEW gold_viewer.agg_card_month AS
+SELECT
+  "month_start",
+  SHA256(CONCAT('${mask_key}', CAST("card_id" AS VARCHAR))) AS "card_id",
+  "transaction_count",
+  "amount_sum",
+  "refund_count",
+  "refund_sum",
+  "declined_count",
+  "online_count",
+  "labelled_count",
+  "fraud_count"
+FROM lake.gold.agg_card_month;
+
 CREATE OR REPLACE VIEW gold_viewer.agg_category_day AS
 SELECT
   "date",
@@ -28,9 +42,9 @@ SELECT
   "fraud_count"
 FROM lake.gold.agg_customer_day;
 
-CREATE OR REPLACE VIEW gold_viewer.agg_merchant_day AS
+CREATE OR REPLACE VIEW gold_viewer.agg_merchant_month AS
 SELECT
-  "date",
+  "month_start",
   "merchant_id",
   "transaction_count",
   "amount_sum",
@@ -40,7 +54,7 @@ SELECT
   "online_count",
   "labelled_count",
   "fraud_count"
-FROM lake.gold.agg_merchant_day;
+FROM lake.gold.agg_merchant_month;
 
 CREATE OR REPLACE VIEW gold_viewer.agg_minute AS
 SELECT
@@ -59,6 +73,7 @@ CREATE OR REPLACE VIEW gold_viewer.agg_state_day AS
 SELECT
   "date",
   "state",
+  "channel",
   "transaction_count",
   "amount_sum",
   "refund_count",

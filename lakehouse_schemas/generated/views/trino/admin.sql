@@ -133,6 +133,22 @@ SELECT
   "_extra"
 FROM lake.silver.users;
 
+CREATE OR REPLACE VIEW lake.gold_admin.agg_card_month
+COMMENT 'Sums of transactions per month and card, as additive parts.'
+SECURITY DEFINER AS
+SELECT
+  "month_start",
+  "card_id",
+  "transaction_count",
+  "amount_sum",
+  "refund_count",
+  "refund_sum",
+  "declined_count",
+  "online_count",
+  "labelled_count",
+  "fraud_count"
+FROM lake.gold.agg_card_month;
+
 CREATE OR REPLACE VIEW lake.gold_admin.agg_category_day
 COMMENT 'Sums of transactions per day and merchant category, as additive parts.'
 SECURITY DEFINER AS
@@ -165,11 +181,11 @@ SELECT
   "fraud_count"
 FROM lake.gold.agg_customer_day;
 
-CREATE OR REPLACE VIEW lake.gold_admin.agg_merchant_day
-COMMENT 'Sums of transactions per day and merchant, as additive parts.'
+CREATE OR REPLACE VIEW lake.gold_admin.agg_merchant_month
+COMMENT 'Sums of transactions per month and merchant, as additive parts.'
 SECURITY DEFINER AS
 SELECT
-  "date",
+  "month_start",
   "merchant_id",
   "transaction_count",
   "amount_sum",
@@ -179,7 +195,7 @@ SELECT
   "online_count",
   "labelled_count",
   "fraud_count"
-FROM lake.gold.agg_merchant_day;
+FROM lake.gold.agg_merchant_month;
 
 CREATE OR REPLACE VIEW lake.gold_admin.agg_minute
 COMMENT 'Sums of transactions per minute, as additive parts.'
@@ -197,11 +213,12 @@ SELECT
 FROM lake.gold.agg_minute;
 
 CREATE OR REPLACE VIEW lake.gold_admin.agg_state_day
-COMMENT 'Sums of transactions per day and state, as additive parts.'
+COMMENT 'Sums of transactions per day, state and channel, as additive parts.'
 SECURITY DEFINER AS
 SELECT
   "date",
   "state",
+  "channel",
   "transaction_count",
   "amount_sum",
   "refund_count",

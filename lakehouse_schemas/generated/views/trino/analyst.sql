@@ -90,6 +90,22 @@ SELECT
   "_batch_id"
 FROM lake.silver.users;
 
+CREATE OR REPLACE VIEW lake.gold_analyst.agg_card_month
+COMMENT 'Sums of transactions per month and card, as additive parts.'
+SECURITY DEFINER AS
+SELECT
+  "month_start",
+  lower(to_hex(hmac_sha256(to_utf8(CAST("card_id" AS VARCHAR)), to_utf8('${mask_key}')))) AS "card_id",
+  "transaction_count",
+  "amount_sum",
+  "refund_count",
+  "refund_sum",
+  "declined_count",
+  "online_count",
+  "labelled_count",
+  "fraud_count"
+FROM lake.gold.agg_card_month;
+
 CREATE OR REPLACE VIEW lake.gold_analyst.agg_category_day
 COMMENT 'Sums of transactions per day and merchant category, as additive parts.'
 SECURITY DEFINER AS
@@ -122,11 +138,11 @@ SELECT
   "fraud_count"
 FROM lake.gold.agg_customer_day;
 
-CREATE OR REPLACE VIEW lake.gold_analyst.agg_merchant_day
-COMMENT 'Sums of transactions per day and merchant, as additive parts.'
+CREATE OR REPLACE VIEW lake.gold_analyst.agg_merchant_month
+COMMENT 'Sums of transactions per month and merchant, as additive parts.'
 SECURITY DEFINER AS
 SELECT
-  "date",
+  "month_start",
   "merchant_id",
   "transaction_count",
   "amount_sum",
@@ -136,7 +152,7 @@ SELECT
   "online_count",
   "labelled_count",
   "fraud_count"
-FROM lake.gold.agg_merchant_day;
+FROM lake.gold.agg_merchant_month;
 
 CREATE OR REPLACE VIEW lake.gold_analyst.agg_minute
 COMMENT 'Sums of transactions per minute, as additive parts.'
@@ -154,11 +170,12 @@ SELECT
 FROM lake.gold.agg_minute;
 
 CREATE OR REPLACE VIEW lake.gold_analyst.agg_state_day
-COMMENT 'Sums of transactions per day and state, as additive parts.'
+COMMENT 'Sums of transactions per day, state and channel, as additive parts.'
 SECURITY DEFINER AS
 SELECT
   "date",
   "state",
+  "channel",
   "transaction_count",
   "amount_sum",
   "refund_count",

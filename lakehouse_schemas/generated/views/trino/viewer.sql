@@ -1,5 +1,21 @@
 -- Rendered from the table contracts by `make generate`; do not edit.
 
+CREATE OR REPLACE VIEW lake.gold_viewer.agg_card_month
+COMMENT 'Sums of transactions per month and card, as additive parts.'
+SECURITY DEFINER AS
+SELECT
+  "month_start",
+  lower(to_hex(hmac_sha256(to_utf8(CAST("card_id" AS VARCHAR)), to_utf8('${mask_key}')))) AS "card_id",
+  "transaction_count",
+  "amount_sum",
+  "refund_count",
+  "refund_sum",
+  "declined_count",
+  "online_count",
+  "labelled_count",
+  "fraud_count"
+FROM lake.gold.agg_card_month;
+
 CREATE OR REPLACE VIEW lake.gold_viewer.agg_category_day
 COMMENT 'Sums of transactions per day and merchant category, as additive parts.'
 SECURITY DEFINER AS
@@ -32,11 +48,11 @@ SELECT
   "fraud_count"
 FROM lake.gold.agg_customer_day;
 
-CREATE OR REPLACE VIEW lake.gold_viewer.agg_merchant_day
-COMMENT 'Sums of transactions per day and merchant, as additive parts.'
+CREATE OR REPLACE VIEW lake.gold_viewer.agg_merchant_month
+COMMENT 'Sums of transactions per month and merchant, as additive parts.'
 SECURITY DEFINER AS
 SELECT
-  "date",
+  "month_start",
   "merchant_id",
   "transaction_count",
   "amount_sum",
@@ -46,7 +62,7 @@ SELECT
   "online_count",
   "labelled_count",
   "fraud_count"
-FROM lake.gold.agg_merchant_day;
+FROM lake.gold.agg_merchant_month;
 
 CREATE OR REPLACE VIEW lake.gold_viewer.agg_minute
 COMMENT 'Sums of transactions per minute, as additive parts.'
@@ -64,11 +80,12 @@ SELECT
 FROM lake.gold.agg_minute;
 
 CREATE OR REPLACE VIEW lake.gold_viewer.agg_state_day
-COMMENT 'Sums of transactions per day and state, as additive parts.'
+COMMENT 'Sums of transactions per day, state and channel, as additive parts.'
 SECURITY DEFINER AS
 SELECT
   "date",
   "state",
+  "channel",
   "transaction_count",
   "amount_sum",
   "refund_count",
