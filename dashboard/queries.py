@@ -377,12 +377,13 @@ def merchants(since: date, limit: int) -> Sql:
     sums = _since("merchant_id", since)
     return Sql(
         "SELECT t.*, d.merchant_city, d.merchant_state, d.places, m.description AS category"
-        f" FROM ({sums.text}) t"
+        # The few are found before places are looked up.
+        f" FROM ({sums.text} ORDER BY amount_sum DESC, merchant_id LIMIT ?) t"
         " LEFT JOIN (SELECT merchant_id, count(*) AS places, min(merchant_city) AS merchant_city,"
         " arg_min(merchant_state, merchant_city) AS merchant_state, min(mcc) AS mcc"
         " FROM gold.dim_merchant GROUP BY merchant_id) d ON d.merchant_id = t.merchant_id"
         " LEFT JOIN gold.dim_mcc m ON m.mcc = d.mcc"
-        " ORDER BY t.amount_sum DESC, t.merchant_id LIMIT ?",
+        " ORDER BY t.amount_sum DESC, t.merchant_id",
         (*sums.params, limit),
     )
 
