@@ -21,7 +21,6 @@ from batch_jobs.bench.figures import Figure, Figures
 from batch_jobs.bench.processes import Watch, end, refuse_stream, stack_figures, stack_pids
 from batch_jobs.bench.throughput import (
     all_applied,
-    applied,
     commit_changes,
     end_once,
     lake_bytes,
@@ -35,19 +34,20 @@ from batch_jobs.bench.throughput import (
 from batch_jobs.generate import fill_source
 from batch_jobs.generate.plan import Plan
 from connectors import topics
-from connectors.config import connector_name
+from connectors.config import connector_name, table_topic
 from connectors.rest import Connect
 from finlake.errors import FinlakeError, UsageProblem
-from infra.lake.query import Query
+from infra.database.users import DATABASE
 from infra.settings import Settings
+from lakehouse_schemas import contracts
+from stream_jobs.io.source import starting_offsets
 
-__all__ = ["backlog", "bulk_snapshot", "running_stream", "snapshot", "wait_until_quiet"]
+__all__ = ["backlog", "bulk_snapshot", "running_stream", "snapshot", "wait_until_applied"]
 
 Said = Callable[[str], None]
 Params = dict[str, float | int | str]
 _READY = "streaming from "  # the stream's own word that it is
 _START_S = 180.0
-_QUIET_S = 5.0
 
 
 def backlog(
@@ -155,7 +155,7 @@ def _measure(
             start()
             records, captured_s = wait_for_kafka(settings, before, clock, at_least)
             if stream:
-                wait_until_quiet(settings, began)
+                wait_until_applied(settings)
         watches = [watch]
         if stream is None:
             said(f"streaming {records:,} records")
@@ -215,13 +215,24 @@ def running_stream(settings: Settings) -> subprocess.Popen[str]:
     return process
 
 
-def wait_until_quiet(settings: Settings, since: float) -> None:
-    """Wait until no batch has applied anything for some seconds."""
-    lake, last, at = Query(settings), -1.0, time.monotonic()
-    while time.monotonic() - at < _QUIET_S or last <= 0:
-        time.sleep(0.5)
-        now = applied(lake, since).events
+def wait_until_applied(settings: Settings) -> None:
+    """Wait until the lake has all that Kafka holds now of the source's tables.
+
+    Raises:
+        FinlakeError: when the stream gets no further.
+    """
+    goal, last, at = records_in_kafka(settings), 0, time.monotonic()
+    while (now := _records_in_lake(settings)) < goal:
         if now != last:
             last, at = now, time.monotonic()
         elif time.monotonic() - at > _START_S:
-            return
+            raise FinlakeError(
+                f"the stream stands at {now:,} of {goal:,} records; see its log, `finlake status`"
+            )
+        time.sleep(0.5)
+
+
+def _records_in_lake(settings: Settings) -> int:
+    tables = {table_topic(DATABASE, contract.name) for contract in contracts.source_tables()}
+    ends = json.loads(starting_offsets(settings))
+    return sum(max(0, end) for topic in tables for end in ends[topic].values())

@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 
-from batch_jobs.bench.chain import running_stream, wait_until_quiet
+from batch_jobs.bench.chain import running_stream, wait_until_applied
 from batch_jobs.bench.figures import Figure, Figures
 from batch_jobs.bench.processes import (
     Watch,
@@ -113,7 +113,7 @@ def _stream(
     spent = _Spent(pids)
     with Watch(pids) as busy:
         _wait_for(settings, began, at_least)
-        wait_until_quiet(settings, began)
+        wait_until_applied(settings)
     last = all_applied(settings, began)
     events = last.events - first.events
     if not events:
