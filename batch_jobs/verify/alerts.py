@@ -10,7 +10,8 @@ import pyarrow as pa
 from batch_jobs.verify.engine import Engine
 from lakehouse_schemas import contracts
 from stream_jobs.transforms.places import is_abroad
-from stream_jobs.transforms.rules import SEVERITY, Rules, Use, evaluate
+from stream_jobs.transforms.rules import SEVERITY, Rules, evaluate
+from stream_jobs.transforms.uses import Use, Uses, place_of
 
 __all__ = ["expected_alerts"]
 
@@ -33,8 +34,8 @@ def expected_alerts(engine: Engine, rules: Rules) -> pa.Table:
     One card's uses are in memory at a time.
     """
     found: dict[tuple[int, str], str] = {}
-    for uses in _cards(engine):
-        abroad = next(((use.ts, use.id) for use in uses if is_abroad(use.state)), None)
+    for uses in _cards(engine, rules):
+        abroad = next((place_of(use) for use in uses if is_abroad(use.state)), None)
         found.update(evaluate(uses, range(len(uses)), rules, None, abroad))
     table = pa.table(
         {
@@ -49,12 +50,12 @@ def expected_alerts(engine: Engine, rules: Rules) -> pa.Table:
     return engine.table(_ALERTS).select(names)
 
 
-def _cards(engine: Engine) -> Iterator[list[Use]]:
-    """The uses of one card after the other, each in order."""
+def _cards(engine: Engine, rules: Rules) -> Iterator[Uses]:
+    """The uses of one card after the other."""
     rows = (
         row
         for batch in engine.batches(_USES)
         for row in zip(*(column.to_pylist() for column in batch.columns), strict=True)
     )
     for _, uses in groupby(rows, key=lambda row: row[0]):
-        yield [Use(*use) for _, *use in uses]
+        yield Uses(rules.testing_cents, (Use(*use) for _, *use in uses))

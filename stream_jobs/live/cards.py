@@ -7,7 +7,7 @@ or, after a standstill, ahead of them.
 
 from __future__ import annotations
 
-from bisect import bisect_left, insort
+from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from decimal import Decimal, InvalidOperation
@@ -16,7 +16,8 @@ from typing import Any, NamedTuple
 from stream_jobs.transforms import envelope
 from stream_jobs.transforms.card import EVER, Card
 from stream_jobs.transforms.places import is_abroad
-from stream_jobs.transforms.rules import Rules, Use
+from stream_jobs.transforms.rules import Rules
+from stream_jobs.transforms.uses import Use, place_of
 
 __all__ = [
     "Alert",
@@ -177,12 +178,13 @@ class LiveCards:
         self._emptied = ""
         self._open: dict[int, list[Span]] = {}  # uses before a card's `since` that are there too
         self._set_aside: dict[int, Use | None] = {}  # last uses in person before `since`, meanwhile
+        recent: dict[int, list[Use]] = defaultdict(list)
         for kept in history.rows:
             if kept.booked is not None:
                 self._known[kept.id] = _Known(kept.token, kept.booked, True, True)
-                self._card(kept.booked.card_id).uses.append(kept.booked.use)
-        for card in self._cards.values():
-            card.uses.sort(key=_order)
+                recent[kept.booked.card_id].append(kept.booked.use)
+        for number, uses in recent.items():
+            self._cards[number] = Card(self._since, rules, uses)
         for number, use in history.last_physical.items():
             self._card(number).last_physical = use
         for number, abroad in history.abroad.items():
@@ -254,15 +256,14 @@ class LiveCards:
             if row is not None and self._is_open(row):
                 known.held = True
                 del self._loose[key]
-                insort(self._cards[row.card_id].uses, row.use, key=_order)
+                self._cards[row.card_id].put(row.use)
         self._put_back(waiting)
 
     def close(self) -> None:
         """Forget what was learned of long ago."""
         for number in self._open:
             card = self._cards[number]
-            keep = bisect_left(card.uses, card.since, key=lambda u: u.ts)
-            gone, card.uses = card.uses[:keep], card.uses[keep:]
+            gone = card.uses.cut(card.uses.first_from(card.since))
             last = self._set_aside.pop(number)
             known = self._known.get(last.id) if last else None
             if known is not None and (known.row is None or known.row.use != last):
@@ -339,7 +340,7 @@ class LiveCards:
     def _judge(self, times: dict[int, set[int]]) -> dict[tuple[int, str], str]:
         found = {}
         for number, touched in times.items():
-            found.update(self._card(number).judge(touched, self._rules))
+            found.update(self._card(number).judge(touched))
         return found
 
     def _row(self, number: int) -> Booked:
@@ -350,7 +351,7 @@ class LiveCards:
     def _card(self, number: int) -> Card:
         card = self._cards.get(number)
         if card is None:
-            card = self._cards[number] = Card(self._since)
+            card = self._cards[number] = Card(self._since, self._rules)
         return card
 
     def _replace(self, number: int, new: _Known) -> None:
@@ -360,10 +361,8 @@ class LiveCards:
         if old is not None and old.row is not None:
             card = self._card(old.row.card_id)
             if old.held:
-                card.uses.remove(old.row.use)
-            place = (old.row.use.ts, number)
-            if is_abroad(old.row.use.state) and place in card.abroad:
-                card.abroad.remove(place)
+                card.uses.drop(old.row.use)
+            card.forget_abroad(old.row.use)
         row = new.row
         if row is not None:
             card, use = self._card(row.card_id), row.use
@@ -401,7 +400,7 @@ class LiveCards:
         if touched is not None and touched.row is not None:
             number = touched.row.card_id
             if number not in self._open:
-                for use in self._cards[number].trim(self._rules, self._keep):
+                for use in self._cards[number].trim(self._keep):
                     self._release(use.id)
 
     def _empty(self, token: str) -> None:
@@ -415,15 +414,11 @@ class LiveCards:
             card.since, card.last_physical = EVER, None
         self._set_aside = dict.fromkeys(self._open)
         for card in self._cards.values():
-            card.abroad = [(u.ts, u.id) for u in card.uses if is_abroad(u.state)]
-
-
-def _order(use: Use) -> tuple[int, int]:
-    return use.ts, use.id
+            card.abroad = [place_of(u) for u in card.uses if is_abroad(u.state)]
 
 
 def _later(one: Use, other: Use | None) -> Use:
-    return one if other is None or _order(one) > _order(other) else other
+    return one if other is None or place_of(one) > place_of(other) else other
 
 
 def _is_ahead(known: _Known, change: Change) -> bool:

@@ -10,8 +10,9 @@ import pyarrow as pa
 from infra.lake.tables import Lake
 from lakehouse_schemas import contracts
 from stream_jobs.live.cards import Booked, History, Kept, Missing
-from stream_jobs.transforms.rules import Rules, Use, uses_of
+from stream_jobs.transforms.rules import Rules, uses_of
 from stream_jobs.transforms.sql import run
+from stream_jobs.transforms.uses import Use
 
 __all__ = ["Silver"]
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left, insort
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -16,8 +15,9 @@ from lakehouse_schemas import contracts
 from stream_jobs.shapes import Span
 from stream_jobs.transforms.card import EVER, Card, Found
 from stream_jobs.transforms.places import is_abroad
-from stream_jobs.transforms.rules import Rules, Use, first_abroad_reason, uses_of
+from stream_jobs.transforms.rules import Rules, first_abroad_reason, uses_of
 from stream_jobs.transforms.sql import run
+from stream_jobs.transforms.uses import Use
 
 __all__ = ["AlertChange", "Cards"]
 
@@ -89,20 +89,21 @@ class Cards:
         past = self._past(times)
         change = AlertChange({}, {})
         for number, touched in times.items():
-            card = self._cards.setdefault(number, Card(self._since))
+            card = self._card(number)
             seen = past.get(number, card)
             change.old.update(self._judge(seen, touched))
             for use in gone[number]:
                 seen.take(use)
-            seen.put_all(come[number])
+            for use in come[number]:
+                seen.put(use)
             change.new.update(self._judge(seen, touched))
             if seen is not card:
                 _keep(card, seen)
-            card.trim(self._rules)
+            card.trim()
         return change
 
     def _judge(self, card: Card, times: Sequence[int]) -> Found:
-        found = card.judge(times, self._rules)
+        found = card.judge(times)
         if card.abroad:
             place = card.abroad[0]
             # It may be none of the uses at hand.
@@ -133,19 +134,18 @@ class Cards:
             found[number].append(use)
         past = {}
         for number in back:
-            card = self._cards.setdefault(number, Card(self._since))
+            card = self._card(number)
             known = [card.last_physical] if card.last_physical else []
             every = {use.id: use for use in (*known, *found[number], *card.uses)}
-            uses = sorted(every.values(), key=lambda u: (u.ts, u.id))
-            past[number] = Card(EVER, uses, None, card.abroad)
+            past[number] = Card(EVER, self._rules, every.values())
+            past[number].abroad = card.abroad
         return past
 
-    def _take_in(self, where: str) -> None:
-        numbers, uses = uses_of(self._ask(where))
-        for number, use in zip(numbers, uses, strict=True):
-            self._cards.setdefault(number, Card(self._since)).uses.append(use)
-        for number in set(numbers):
-            self._cards[number].uses.sort(key=lambda u: (u.ts, u.id))
+    def _card(self, number: int) -> Card:
+        card = self._cards.get(number)
+        if card is None:
+            card = self._cards[number] = Card(self._since, self._rules)
+        return card
 
     def _load(self) -> None:
         newest = run(
@@ -158,13 +158,17 @@ class Cards:
             return
         self._since = newest_us - 2 * self._rules.burst_us
         since = f"make_timestamptz({self._since})"
-        self._take_in(f"date >= {since}")
+        recent = defaultdict(list)
+        for number, use in zip(*uses_of(self._ask(f"date >= {since}")), strict=True):
+            recent[number].append(use)
+        for number, uses in recent.items():
+            self._cards[number] = Card(self._since, self._rules, uses)
         last = f"""date < {since} AND NOT starts_with(use_chip, 'Online')
             QUALIFY row_number() OVER (PARTITION BY card_id ORDER BY date DESC, id DESC) = 1"""
         for number, use in zip(*uses_of(self._ask(last)), strict=True):
-            self._cards.setdefault(number, Card(self._since)).last_physical = use
+            self._card(number).last_physical = use
         for number, use in zip(*uses_of(self._ask("length(merchant_state) > 2")), strict=True):
-            insort(self._cards.setdefault(number, Card(self._since)).abroad, (use.ts, use.id))
+            self._card(number).see_abroad(use)
             self._abroad[use.ts, use.id] = use.state
 
     def _ask(self, where: str) -> pa.Table:
@@ -177,9 +181,9 @@ class Cards:
 
 def _keep(card: Card, seen: Card) -> None:
     """Let the card remember what it does of a look further back."""
-    first = bisect_left(seen.uses, card.since, key=lambda u: u.ts)
-    card.last_physical = next((u for u in reversed(seen.uses[:first]) if u.physical), None)
-    card.uses = seen.uses[first:]
+    gone = seen.uses.cut(seen.uses.first_from(card.since))
+    card.last_physical = next((u for u in reversed(gone) if u.physical), None)
+    card.uses = seen.uses
 
 
 def _joined(spans: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:

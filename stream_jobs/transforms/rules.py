@@ -7,18 +7,17 @@ corrected transactions change them as if they had been there in time.
 
 from __future__ import annotations
 
-from bisect import bisect_right
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, fields
-from itertools import compress
-from typing import NamedTuple
+from functools import cached_property
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from stream_jobs.transforms.places import distance_km, is_abroad
+from stream_jobs.transforms.uses import Use, Uses, count_up_to
 
-__all__ = ["SEVERITY", "Rules", "Use", "evaluate", "first_abroad_reason", "uses_of"]
+__all__ = ["SEVERITY", "Rules", "evaluate", "first_abroad_reason", "uses_of"]
 
 _MINUTE_US = 60_000_000
 _HOUR_US = 60 * _MINUTE_US
@@ -51,6 +50,11 @@ class Rules:
         """The thresholds as they are set."""
         return cls(**{f.name: getattr(settings, f"rule_{f.name}") for f in fields(cls)})
 
+    @cached_property
+    def testing_cents(self) -> int:
+        """Up to how many cents a use is small."""
+        return round(self.testing_amount * 100)
+
     @property
     def burst_us(self) -> int:
         """How far back the burst rules look, microseconds."""
@@ -60,17 +64,6 @@ class Rules:
     def travel_us(self) -> int:
         """How far back impossible travel looks, microseconds."""
         return self.travel_hours * _HOUR_US
-
-
-class Use(NamedTuple):
-    """One use of a card; sorts by event time (microseconds since 1970), then transaction number."""
-
-    ts: int
-    id: int
-    cents: int
-    declined: bool
-    physical: bool
-    state: str | None
 
 
 def uses_of(wide: pa.Table) -> tuple[list[int], list[Use]]:
@@ -91,7 +84,7 @@ def uses_of(wide: pa.Table) -> tuple[list[int], list[Use]]:
 
 
 def evaluate(
-    uses: Sequence[Use],
+    uses: Uses,
     positions: Iterable[int],
     rules: Rules,
     last_physical: Use | None,
@@ -100,7 +93,7 @@ def evaluate(
     """Alerts of the uses at these positions: (transaction, rule) to the reason.
 
     Args:
-        uses: the card's uses in order; they reach back at least ``rules.burst_us`` before the
+        uses: the card's uses; they reach back at least ``rules.burst_us`` before the
             first that is judged.
         positions: those to judge, rising.
         rules: thresholds.
@@ -108,19 +101,15 @@ def evaluate(
         first_abroad: time and number of the card's first use abroad ever, if any.
     """
     found: dict[tuple[int, str], str] = {}
-    testing_cents = round(rules.testing_amount * 100)
-    small: _Marked | None = None
-    declined: _Marked | None = None
     for index in positions:
         use = uses[index]
         if use.cents > rules.amount_over * 100:
             found[use.id, "amount_over"] = (
                 f"${use.cents / 100:,.2f} is above ${rules.amount_over:,.2f}"
             )
-        if 0 < use.cents <= testing_cents:
+        if 0 < use.cents <= rules.testing_cents:
             since = use.ts - rules.testing_minutes * _MINUTE_US
-            small = small or _Marked([0 < u.cents <= testing_cents for u in uses], uses)
-            count = small.between(since, index)
+            count = count_up_to(uses.small, since, use)
             if count >= rules.testing_count:
                 found[use.id, "card_testing"] = (
                     f"{count} uses of at most ${rules.testing_amount:,.2f} "
@@ -128,8 +117,7 @@ def evaluate(
                 )
         if use.declined:
             since = use.ts - rules.declined_minutes * _MINUTE_US
-            declined = declined or _Marked([u.declined for u in uses], uses)
-            count = declined.between(since, index)
+            count = count_up_to(uses.declined, since, use)
             if count >= rules.declined_count:
                 found[use.id, "declined_burst"] = (
                     f"{count} declined uses within {rules.declined_minutes} minutes"
@@ -150,24 +138,12 @@ def first_abroad_reason(state: str | None) -> str:
     return f"first use of the card abroad, in {state}"
 
 
-def _last_physical(uses: Sequence[Use], index: int) -> Use | None:
+def _last_physical(uses: Uses, index: int) -> Use | None:
     while index > 0:
         index -= 1
         if uses[index].physical:
             return uses[index]
     return None
-
-
-class _Marked:
-    """Some of the uses, to be counted again and again."""
-
-    def __init__(self, marks: Sequence[bool], uses: Sequence[Use]) -> None:
-        self._positions = list(compress(range(len(uses)), marks))
-        self._times = [uses[position].ts for position in self._positions]
-
-    def between(self, since: int, index: int) -> int:
-        """How many come after that time and at or before that position."""
-        return bisect_right(self._positions, index) - bisect_right(self._times, since)
 
 
 def _impossible(before: Use, use: Use, rules: Rules) -> str | None:

@@ -13,7 +13,8 @@ from lakehouse_schemas import contracts
 from stream_jobs.state.cards import Cards
 from stream_jobs.transforms import card, gold
 from stream_jobs.transforms.places import distance_km, is_abroad
-from stream_jobs.transforms.rules import SEVERITY, Rules, Use, evaluate
+from stream_jobs.transforms.rules import SEVERITY, Rules, evaluate
+from stream_jobs.transforms.uses import Use, Uses, between, count_up_to
 from tests.unit import stream_world
 
 MINUTE = 60_000_000
@@ -28,7 +29,7 @@ def use(minute: float = 0, cents: int = 2000, **rest: Any) -> Use:
 
 def found(*uses: Use) -> set[tuple[int, str]]:
     """Positions of the uses, in the order given, with the rules that they break."""
-    ordered = sorted(uses, key=lambda u: (u.ts, u.id))
+    ordered = Uses(RULES.testing_cents, uses)
     abroad = next(((u.ts, u.id) for u in ordered if is_abroad(u.state)), None)
     places = {u.id: place for place, u in enumerate(uses)}
     return {
@@ -227,17 +228,20 @@ def judged(rows: dict[int, dict[str, Any]]) -> dict[tuple[int, str], str]:
     """Every rule over every card's whole history."""
     expected = {}
     for number in {one["card_id"] for one in rows.values()}:
-        uses = sorted(
-            Use(
-                one["date"],
-                one["id"],
-                round(float(one["amount"]) * 100),
-                bool(one["errors"]),
-                not one["use_chip"].startswith("Online"),
-                one["merchant_state"],
-            )
-            for one in rows.values()
-            if one["card_id"] == number
+        uses = Uses(
+            RULES.testing_cents,
+            (
+                Use(
+                    one["date"],
+                    one["id"],
+                    round(float(one["amount"]) * 100),
+                    bool(one["errors"]),
+                    not one["use_chip"].startswith("Online"),
+                    one["merchant_state"],
+                )
+                for one in rows.values()
+                if one["card_id"] == number
+            ),
         )
         abroad = next(((u.ts, u.id) for u in uses if is_abroad(u.state)), None)
         expected.update(evaluate(uses, range(len(uses)), RULES, None, abroad))
@@ -258,4 +262,45 @@ def test_a_late_use_between_two_late_uses_still_sees_where_the_card_was_before()
 
 def test_a_threshold_of_nothing_finds_everything():
     rules = replace(RULES, amount_over=-1e9)
-    assert evaluate([use()], [0], rules, None, None).keys() == {(7, "amount_over")}
+    assert evaluate(Uses(rules.testing_cents, [use()]), [0], rules, None, None).keys() == {
+        (7, "amount_over")
+    }
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 30), st.integers(0, 4), st.booleans()), max_size=40),
+    st.data(),
+)
+def test_uses_come_and_go_and_are_counted_as_in_a_plain_list(
+    made: list[tuple[int, int, bool]], data: st.DataObject
+) -> None:
+    plain = [
+        Use(ts, number, cents - 1, declined, True, None)
+        for number, (ts, cents, declined) in enumerate(made)
+    ]
+    start = data.draw(st.integers(0, len(plain)))
+    uses = Uses(2, plain[:start])
+    for one in plain[start:]:
+        uses.put(one)
+    for _ in range(data.draw(st.integers(0, len(plain)))):
+        one = plain.pop(data.draw(st.integers(0, len(plain) - 1)))
+        uses.drop(one)
+        with pytest.raises(ValueError, match="not among"):
+            uses.drop(one)
+    plain.sort()
+    cut = data.draw(st.integers(0, len(plain)))
+    assert uses.cut(cut) == plain[:cut]
+    plain = plain[cut:]
+    assert list(uses) == plain
+    after, until = data.draw(st.tuples(st.integers(-1, 31), st.integers(-1, 31)))
+    for places, counts in (
+        (uses.small, lambda u: 0 < u.cents <= 2),
+        (uses.declined, lambda u: u.declined),
+    ):
+        assert list(between(places, after, until)) == [
+            (u.ts, u.id) for u in plain if counts(u) and after < u.ts <= until
+        ]
+        for one in plain:
+            if one.ts > after:
+                earlier = [u for u in plain if counts(u) and after < u.ts and u <= one]
+                assert count_up_to(places, after, one) == len(earlier)
