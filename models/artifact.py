@@ -161,10 +161,11 @@ def save(
         )
     features = [names[column] for column in fitted.columns]
     folder.mkdir(parents=True, exist_ok=True)
-    members = []
+    members = {}
     for number, member in enumerate(fitted.members):
-        members.append(f"member-{number}{_SUFFIX[kind]}")
-        (folder / members[-1]).write_bytes(_native(kind, member))
+        name, content = f"member-{number}{_SUFFIX[kind]}", _native(kind, member)
+        (folder / name).write_bytes(content)
+        members[name] = hashlib.sha256(content).hexdigest()
     facts = {
         "format": _FORMAT,
         "kind": kind,
@@ -228,7 +229,8 @@ def load(folder: Path, sha256: str | None = None) -> Model:
         if len(bands) != len(BANDS) - 1:
             raise ValueError(f"bands must be {len(BANDS) - 1} limits")
         kind = _KINDS[facts["kind"]]
-        members = tuple(kind(folder / name, len(features)) for name in facts["members"])
+        noted = facts["members"].items()
+        members = tuple(kind(_whole(folder / n, sha), len(features)) for n, sha in noted)
         if not members:
             raise ValueError("there is no member")
     except FinlakeError:
@@ -250,6 +252,13 @@ def _check_features(folder: Path, features: tuple[str, ...], catalogue: str) -> 
             f"model {folder}: was trained with another catalogue of features ({what} here); train"
             " it again with `finlake train`"
         )
+
+
+def _whole(path: Path, sha256: str) -> Path:
+    """The file, if it is what was written: of half a file LightGBM makes the process end."""
+    if hashlib.sha256(path.read_bytes()).hexdigest() != sha256:
+        raise ValueError(f"{path.name} is not what {_FACTS} says of it")
+    return path
 
 
 def _native(kind: str, member: Any) -> bytes:

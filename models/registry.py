@@ -242,10 +242,11 @@ class Registry:
             _ask(url)
         _quieten()
         from mlflow.exceptions import MlflowException
+        from sqlalchemy.exc import SQLAlchemyError
 
         try:
             yield
-        except (MlflowException, OSError) as error:
+        except (MlflowException, SQLAlchemyError, OSError) as error:
             said = " ".join(str(error).split())[:200]
             where = url or self._home
             raise ComponentMissing(
