@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from finlake.errors import FinlakeError
-from models.artifact import BANDS, bands_of, digest, load, save
+from models.artifact import BANDS, Model, bands_of, digest, load, save
 from models.features import NAMES
 from models.training.learners import Fitted, Recipe
 from tests.unit.model_world import ORIGIN, fitted, problem, saved
@@ -145,22 +145,15 @@ def test_what_is_for_comparison_is_not_served(tmp_path):
 
 @given(st.floats(0, 1), st.floats(0, 1), st.floats(0, 1))
 def test_bands_rise_and_alarms_are_high(threshold, one, other):
-    found = load(SHARED / "never")
-    found = type(found)(**{**vars(found), "threshold": threshold, "limits": bands_of(threshold)})
+    found = Model((), threshold, {}, (), (np.zeros(1), np.zeros(1)), bands_of(threshold))
     low, high = sorted((one, other))
     assert BANDS.index(found.band(low)) <= BANDS.index(found.band(high))
     assert (found.band(one) in ("high", "critical")) == (one >= threshold)
 
 
-def test_a_model_that_never_alarms_has_one_band():
-    found = load(SHARED / "never")
+def test_a_model_that_never_alarms_has_one_band(tmp_path):
+    model, calibration = fitted("lightgbm")
+    save(tmp_path, model, NAMES, calibration, inf, ORIGIN)
+    found = load(tmp_path)
     assert found.threshold == inf
     assert {found.band(p) for p in (0.0, 0.5, 1.0)} == {"low"}
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _shared(tmp_path_factory):
-    global SHARED
-    SHARED = tmp_path_factory.mktemp("models")
-    model, calibration = fitted("lightgbm")
-    save(SHARED / "never", model, NAMES, calibration, inf, ORIGIN)
