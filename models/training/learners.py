@@ -131,8 +131,7 @@ class Fitted:
         """How likely each row is a fraud, 0 to 1; not calibrated."""
         seen = values[:, self.columns]
         every = [m.predict_proba(seen)[:, 1] for m in self.members]
-        found: Array = np.mean(every, axis=0, dtype=np.float64)
-        return found
+        return np.asarray(np.mean(every, axis=0, dtype=np.float64))
 
 
 def fit(recipe: Recipe, values: Array, label: Array, seed: int = 0) -> Fitted:

@@ -25,7 +25,7 @@ from infra.stack.progress import on_stderr
 
 PORTS = dict.fromkeys(
     ["source", "kafka", "kafka_controller", "connect", "minio", "minio_console"], 0
-) | {"spark_ui": 4040, "metrics": 9108, "alerts": 9118, "dashboard": 8501}
+) | {"spark_ui": 4040, "metrics": 9108, "alerts": 9118, "dashboard": 8501, "mlflow": 5000}
 PORTS |= {name: 20000 + n for n, name in enumerate(list(PORTS)[:6])}
 
 
@@ -98,7 +98,7 @@ def test_minio_runs_for_a_bucket_without_an_endpoint(settings, monkeypatch):
 
 
 def test_an_unknown_extra_is_refused(settings):
-    with pytest.raises(UsageProblem, match="trains: unknown; it can be stream, alerts, dash"):
+    with pytest.raises(UsageProblem, match="trains: unknown; it can be stream, alerts, dashboard, mlf"):
         plan.wanted(settings, ["trains"])
 
 
