@@ -54,6 +54,7 @@ _QUIET = {
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "30",
     "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
     "MLFLOW_LOGGING_LEVEL": "WARNING",
+    "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
 }
 
 
@@ -122,6 +123,11 @@ class Registry:
                 return str(found.experiment_id)
             here = None if self._settings.mlflow_url else (self._home / "artifacts").as_uri()
             return str(self.client.create_experiment(EXPERIMENT, artifact_location=here))
+
+    def page(self, run: str) -> str:
+        """Address of the run's page; empty without a server."""
+        url = self._settings.mlflow_url
+        return f"{url}/#/experiments/{self.experiment}/runs/{run}" if url else ""
 
     @contextmanager
     def run(self, name: str, tags: Mapping[str, str], above: str = "") -> Iterator[Run]:

@@ -20,9 +20,11 @@ from infra.settings import Settings
 from lakehouse_schemas import contracts
 from models.artifact import SERVED, Origin, load, save
 from models.features.events import Array
+from models.features.view import DAY
 from models.registry import CHAMPION, Registry
 from models.training import plots
-from models.training.judging import RAW, Compared, Judged, compare, finish
+from models.training.anomaly import ANOMALY
+from models.training.judging import RAW, Compared, Judged, compare, compare_anomaly, finish
 from models.training.learners import KINDS, Balance, Recipe
 from models.training.prequential import (
     Plan,
@@ -33,6 +35,7 @@ from models.training.prequential import (
     prepare,
     validate,
 )
+from models.training.split import day_number
 from models.training.threshold import Costs
 
 __all__ = ["Asked", "Outcome", "train"]
@@ -62,22 +65,22 @@ class Asked:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What came out: the version in the registry, and how the served and the others did."""
+    """What came out: the version in the registry, and how the served and the others did.
+
+    ``page`` is the run's in MLflow, empty without a server; ``frauds`` are those that were learnt
+    from and those of the test; ``tuned`` is how many of the trials were tuning.
+    """
 
     version: int
     sha256: str
     run: str
+    page: str
     plan: Plan
     frauds: tuple[int, int]
     trials: tuple[Trial, ...]
     tuned: int
     judged: Judged
     others: tuple[Compared, ...]
-
-    @property
-    def chosen(self) -> Recipe:
-        """The recipe of the served model."""
-        return self.judged.model.recipe
 
 
 def train(
@@ -122,7 +125,18 @@ def train(
         registry.promote(version)
     elif asked.alias:
         registry.set_alias(asked.alias, version)
-    return Outcome(version, sha256, run, task.plan, (learnt, told), trials, tuned, judged, others)
+    return Outcome(
+        version=version,
+        sha256=sha256,
+        run=run,
+        page=registry.page(run),
+        plan=task.plan,
+        frauds=(learnt, told),
+        trials=trials,
+        tuned=tuned,
+        judged=judged,
+        others=others,
+    )
 
 
 def _prepared(
@@ -130,7 +144,9 @@ def _prepared(
 ) -> tuple[Task, Mapping[str, int]]:
     events, versions = read(settings, asked.since, asked.until)
     first, last = labelled_days(events, asked.since, asked.until)
-    frauds = int((events["label"] == 1).sum())
+    day = np.floor_divide(events["ts"], DAY)
+    there = (day >= day_number(first)) & (day <= day_number(last))
+    frauds = int((events["label"][there] == 1).sum())
     if frauds < _LEAST_FRAUDS:
         raise FinlakeError(
             f"silver.fraud_labels: {frauds} frauds from {first} to {last}, and a model needs"
@@ -179,6 +195,8 @@ def _others(task: Task, chosen: Recipe, seed: int) -> Iterator[Compared]:
         if kind != chosen.kind:
             yield compare(task, kind, Recipe(kind), seed)
     yield compare(task.only(RAW), f"{chosen.kind}, raw columns", chosen, seed)
+    for kind in ANOMALY:
+        yield compare_anomaly(task, kind, seed)
 
 
 def _draw(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from math import isfinite
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -82,7 +83,7 @@ def train(
     if as_json:
         click.echo(json.dumps(_facts(outcome)))
     else:
-        _print(outcome, asked.alias, settings.mlflow_url)
+        _print(outcome, asked.alias)
 
 
 def _facts(outcome: Outcome) -> dict[str, Any]:
@@ -102,7 +103,7 @@ def _facts(outcome: Outcome) -> dict[str, Any]:
         "tuned": outcome.tuned,
         "validation": {str(trial.recipe): trial.precision for trial in outcome.trials},
         "test": compared,
-        "threshold": judged.expected.score if judged.expected.alarms else None,
+        "threshold": judged.expected.score if isfinite(judged.expected.score) else None,
         "cost a day": judged.cost.cost,
         "alarms a day": judged.cost.alarms,
         "brier": judged.brier,
@@ -110,7 +111,7 @@ def _facts(outcome: Outcome) -> dict[str, Any]:
     }
 
 
-def _print(outcome: Outcome, alias: str, url: str | None) -> None:
+def _print(outcome: Outcome, alias: str) -> None:
     from rich import box
     from rich.console import Console
     from rich.table import Table
@@ -134,11 +135,12 @@ def _print(outcome: Outcome, alias: str, url: str | None) -> None:
     Console().print(table)
     cost = judged.cost
     click.echo(f"recipe       {judged.model.recipe}")
-    click.echo(f"threshold    {judged.expected.score:.4f} (probability of fraud)")
+    at = judged.expected.score
+    means = f"{at:.4f} (probability of fraud)" if isfinite(at) else "none: no alarm pays"
+    click.echo(f"threshold    {means}")
     click.echo(f"a day        {cost.alarms:.1f} alarms, costs {cost.cost:,.2f} US dollars")
     click.echo(f"calibration  Brier {judged.brier:.5f}, mean gap {judged.off:.5f}")
     name = f" as {alias}" if alias else ""
     click.echo(f"registered   finlake-fraud {outcome.version}{name}, sha256 {outcome.sha256[:12]}")
-    click.echo(
-        f"run          {outcome.run} in {url or 'the home (finlake up --with mlflow shows it)'}"
-    )
+    shown = outcome.page or "in the home's store; finlake up --with mlflow shows it"
+    click.echo(f"run          {outcome.run} {shown}")

@@ -9,12 +9,13 @@ import numpy as np
 from models.features.catalogue import FEATURES
 from models.features.events import Array
 from models.features.feature import NOW
+from models.training.anomaly import anomaly
 from models.training.learners import Fitted, Recipe
 from models.training.metrics import Scored, intervals, judge
 from models.training.prequential import Task, Trial, learn
 from models.training.threshold import Calibration, Costs, Threshold, calibrate, cheapest, spent
 
-__all__ = ["RAW", "Compared", "Judged", "compare", "finish"]
+__all__ = ["RAW", "Compared", "Judged", "compare", "compare_anomaly", "finish"]
 
 RAW = tuple(f.name for f in FEATURES if f.rule == NOW)
 """Columns of a transaction itself, without its past and without attributes."""
@@ -51,11 +52,18 @@ class Judged:
 
 def compare(task: Task, name: str, recipe: Recipe, seed: int) -> Compared:
     """A model of that recipe, learnt from the days before the test and judged by the test."""
-    return _compared(task, name, learn(task, recipe, task.final.train, seed), seed)
+    model = learn(task, recipe, task.final.train, seed)
+    return _compared(task, name, model.score(task.values[task.final.test]), seed)
 
 
-def _compared(task: Task, name: str, model: Fitted, seed: int) -> Compared:
-    scored = task.scored(task.final.test, model.score(task.values[task.final.test]))
+def compare_anomaly(task: Task, kind: str, seed: int) -> Compared:
+    """A model that has seen the same rows without their labels, judged by the same test."""
+    train, test = (task.values[rows] for rows in task.final)
+    return _compared(task, kind, anomaly(kind, train, test, seed), seed)
+
+
+def _compared(task: Task, name: str, score: Array, seed: int) -> Compared:
+    scored = task.scored(task.final.test, score)
     return Compared(name, judge(scored), intervals(scored, seed=seed), scored)
 
 
@@ -70,8 +78,9 @@ def finish(task: Task, trial: Trial, costs: Costs, seed: int) -> Judged:
     probable = Scored(past.day, past.card, past.label, calibration.probability(past.score))
     expected = cheapest(probable, costs)
     model = learn(task, trial.recipe, task.final.train, seed)
-    test = _compared(task, trial.recipe.kind, model, seed)
-    probability = calibration.probability(test.scored.score)
+    score = model.score(task.values[task.final.test])
+    test = _compared(task, trial.recipe.kind, score, seed)
+    probability = calibration.probability(score)
     label = test.scored.label
     served = Scored(test.scored.day, test.scored.card, label, probability)
     return Judged(

@@ -25,6 +25,7 @@ from models.artifact import digest
 from models.features import Events
 from models.features.view import DAY
 from models.registry import CHALLENGER, CHAMPION, Registry
+from models.training.anomaly import ANOMALY, anomaly
 from models.training.learners import Recipe
 from models.training.metrics import METRICS
 from models.training.prequential import DELAY_DAYS, Plan, candidates, labelled_days, prepare
@@ -110,6 +111,17 @@ def test_a_threshold_costs_what_was_said_of_it(rows, missed, false, most):
     assert spent(scored, 2.0, costs).alarms == 0
 
 
+@pytest.mark.parametrize("kind", ANOMALY)
+def test_what_is_unlike_everything_seen_stands_out_and_does_so_again(kind):
+    random = np.random.default_rng(3)
+    usual = random.normal(size=(1500, 2)).astype(np.float32)
+    train = np.column_stack([usual, usual[:, :1] + usual[:, 1:], usual[:, :1] - usual[:, 1:]])
+    odd = np.array([[2.0, 2.0, -4.0, 4.0], [-2.0, 2.0, 3.0, 3.0]], dtype=np.float32)
+    score = anomaly(kind, train, np.concatenate([train[:500], odd]), seed=1)
+    assert np.array_equal(score, anomaly(kind, train, np.concatenate([train[:500], odd]), seed=1))
+    assert (score[500:] > np.quantile(score[:500], 0.95)).all()
+
+
 # ── From the lake to the registry ────────────────────────────────────────────────────────────────
 
 
@@ -145,7 +157,7 @@ def test_it_is_compared_with_all_others_over_the_same_test(trained):
     _, said = trained
     kind = said["recipe"].split(" ")[0]
     assert {name.split(",")[0] for name in said["test"]} == {
-        "lightgbm", "xgboost", "forest", "logistic",
+        "lightgbm", "xgboost", "forest", "logistic", "isolation forest", "autoencoder",
     }  # fmt: skip
     assert f"{kind}, raw columns" in said["test"]
     for facts in said["test"].values():
