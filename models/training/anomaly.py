@@ -47,7 +47,7 @@ def _autoencoder(train: Array, test: Array, seed: int) -> Array:
     scale = scaled(seed).fit(train)
     seen, asked = scale.transform(train), scale.transform(test)
     network = MLPRegressor(
-        _HIDDEN, batch_size=256, max_iter=_EPOCHS, tol=0, n_iter_no_change=_EPOCHS,
+        _HIDDEN, batch_size=256, max_iter=_EPOCHS, tol=1e-12, n_iter_no_change=_EPOCHS,
         random_state=seed,
     )  # fmt: skip
     with warnings.catch_warnings():
