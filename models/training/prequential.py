@@ -40,6 +40,7 @@ DELAY_DAYS = LABEL_DELAY // DAY
 """The label's delay that features have when a model scores; so it has to be in training."""
 
 _SHORTEST, _LONGEST = 7, 60  # days of a test
+_BLOCKED_DAYS = 30  # until a new card is there; over years no card would be left otherwise
 _MOST_GENUINE = 600_000
 """Genuine rows that a model learns from at most: more cost hours and memory, and say little new."""
 
@@ -84,7 +85,7 @@ class Plan:
 
     def protocol(self, back: int) -> Protocol:
         """The days of the test (0), or of the validation so many windows before it."""
-        return Protocol(self.train_days(back), DELAY_DAYS, self.test_days)
+        return Protocol(self.train_days(back), DELAY_DAYS, self.test_days, _BLOCKED_DAYS)
 
     @property
     def trained(self) -> tuple[date, date]:
@@ -150,13 +151,20 @@ def prepare(
     than ``most`` genuine rows to learn from so many are drawn; rows to judge by are all there.
 
     Raises:
-        FinlakeError: a window has no frauds to learn from or to judge by.
+        FinlakeError: the test, or every window before it, has no frauds to learn from or judge by.
     """
     random = np.random.default_rng(seed)
-    parts = []
-    for back in range(plan.folds, -1, -1):
-        found = split(events, plan.first, plan.protocol(back))
-        parts.append(Rows(_thinned(events["label"], found.train, most, random), found.test))
+    splits, reason = [], None
+    for back in range(plan.folds, 0, -1):
+        try:
+            splits.append(split(events, plan.first, plan.protocol(back)))
+        except FinlakeError as error:  # without both kinds a window says nothing
+            reason = error
+    if reason is not None and not splits:
+        raise reason
+    splits.append(split(events, plan.first, plan.protocol(0)))
+    label = events["label"]
+    parts = [Rows(_thinned(label, found.train, most, random), found.test) for found in splits]
     wanted = np.zeros(len(events), dtype=bool)
     for part in parts:
         wanted[part.train] = wanted[part.test] = True
