@@ -130,7 +130,7 @@ def _print(outcome: Outcome, alias: str) -> None:
         cells = []
         for name in METRICS:
             low, high = one.spread[name]
-            cells.append(f"{one.metrics[name]:.3f} ({low:.3f}-{high:.3f})")
+            cells.append(f"{one.metrics[name]:.3f} {low:.2f}-{high:.2f}")
         table.add_row(one.name, *cells)
     Console().print(table)
     cost = judged.cost
