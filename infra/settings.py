@@ -132,6 +132,40 @@ class Settings(BaseSettings):
     )
     alarms_a_day: int = Field(100, ge=1, description="How many alarms a day can be looked at.")
 
+    gate_days: int = Field(
+        28, ge=7, description="Promotion: the newest so many days with labels are the contest."
+    )
+    gate_confidence: float = Field(
+        0.95, gt=0.5, lt=1, description="Promotion: how sure it has to be that the new one is better."
+    )
+    gate_frauds: int = Field(30, ge=1, description="Promotion: fewest frauds in those days.")
+    gate_segment_frauds: int = Field(
+        20, ge=1, description="Fewest frauds of a segment that say how a model does in it."
+    )
+    gate_latency_ms: float = Field(
+        50, gt=0, description="Promotion: most processor time to score 1,000 rows, p99."
+    )
+    drift_days: int = Field(7, ge=1, description="Drift: the newest so many days are compared.")
+    drift_psi_warn: float = Field(0.1, gt=0, description="Drift: PSI from which on it warns.")
+    drift_psi_alarm: float = Field(0.25, gt=0, description="Drift: PSI from which on it alarms.")
+    drift_ks_warn: float = Field(0.1, gt=0, description="Drift: KS from which on it warns.")
+    drift_ks_alarm: float = Field(0.2, gt=0, description="Drift: KS from which on it alarms.")
+    decay_warn: float = Field(
+        0.1, gt=0, description="Decay: share of the average precision whose loss warns."
+    )
+    decay_alarm: float = Field(
+        0.25, gt=0, description="Decay: share of the average precision whose loss alarms."
+    )
+    decay_calibration: float = Field(
+        1.5, gt=1, description="Decay: so many times the frauds foretold warn; its square alarms."
+    )
+    retrain_features: float = Field(
+        0.2, gt=0, le=1, description="Share of the features in alarm that calls for a new training."
+    )
+    retrain_days: int = Field(
+        30, ge=1, description="Days after its training at which a champion is replaced anyway."
+    )
+
     token_key_id: str = Field("k1", description="Id of the key that makes card tokens.")
     token_key: SecretStr | None = Field(
         None, description="That key, hexadecimal, 32 bytes or more."

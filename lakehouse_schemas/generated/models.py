@@ -203,6 +203,49 @@ class FraudAlerts(Row):
     raised_at: AwareDatetime = Field(description='When the alert was raised, UTC.')
 
 
+class ModelDecay(Row):
+    """How well a model told the frauds of each week."""
+
+    model_version: int = Field(description='Version of the model in the registry.')
+    week_start: dt.date = Field(description='First of the seven days, UTC.')
+    transactions: int = Field(description='Number of transactions whose label is known.')
+    frauds: int = Field(description='Number of those that are frauds.')
+    foretold: float = Field(description="Number of frauds that the model's probabilities add up to.")
+    average_precision: float | None = Field(default=None, description='Average precision; empty with too few frauds to tell.')
+    average_precision_low: float | None = Field(default=None, description="Lower bound of it, of 90 percent of samples of the week's days.")
+    average_precision_high: float | None = Field(default=None, description='Upper bound of it, in the same way.')
+    average_precision_trained: float = Field(description='Average precision on the test of the training.')
+    level: str = Field(description='How bad it is: ok, warn or alarm.')
+    measured_at: AwareDatetime = Field(description='When it was measured, UTC.')
+
+
+class ModelDecisions(Row):
+    """Every decision about which model serves."""
+
+    decided_at: AwareDatetime = Field(description='When it was decided, UTC.')
+    action: str = Field(description='What was asked for: promote, force, rollback or retrain.')
+    model_version: int = Field(description='Version of the model in the registry.')
+    champion_version: int | None = Field(default=None, description='Version that was champion before; empty when there was none.')
+    promoted: bool = Field(description='Whether the version became champion by it.')
+    reason: str = Field(description='Why it was decided so, in one line.')
+    checks: str = Field(description='Checks of the gate with verdict, reason and figures, as a JSON array.')
+
+
+class ModelDrift(Row):
+    """How far each feature of a model, and its score, have moved since its training."""
+
+    model_version: int = Field(description='Version of the model in the registry.')
+    feature: str = Field(description="Feature, or score for the model's own answers.")
+    window_start: dt.date = Field(description='First day of the window that was compared, UTC.')
+    window_end: dt.date = Field(description='Last day of the window, UTC.')
+    reference_rows: int = Field(description="Number of transactions of the training's days that were compared.")
+    window_rows: int = Field(description='Number of transactions of the window that were compared.')
+    psi: float = Field(description="Population stability index over bins of the training's values.")
+    ks: float = Field(description='Largest difference between the two distribution functions (Kolmogorov, Smirnov).')
+    level: str = Field(description='How bad it is: ok, warn or alarm.')
+    measured_at: AwareDatetime = Field(description='When it was measured, UTC.')
+
+
 class PipelineBatches(Row):
     """What each micro-batch did with the changes of each table."""
 

@@ -284,6 +284,73 @@ TBLPROPERTIES (
   'delta.logRetentionDuration' = 'interval 2 hours'
 );
 
+CREATE TABLE IF NOT EXISTS gold.model_decay (
+  `model_version` INT COMMENT 'Version of the model in the registry.',
+  `week_start` DATE COMMENT 'First of the seven days, UTC.',
+  `transactions` BIGINT COMMENT 'Number of transactions whose label is known.',
+  `frauds` BIGINT COMMENT 'Number of those that are frauds.',
+  `foretold` DOUBLE COMMENT 'Number of frauds that the model\'s probabilities add up to.',
+  `average_precision` DOUBLE COMMENT 'Average precision; empty with too few frauds to tell.',
+  `average_precision_low` DOUBLE COMMENT 'Lower bound of it, of 90 percent of samples of the week\'s days.',
+  `average_precision_high` DOUBLE COMMENT 'Upper bound of it, in the same way.',
+  `average_precision_trained` DOUBLE COMMENT 'Average precision on the test of the training.',
+  `level` STRING COMMENT 'How bad it is: ok, warn or alarm.',
+  `measured_at` TIMESTAMP COMMENT 'When it was measured, UTC.'
+)
+USING DELTA
+COMMENT 'How well a model told the frauds of each week.'
+TBLPROPERTIES (
+  'delta.checkpointInterval' = '100',
+  'delta.checkpointPolicy' = 'classic',
+  'delta.columnMapping.mode' = 'none',
+  'delta.deletedFileRetentionDuration' = 'interval 1 days',
+  'delta.enableDeletionVectors' = 'false',
+  'delta.logRetentionDuration' = 'interval 2 hours'
+);
+
+CREATE TABLE IF NOT EXISTS gold.model_decisions (
+  `decided_at` TIMESTAMP COMMENT 'When it was decided, UTC.',
+  `action` STRING COMMENT 'What was asked for: promote, force, rollback or retrain.',
+  `model_version` INT COMMENT 'Version of the model in the registry.',
+  `champion_version` INT COMMENT 'Version that was champion before; empty when there was none.',
+  `promoted` BOOLEAN COMMENT 'Whether the version became champion by it.',
+  `reason` STRING COMMENT 'Why it was decided so, in one line.',
+  `checks` STRING COMMENT 'Checks of the gate with verdict, reason and figures, as a JSON array.'
+)
+USING DELTA
+COMMENT 'Every decision about which model serves.'
+TBLPROPERTIES (
+  'delta.checkpointInterval' = '100',
+  'delta.checkpointPolicy' = 'classic',
+  'delta.columnMapping.mode' = 'none',
+  'delta.deletedFileRetentionDuration' = 'interval 1 days',
+  'delta.enableDeletionVectors' = 'false',
+  'delta.logRetentionDuration' = 'interval 2 hours'
+);
+
+CREATE TABLE IF NOT EXISTS gold.model_drift (
+  `model_version` INT COMMENT 'Version of the model in the registry.',
+  `feature` STRING COMMENT 'Feature, or score for the model\'s own answers.',
+  `window_start` DATE COMMENT 'First day of the window that was compared, UTC.',
+  `window_end` DATE COMMENT 'Last day of the window, UTC.',
+  `reference_rows` BIGINT COMMENT 'Number of transactions of the training\'s days that were compared.',
+  `window_rows` BIGINT COMMENT 'Number of transactions of the window that were compared.',
+  `psi` DOUBLE COMMENT 'Population stability index over bins of the training\'s values.',
+  `ks` DOUBLE COMMENT 'Largest difference between the two distribution functions (Kolmogorov, Smirnov).',
+  `level` STRING COMMENT 'How bad it is: ok, warn or alarm.',
+  `measured_at` TIMESTAMP COMMENT 'When it was measured, UTC.'
+)
+USING DELTA
+COMMENT 'How far each feature of a model, and its score, have moved since its training.'
+TBLPROPERTIES (
+  'delta.checkpointInterval' = '100',
+  'delta.checkpointPolicy' = 'classic',
+  'delta.columnMapping.mode' = 'none',
+  'delta.deletedFileRetentionDuration' = 'interval 1 days',
+  'delta.enableDeletionVectors' = 'false',
+  'delta.logRetentionDuration' = 'interval 2 hours'
+);
+
 CREATE TABLE IF NOT EXISTS gold.pipeline_batches (
   `batch_id` BIGINT COMMENT 'Micro-batch.',
   `table_name` STRING COMMENT 'Source table.',

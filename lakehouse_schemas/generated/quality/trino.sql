@@ -316,6 +316,61 @@ FROM gold.fraud_alerts;
 
 SELECT
   count(*) AS "rows",
+  count(*) - count(DISTINCT ROW("model_version", "week_start", "measured_at")) AS "repeated_keys",
+  count(CASE WHEN "model_version" IS NULL THEN 1 END) AS "model_version required",
+  count(CASE WHEN NOT ("model_version" >= 1) THEN 1 END) AS "model_version between",
+  count(CASE WHEN "week_start" IS NULL THEN 1 END) AS "week_start required",
+  count(CASE WHEN "transactions" IS NULL THEN 1 END) AS "transactions required",
+  count(CASE WHEN NOT ("transactions" >= 0) THEN 1 END) AS "transactions between",
+  count(CASE WHEN "frauds" IS NULL THEN 1 END) AS "frauds required",
+  count(CASE WHEN NOT ("frauds" >= 0) THEN 1 END) AS "frauds between",
+  count(CASE WHEN "foretold" IS NULL THEN 1 END) AS "foretold required",
+  count(CASE WHEN NOT ("foretold" >= 0.0) THEN 1 END) AS "foretold between",
+  count(CASE WHEN NOT ("average_precision" >= 0.0 AND "average_precision" <= 1.0) THEN 1 END) AS "average_precision between",
+  count(CASE WHEN NOT ("average_precision_low" >= 0.0 AND "average_precision_low" <= 1.0) THEN 1 END) AS "average_precision_low between",
+  count(CASE WHEN NOT ("average_precision_high" >= 0.0 AND "average_precision_high" <= 1.0) THEN 1 END) AS "average_precision_high between",
+  count(CASE WHEN "average_precision_trained" IS NULL THEN 1 END) AS "average_precision_trained required",
+  count(CASE WHEN NOT ("average_precision_trained" >= 0.0 AND "average_precision_trained" <= 1.0) THEN 1 END) AS "average_precision_trained between",
+  count(CASE WHEN "level" IS NULL THEN 1 END) AS "level required",
+  count(CASE WHEN "level" NOT IN ('ok', 'warn', 'alarm') THEN 1 END) AS "level one_of",
+  count(CASE WHEN "measured_at" IS NULL THEN 1 END) AS "measured_at required"
+FROM gold.model_decay;
+
+SELECT
+  count(*) AS "rows",
+  count(CASE WHEN "decided_at" IS NULL THEN 1 END) AS "decided_at required",
+  count(CASE WHEN "action" IS NULL THEN 1 END) AS "action required",
+  count(CASE WHEN "action" NOT IN ('promote', 'force', 'rollback', 'retrain') THEN 1 END) AS "action one_of",
+  count(CASE WHEN "model_version" IS NULL THEN 1 END) AS "model_version required",
+  count(CASE WHEN NOT ("model_version" >= 1) THEN 1 END) AS "model_version between",
+  count(CASE WHEN "promoted" IS NULL THEN 1 END) AS "promoted required",
+  count(CASE WHEN "reason" IS NULL THEN 1 END) AS "reason required",
+  count(CASE WHEN "checks" IS NULL THEN 1 END) AS "checks required"
+FROM gold.model_decisions;
+
+SELECT
+  count(*) AS "rows",
+  count(*) - count(DISTINCT ROW("model_version", "feature", "window_end", "measured_at")) AS "repeated_keys",
+  count(CASE WHEN "model_version" IS NULL THEN 1 END) AS "model_version required",
+  count(CASE WHEN NOT ("model_version" >= 1) THEN 1 END) AS "model_version between",
+  count(CASE WHEN "feature" IS NULL THEN 1 END) AS "feature required",
+  count(CASE WHEN "window_start" IS NULL THEN 1 END) AS "window_start required",
+  count(CASE WHEN "window_end" IS NULL THEN 1 END) AS "window_end required",
+  count(CASE WHEN "reference_rows" IS NULL THEN 1 END) AS "reference_rows required",
+  count(CASE WHEN NOT ("reference_rows" >= 0) THEN 1 END) AS "reference_rows between",
+  count(CASE WHEN "window_rows" IS NULL THEN 1 END) AS "window_rows required",
+  count(CASE WHEN NOT ("window_rows" >= 0) THEN 1 END) AS "window_rows between",
+  count(CASE WHEN "psi" IS NULL THEN 1 END) AS "psi required",
+  count(CASE WHEN NOT ("psi" >= 0.0) THEN 1 END) AS "psi between",
+  count(CASE WHEN "ks" IS NULL THEN 1 END) AS "ks required",
+  count(CASE WHEN NOT ("ks" >= 0.0 AND "ks" <= 1.0) THEN 1 END) AS "ks between",
+  count(CASE WHEN "level" IS NULL THEN 1 END) AS "level required",
+  count(CASE WHEN "level" NOT IN ('ok', 'warn', 'alarm') THEN 1 END) AS "level one_of",
+  count(CASE WHEN "measured_at" IS NULL THEN 1 END) AS "measured_at required"
+FROM gold.model_drift;
+
+SELECT
+  count(*) AS "rows",
   count(*) - count(DISTINCT ROW("batch_id", "table_name")) AS "repeated_keys",
   count(CASE WHEN "batch_id" IS NULL THEN 1 END) AS "batch_id required",
   count(CASE WHEN "table_name" IS NULL THEN 1 END) AS "table_name required",

@@ -295,6 +295,46 @@ SELECT
   "raised_at"
 FROM lake.gold.fraud_alerts;
 
+CREATE OR REPLACE VIEW gold_admin.model_decay AS
+SELECT
+  "model_version",
+  "week_start",
+  "transactions",
+  "frauds",
+  "foretold",
+  "average_precision",
+  "average_precision_low",
+  "average_precision_high",
+  "average_precision_trained",
+  "level",
+  "measured_at"
+FROM lake.gold.model_decay;
+
+CREATE OR REPLACE VIEW gold_admin.model_decisions AS
+SELECT
+  "decided_at",
+  "action",
+  "model_version",
+  "champion_version",
+  "promoted",
+  "reason",
+  "checks"
+FROM lake.gold.model_decisions;
+
+CREATE OR REPLACE VIEW gold_admin.model_drift AS
+SELECT
+  "model_version",
+  "feature",
+  "window_start",
+  "window_end",
+  "reference_rows",
+  "window_rows",
+  "psi",
+  "ks",
+  "level",
+  "measured_at"
+FROM lake.gold.model_drift;
+
 CREATE OR REPLACE VIEW gold_admin.pipeline_batches AS
 SELECT
   "batch_id",

@@ -286,6 +286,52 @@ SELECT
   "raised_at"
 FROM lake.gold.fraud_alerts;
 
+CREATE OR REPLACE VIEW lake.gold_operator.model_decay
+COMMENT 'How well a model told the frauds of each week.'
+SECURITY DEFINER AS
+SELECT
+  "model_version",
+  "week_start",
+  "transactions",
+  "frauds",
+  "foretold",
+  "average_precision",
+  "average_precision_low",
+  "average_precision_high",
+  "average_precision_trained",
+  "level",
+  "measured_at"
+FROM lake.gold.model_decay;
+
+CREATE OR REPLACE VIEW lake.gold_operator.model_decisions
+COMMENT 'Every decision about which model serves.'
+SECURITY DEFINER AS
+SELECT
+  "decided_at",
+  "action",
+  "model_version",
+  "champion_version",
+  "promoted",
+  "reason",
+  "checks"
+FROM lake.gold.model_decisions;
+
+CREATE OR REPLACE VIEW lake.gold_operator.model_drift
+COMMENT 'How far each feature of a model, and its score, have moved since its training.'
+SECURITY DEFINER AS
+SELECT
+  "model_version",
+  "feature",
+  "window_start",
+  "window_end",
+  "reference_rows",
+  "window_rows",
+  "psi",
+  "ks",
+  "level",
+  "measured_at"
+FROM lake.gold.model_drift;
+
 CREATE OR REPLACE VIEW lake.gold_operator.pipeline_batches
 COMMENT 'What each micro-batch did with the changes of each table.'
 SECURITY DEFINER AS
