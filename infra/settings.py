@@ -163,7 +163,7 @@ class Settings(BaseSettings):
         0.2, gt=0, le=1, description="Share of the features in alarm that calls for a new training."
     )
     retrain_days: int = Field(
-        30, ge=1, description="Days after its training at which a champion is replaced anyway."
+        30, ge=1, description="Newer days to learn from at which a champion is trained anew anyway."
     )
 
     token_key_id: str = Field("k1", description="Id of the key that makes card tokens.")

@@ -14,6 +14,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from functools import cached_property
 from math import isfinite
 from pathlib import Path
@@ -36,6 +37,7 @@ __all__ = [
     "Fetched",
     "Registry",
     "Run",
+    "Version",
 ]
 
 FRAUD = "finlake-fraud"
@@ -63,6 +65,15 @@ class Fetched(NamedTuple):
 
     version: int
     folder: Path
+
+
+class Version(NamedTuple):
+    """A version as the registry lists it."""
+
+    number: int
+    aliases: tuple[str, ...]
+    made: datetime
+    tags: dict[str, str]
 
 
 class Run:
@@ -228,6 +239,43 @@ class Registry:
             )
         self.promote(before)
         return before
+
+    def versions(self) -> list[Version]:
+        """All versions, the oldest first."""
+        with self.reached():
+            models = self.client.search_registered_models(f"name = '{self.name}'")
+            every = self.client.search_model_versions(f"name = '{self.name}'") if models else []
+        aliases = models[0].aliases if models else {}
+        found = [
+            Version(
+                number=int(one.version),
+                aliases=tuple(a for a, v in sorted(aliases.items()) if v == one.version),
+                made=datetime.fromtimestamp(one.creation_timestamp / 1000, UTC),
+                tags=dict(one.tags),
+            )
+            for one in every
+        ]
+        return sorted(found)
+
+    def note(self, version: int, tags: Mapping[str, str]) -> None:
+        """Give a version these tags.
+
+        Raises:
+            FinlakeError: there is no such version.
+        """
+        with self.reached():
+            self._look(version)
+            for name, text in tags.items():
+                self.client.set_model_version_tag(self.name, str(version), name, text)
+
+    def log_text(self, version: int, text: str, file: str) -> None:
+        """Keep a text beside the version's artifacts, under that name; an earlier one is replaced.
+
+        Raises:
+            FinlakeError: there is no such version.
+        """
+        with self.reached():
+            self.client.log_text(str(self._look(version).run_id), text, file)
 
     def fetch(self, wanted: str | int) -> Fetched:
         """The model of that alias or version, in a folder on this machine, its digest checked.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from models.features.events import Array
 from stream_jobs.transforms.columns import cents, flags
@@ -27,18 +28,19 @@ _UNKNOWN = "unknown"
 
 def segments(rows: pa.Table) -> dict[str, Array]:
     """For each division, the part in which each row is: its text, ``unknown`` where it is empty."""
-    amount = cents(rows.column("amount"))
+    amount = cents(pc.fill_null(rows.column("amount"), 0))
     limits = [100 * limit for limit in _AMOUNTS]
     names = np.array([*_AMOUNTS.values(), "1,000 and above"])
     states = rows.column("merchant_state").to_pylist()
     place = np.where(
         [is_abroad(state) for state in states], "abroad", _texts(rows, "merchant_state")
     )
+    amounts = names[np.searchsorted(limits, amount, "right")]
     return {
         "channel": _texts(rows, "channel"),
         "card brand": _texts(rows, "card_brand"),
         "card type": _texts(rows, "card_type"),
-        "amount": names[np.searchsorted(limits, amount, "right")],
+        "amount": np.where(pc.is_null(rows.column("amount")).to_numpy(), _UNKNOWN, amounts),
         "place": np.where(flags(rows.column("is_online")), "online", place),
     }
 

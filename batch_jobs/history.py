@@ -1,0 +1,145 @@
+"""Stretches of the lake's transactions, as models see them and as they are judged by them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+
+import numpy as np
+import pyarrow as pa
+
+from batch_jobs.train.reading import read
+from infra.lake.query import Query
+from infra.settings import Settings
+from models.features import LABEL_DELAY, Events
+from models.features.events import Array
+from models.features.view import DAY
+from models.lifecycle import segments
+from models.training.matrix import matrix
+from models.training.split import day_number
+
+__all__ = ["Days", "History", "Labelled"]
+
+Days = tuple[date, date]
+"""First and last day, both included, UTC."""
+
+_DELAY_DAYS = LABEL_DELAY // DAY
+_NEVER = 2**40  # days
+
+
+@dataclass(frozen=True)
+class Labelled:
+    """Transactions with a label: what a model sees of them, and what is known beside it.
+
+    ``values`` has a row for each and a column for each of ``names``; ``segments`` is as
+    ``models.lifecycle.segments`` has it.
+    """
+
+    names: tuple[str, ...]
+    values: Array
+    day: Array
+    card: Array
+    label: Array
+    segments: dict[str, Array]
+
+    def of(self, names: Sequence[str]) -> Array:
+        """The columns of these names, in this order."""
+        return self.values[:, [self.names.index(name) for name in names]]
+
+
+class History:
+    """Reads the lake as it is now, a stretch of days at a time.
+
+    Every method raises ``ComponentMissing`` when the lake cannot be read, and those that are given
+    days raise ``FinlakeError`` when there is no transaction.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._query = Query(settings)
+
+    def newest(self) -> date | None:
+        """Day of the newest transaction; ``None`` while there is none."""
+        return self._days("true")[1]
+
+    def labelled_days(self) -> tuple[date | None, date | None]:
+        """First and last day that has a transaction with a label."""
+        return self._days("is_fraud IS NOT NULL")
+
+    def _days(self, where: str) -> tuple[date | None, date | None]:
+        found = self._query.query(
+            "SELECT min(transaction_ts) AS first, max(transaction_ts) AS last"
+            f" FROM gold.fact_transactions WHERE {where}"
+        )
+        first, last = (found.column(name)[0].as_py() for name in ("first", "last"))
+        return first and _day(first), last and _day(last)
+
+    def sample(self, days: Days, names: Sequence[str], most: int) -> Array:
+        """Features of the transactions of these days, of ``most`` of them where there are more."""
+        events, wanted = self._events(days)
+        places = np.flatnonzero(wanted)
+        if len(places) > most:
+            places = np.random.default_rng(0).choice(places, most, replace=False)
+        drawn = np.zeros(len(events), dtype=bool)
+        drawn[places] = True
+        return matrix(events, drawn, names=names)
+
+    def labelled(self, days: Days, names: Sequence[str], since: date) -> Labelled:
+        """Transactions of these days that have a label, in order of (time, number).
+
+        Left out are those of a card of which a fraud since that day was known by then, as in
+        training (``models.training.split``).
+        """
+        events, which = self._events(days)
+        day = np.floor_divide(events["ts"], DAY)
+        which &= (events["label"] >= 0) & (day <= self._unknown_until(events["card"], since))
+        return Labelled(
+            names=tuple(names),
+            values=matrix(events, which, names=names),
+            day=day[which],
+            card=events["card"][which],
+            label=events["label"][which],
+            segments=segments.segments(self._divided(days, events["id"][which])),
+        )
+
+    def _events(self, days: Days) -> tuple[Events, Array]:
+        """Events as far back as those of the days look, and which of them are of the days."""
+        events = read(self._settings, *days).events
+        return events, events["ts"] >= day_number(days[0]) * DAY
+
+    def _divided(self, days: Days, numbers: Array) -> pa.Table:
+        """What these transactions are divided by, a row for each in their order."""
+        columns = ", ".join(segments.COLUMNS)
+        begin, end = (_midnight(day) for day in (days[0], days[1] + timedelta(1)))
+        found = self._query.query(
+            f"SELECT transaction_id, {columns} FROM gold.fact_transactions"
+            " LEFT JOIN gold.dim_card USING (card_id)"
+            " WHERE transaction_ts >= ? AND transaction_ts < ? ORDER BY transaction_id",
+            (begin, end),
+        )
+        known = found.column("transaction_id").to_numpy()
+        place = np.searchsorted(known, numbers)
+        place = np.minimum(place, max(0, len(known) - 1))
+        return found.take(pa.array(place, mask=known[place] != numbers))
+
+    def _unknown_until(self, card: Array, since: date) -> Array:
+        """For each card the last day on which no fraud of it since ``since`` is known."""
+        found = self._query.query(
+            "SELECT card_id, min(transaction_ts) AS first FROM gold.fact_transactions"
+            " WHERE is_fraud AND transaction_ts >= ? GROUP BY card_id",
+            (_midnight(since),),
+        )
+        until = {
+            row["card_id"]: day_number(_day(row["first"])) + _DELAY_DAYS
+            for row in found.to_pylist()
+        }
+        return np.array([until.get(number, _NEVER) for number in card.tolist()], dtype=np.int64)
+
+
+def _day(moment: datetime) -> date:
+    return moment.astimezone(UTC).date()
+
+
+def _midnight(day: date) -> datetime:
+    return datetime(day.year, day.month, day.day, tzinfo=UTC)

@@ -1,0 +1,73 @@
+"""``finlake retrain``: a new model when one is called for, through the same gate as any other."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import date
+
+from batch_jobs.drift import health, note_health, trainable
+from batch_jobs.history import History
+from batch_jobs.promotion import Outcome, promote
+from batch_jobs.train import Asked, train
+from infra.settings import Settings
+from models.registry import CHALLENGER, CHAMPION, Registry
+
+__all__ = ["Retrained", "retrain"]
+
+
+@dataclass(frozen=True)
+class Retrained:
+    """Why a model was trained or not, and what the gate said of it."""
+
+    reason: str
+    outcome: Outcome | None = None
+
+    def __str__(self) -> str:
+        if self.outcome is None:
+            return f"not trained: {self.reason}"
+        verdict = "promoted" if self.outcome.promoted else "refused"
+        return f"trained, {self.reason}; version {self.outcome.version} {verdict}: {self.outcome.reason}"
+
+
+def retrain(
+    settings: Settings, asked: Asked, said: Callable[[str], None], *, if_needed: bool
+) -> Retrained:
+    """Train a challenger and put it through the gate.
+
+    With ``if_needed`` only when there is no champion, or its drift, decay or age calls for it, and
+    no version has learnt from the same days yet: to ask again changes nothing before new days have
+    labels.
+
+    Raises:
+        FinlakeError: there is too little to learn from, or nothing to judge by.
+        ComponentMissing: when the registry or the lake is not there.
+    """
+    reason = "as was asked for"
+    if if_needed:
+        reason = _called_for(settings, said)
+        if not reason:
+            return Retrained("nothing calls for it")
+        if known := _learnt_already(settings):
+            return Retrained(f"{reason}; but version {known} has learnt from the same days already")
+    made = train(settings, Asked(**{**vars(asked), "alias": CHALLENGER}), said)
+    return Retrained(reason, promote(settings, said, made.version, action="retrain"))
+
+
+def _called_for(settings: Settings, said: Callable[[str], None]) -> str:
+    if Registry(settings).version(CHAMPION) is None:
+        return "there is no champion"
+    found = health(settings, said)
+    note_health(settings, found)
+    return found.due and f"because of version {found.version}: {found.due}"
+
+
+def _learnt_already(settings: Settings) -> int | None:
+    """The newest version, if it has learnt from the days that a training would learn from now."""
+    registry = Registry(settings)
+    versions = registry.versions()
+    if not versions:
+        return None
+    newest = versions[-1].number
+    first, last = (date.fromisoformat(day) for day in registry.load(newest).facts["trained"])
+    return newest if (first, last) == trainable(History(settings)) else None
