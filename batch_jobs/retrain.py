@@ -24,10 +24,11 @@ class Retrained:
     outcome: Outcome | None = None
 
     def __str__(self) -> str:
-        if self.outcome is None:
+        made = self.outcome
+        if made is None:
             return f"not trained: {self.reason}"
-        verdict = "promoted" if self.outcome.promoted else "refused"
-        return f"trained, {self.reason}; version {self.outcome.version} {verdict}: {self.outcome.reason}"
+        verdict = "promoted" if made.promoted else "refused"
+        return f"trained, {self.reason}; version {made.version} {verdict}: {made.reason}"
 
 
 def retrain(

@@ -18,8 +18,8 @@ from models.features import LABEL_DELAY
 from models.features.events import Array
 from models.features.view import DAY
 from models.lifecycle.decay import Decay, Tolerance, weeks
-from models.lifecycle.due import due
 from models.lifecycle.drift import SCORE, Drift, Limits, drifts
+from models.lifecycle.due import due
 from models.registry import CHAMPION, Registry
 from models.training.prequential import Plan
 

@@ -53,10 +53,8 @@ def promote(version: int | None, force: str, rollback: bool, as_json: bool) -> N
     if rollback and (version or force):
         raise click.UsageError("--rollback goes to the champion before; leave out the others")
     settings, said = load_settings(), _said("promote")
-    if rollback:
-        outcome = roll_back(settings, said)
-    else:
-        outcome = run(settings, said, version, force=force)
+    back = rollback and roll_back(settings, said)
+    outcome = back or run(settings, said, version, force=force)
     _print_outcome(outcome, as_json)
     if not outcome.promoted:
         raise FinlakeError(f"version {outcome.version} is refused: {outcome.reason}")

@@ -29,10 +29,8 @@ def due(
         most_features: share of the features that may be in alarm.
     """
     reasons = []
-    if age_days >= most_days:
-        reasons.append(
-            f"it learnt from days up to {age_days} days ago, and {most_days} are allowed"
-        )
+    if behind_days >= most_days:
+        reasons.append(f"it is {behind_days} days of training behind, and {most_days} are the most")
     score = [drift for drift in drifts if drift.name == SCORE]
     if score and score[0].level == "alarm":
         reasons.append(f"its score drifts (PSI {score[0].psi:.2f}, KS {score[0].ks:.2f})")
