@@ -61,19 +61,18 @@ class History:
 
     def newest(self) -> date | None:
         """Day of the newest transaction; ``None`` while there is none."""
-        return self._days("true")[1]
+        return self._newest("true")
 
-    def labelled_days(self) -> tuple[date | None, date | None]:
-        """First and last day that has a transaction with a label."""
-        return self._days("is_fraud IS NOT NULL")
+    def newest_label(self) -> date | None:
+        """Day of the newest transaction that has a label."""
+        return self._newest("is_fraud IS NOT NULL")
 
-    def _days(self, where: str) -> tuple[date | None, date | None]:
+    def _newest(self, where: str) -> date | None:
         found = self._query.query(
-            "SELECT min(transaction_ts) AS first, max(transaction_ts) AS last"
-            f" FROM gold.fact_transactions WHERE {where}"
+            f"SELECT max(transaction_ts) AS newest FROM gold.fact_transactions WHERE {where}"
         )
-        first, last = (found.column(name)[0].as_py() for name in ("first", "last"))
-        return first and _day(first), last and _day(last)
+        newest: datetime | None = found.column("newest")[0].as_py()
+        return _day(newest) if newest else None
 
     def sample(self, days: Days, names: Sequence[str], most: int) -> Array:
         """Features of the transactions of these days, of ``most`` of them where there are more."""

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date
 
-from batch_jobs.drift import health, note_health, trainable
+from batch_jobs.drift import health, note_health
 from batch_jobs.history import History
 from batch_jobs.promotion import Outcome, promote
 from batch_jobs.train import Asked, train
@@ -37,7 +37,7 @@ def retrain(
     """Train a challenger and put it through the gate.
 
     With ``if_needed`` only when there is no champion, or its drift, decay or age calls for it, and
-    no version has learnt from the same days yet: to ask again changes nothing before new days have
+    the newest version has not seen the same days: to ask again changes nothing before new days have
     labels.
 
     Raises:
@@ -50,7 +50,7 @@ def retrain(
         if not reason:
             return Retrained("nothing calls for it")
         if known := _learnt_already(settings):
-            return Retrained(f"{reason}; but version {known} has learnt from the same days already")
+            return Retrained(f"{reason}; but version {known} has seen all days with labels")
     made = train(settings, Asked(**{**vars(asked), "alias": CHALLENGER}), said)
     return Retrained(reason, promote(settings, said, made.version, action="retrain"))
 
@@ -64,11 +64,11 @@ def _called_for(settings: Settings, said: Callable[[str], None]) -> str:
 
 
 def _learnt_already(settings: Settings) -> int | None:
-    """The newest version, if it has learnt from the days that a training would learn from now."""
+    """The newest version, if its training has seen the newest day that has labels."""
     registry = Registry(settings)
     versions = registry.versions()
-    if not versions:
+    newest = History(settings).newest_label()
+    if not versions or newest is None:
         return None
-    newest = versions[-1].number
-    first, last = (date.fromisoformat(day) for day in registry.load(newest).facts["trained"])
-    return newest if (first, last) == trainable(History(settings)) else None
+    seen = date.fromisoformat(registry.load(versions[-1].number).facts["tested"][1])
+    return versions[-1].number if seen >= newest else None

@@ -136,7 +136,10 @@ class Settings(BaseSettings):
         28, ge=7, description="Promotion: the newest so many days with labels are the contest."
     )
     gate_confidence: float = Field(
-        0.95, gt=0.5, lt=1, description="Promotion: how sure it has to be that the new one is better."
+        0.95,
+        gt=0.5,
+        lt=1,
+        description="Promotion: how sure it has to be that the new one is better.",
     )
     gate_frauds: int = Field(30, ge=1, description="Promotion: fewest frauds in those days.")
     gate_segment_frauds: int = Field(
@@ -163,7 +166,7 @@ class Settings(BaseSettings):
         0.2, gt=0, le=1, description="Share of the features in alarm that calls for a new training."
     )
     retrain_days: int = Field(
-        30, ge=1, description="Newer days to learn from at which a champion is trained anew anyway."
+        30, ge=1, description="A champion is replaced when labels are so many days newer."
     )
 
     token_key_id: str = Field("k1", description="Id of the key that makes card tokens.")

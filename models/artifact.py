@@ -48,13 +48,15 @@ class _Member(Protocol):
 class Origin:
     """Where a model comes from.
 
-    ``trained`` are its first and last day of training, ``tables`` the Delta version of each table
-    that was read, ``contracts`` the fingerprint of their contracts, ``commit`` that of the code.
+    ``trained`` are its first and last day of training, ``tested`` those of its test, ``tables`` the
+    Delta version of each table that was read, ``contracts`` the fingerprint of their contracts,
+    ``commit`` that of the code.
     """
 
     recipe: str
     seed: int
     trained: tuple[date, date]
+    tested: tuple[date, date]
     tables: Mapping[str, int]
     contracts: str
     commit: str
@@ -184,6 +186,7 @@ def save(
         "threshold": None if threshold == inf else threshold,
         "bands": None if threshold == inf else list(bands_of(threshold)),
         "trained": [day.isoformat() for day in origin.trained],
+        "tested": [day.isoformat() for day in origin.tested],
         "tables": dict(origin.tables),
         "contracts": origin.contracts,
         "commit": origin.commit,

@@ -22,7 +22,7 @@ class Gauges:
             return Gauge(f"finlake_model_{name}", text, labels, registry=self.registry)
 
         self._version = gauge("version", "Version of the champion")
-        self._behind = gauge("behind_days", "Newer days that a new training would learn from")
+        self._behind = gauge("behind_days", "Days with labels that are newer than its training")
         self._due = gauge("retraining_due", "1 while it should be trained again")
         self._psi = gauge("drift_psi", "Population stability index", "feature")
         self._ks = gauge("drift_ks", "Statistic of Kolmogorov and Smirnov", "feature")

@@ -21,9 +21,8 @@ from models.lifecycle.decay import Decay, Tolerance, weeks
 from models.lifecycle.drift import SCORE, Drift, Limits, drifts
 from models.lifecycle.due import due
 from models.registry import CHAMPION, Registry
-from models.training.prequential import Plan
 
-__all__ = ["Health", "health", "note_health", "trainable"]
+__all__ = ["Health", "health", "note_health"]
 
 _ROWS = 20_000  # of each side
 _REFERENCE_DAYS = 90  # the newest of the training's
@@ -35,7 +34,7 @@ _EPOCH = date(1970, 1, 1)
 class Health:
     """A model, and what was found of it in the window and in the weeks with labels.
 
-    ``behind`` is how many newer days a model that is trained now would learn from; ``rows`` are
+    ``behind`` is how many newer days have labels than its training saw; ``rows`` are
     those of the reference and of the window; ``precision`` is that of the training's test; ``due``
     says why the model should be trained again, empty while nothing calls for it.
     """
@@ -75,7 +74,7 @@ def health(settings: Settings, said: Callable[[str], None]) -> Health:
     found = drifts(names, _scored(model, was), _scored(model, now), _limits(settings))
     drifted = tuple(found)
     decayed = _decays(model, history, settings, (first, last), newest)
-    behind = _behind(history, last)
+    behind = _behind(model, history)
     return Health(
         version=model.version,
         behind=behind,
@@ -94,23 +93,10 @@ def health(settings: Settings, said: Callable[[str], None]) -> Health:
     )
 
 
-def trainable(history: History) -> Days:
-    """The days that a model would learn from that is trained now.
-
-    Raises:
-        FinlakeError: there are no labels, or too few days of them.
-    """
-    first, last = history.labelled_days()
-    if first is None or last is None:
-        raise FinlakeError(
-            "gold.fact_transactions: no transaction has a label; load labels with `finlake load` or"
-            " `finlake generate`"
-        )
-    return Plan.of(first, last).trained
-
-
-def _behind(history: History, last: date) -> int:
-    return (trainable(history)[1] - last).days
+def _behind(model: Model, history: History) -> int:
+    """From the last day that the model's training saw to the newest with labels."""
+    newest = history.newest_label()
+    return (newest - date.fromisoformat(model.facts["tested"][1])).days if newest else 0
 
 
 def note_health(settings: Settings, found: Health) -> int:

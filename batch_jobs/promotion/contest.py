@@ -80,7 +80,7 @@ def judged_days(history: History, models: list[Model], settings: Settings) -> Da
     """
     delay = timedelta(LABEL_DELAY // DAY)
     since = max(trained(model)[1] for model in models) + delay + timedelta(1)
-    _, newest = history.labelled_days()
+    newest = history.newest_label()
     if newest is None or newest < since:
         raise FinlakeError(
             f"gold.fact_transactions: labels end on {newest or 'no day'}, and {models[0].name}"

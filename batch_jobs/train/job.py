@@ -108,6 +108,7 @@ def train(
         recipe=str(best.recipe),
         seed=asked.seed,
         trained=task.plan.trained,
+        tested=task.plan.tested,
         tables=versions,
         contracts=contracts.fingerprint(TABLES),
         commit=commit(),

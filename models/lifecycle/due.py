@@ -22,7 +22,7 @@ def due(
     """Why it should be, in words; empty while nothing calls for it.
 
     Args:
-        behind_days: of how many newer days a model that is trained now would learn.
+        behind_days: how many newer days have labels than its training saw.
         drifts: of its features and its score.
         decays: its weeks, in order; the newest that could be judged counts.
         most_days: a model that is so far behind is replaced anyway.
@@ -30,7 +30,9 @@ def due(
     """
     reasons = []
     if behind_days >= most_days:
-        reasons.append(f"it is {behind_days} days of training behind, and {most_days} are the most")
+        reasons.append(
+            f"labels are {behind_days} days newer than its training, and {most_days} may be"
+        )
     score = [drift for drift in drifts if drift.name == SCORE]
     if score and score[0].level == "alarm":
         reasons.append(f"its score drifts (PSI {score[0].psi:.2f}, KS {score[0].ks:.2f})")

@@ -18,6 +18,7 @@ ORIGIN = Origin(
     recipe="small",
     seed=3,
     trained=(date(2020, 1, 1), date(2020, 2, 1)),
+    tested=(date(2020, 2, 9), date(2020, 2, 16)),
     tables={"silver.transactions": 7},
     contracts="c" * 64,
     commit="abc1234",
