@@ -59,8 +59,9 @@ def world(first):
     return first
 
 
-def noted(settings, table):
-    return Query(settings).query(f"SELECT * FROM gold.{table}").to_pylist()
+def noted(settings, table, order):
+    sql = f"SELECT * FROM gold.{table} ORDER BY {order}"
+    return Query(settings).query(sql).to_pylist()
 
 
 def serving(settings):
@@ -93,7 +94,7 @@ def test_a_better_challenger_takes_over_and_a_worse_one_does_not(world):
     refused = promote(world, quiet, 2)
     assert (refused.promoted, serving(world)) == (False, 1)
     assert "average precision" in refused.reason
-    rows = noted(world, "model_decisions")
+    rows = noted(world, "model_decisions", "decided_at")
     assert [(r["model_version"], r["champion_version"], r["promoted"]) for r in rows] == [
         (1, 2, True),
         (2, 1, False),
@@ -124,7 +125,10 @@ def test_one_command_goes_back_and_needs_no_lake(world, monkeypatch, capsys):
     assert "champion is version 1, before it version 2" in said.out
     assert "not in gold.model_decisions" in said.err
     assert roll_back(world, quiet).version == 2  # and forth again
-    assert [row["action"] for row in noted(world, "model_decisions")] == ["force", "rollback"]
+    assert [row["action"] for row in noted(world, "model_decisions", "decided_at")] == [
+        "force",
+        "rollback",
+    ]
 
 
 def test_what_cannot_be_promoted_is_said_in_one_line(world, monkeypatch, capsys):
@@ -218,7 +222,7 @@ def test_drift_is_noted_once_and_shown_to_prometheus(world):
     assert sum(week.transactions for week in found.decays)
     assert note_health(world, found) == len(found.drifts) + len(found.decays)
     assert note_health(world, health(world, quiet)) == 0
-    rows = noted(world, "model_drift")
+    rows = noted(world, "model_drift", "feature")
     assert {row["level"] for row in rows} <= set(LEVELS)
     assert {row["feature"]: row["psi"] for row in rows} == {d.name: d.psi for d in found.drifts}
     gauges = Gauges()

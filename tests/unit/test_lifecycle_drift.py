@@ -11,8 +11,9 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from scipy.stats import ks_2samp
 
-from models.lifecycle.decay import Tolerance, weeks
-from models.lifecycle.drift import Bins, Limits, drifts, ks, psi
+from models.lifecycle.decay import Decay, Tolerance, weeks
+from models.lifecycle.drift import SCORE, Bins, Drift, Limits, drifts, ks, psi
+from models.lifecycle.due import due
 
 LIMITS = Limits(psi_warn=0.1, psi_alarm=0.25, ks_warn=0.1, ks_alarm=0.2)
 
@@ -167,3 +168,41 @@ def test_whole_weeks_end_with_the_last_day(days, seed):
     found = list(weeks(day, np.zeros(len(day)), np.zeros(len(day)), 0.5, TOLERANCE))
     assert len(found) == days // 7
     assert not found or found[-1].first_day == 100 + days - 7
+
+
+# ── What calls for a new training ────────────────────────────────────────────────────────────────
+
+
+def called_for(behind=0, score="ok", alarmed=0, decay="ok", judged=True):
+    drifted = [Drift(SCORE, 0.5, 0.3, score)]
+    drifted += [Drift(f"f{n}", 0.1 * n, 0.3, "alarm" if n < alarmed else "warn") for n in range(10)]
+    precision = 0.3 if judged else float("nan")
+    weeks_ = [Decay(7, 100, 20, 5.0, 0.2, 0.1, 0.3, "alarm")] if judged else []
+    weeks_.append(Decay(14, 100, 20, 5.0, precision, 0.1, 0.3, decay))
+    return due(behind, drifted, weeks_, most_days=30, most_features=0.2)
+
+
+def test_nothing_calls_for_a_training_below_the_bounds():
+    assert called_for(behind=29, score="warn", alarmed=1, decay="warn") == ""
+    assert called_for(judged=False, decay="alarm") == ""
+
+
+@pytest.mark.parametrize(
+    ("found", "word"),
+    [
+        ({"behind": 30}, "30 days newer"),
+        ({"score": "alarm"}, "its score drifts (PSI 0.50, KS 0.30)"),
+        ({"alarmed": 2}, "2 of 10 features drift (most: f1, f0)"),
+        (
+            {"decay": "alarm"},
+            "it decays (average precision 0.300, 20 frauds where 5 were foretold)",
+        ),
+    ],
+)
+def test_each_bound_that_is_crossed_is_named(found, word):
+    assert word in called_for(**found)
+    assert ";" not in called_for(**found)
+
+
+def test_all_reasons_are_told():
+    assert called_for(behind=40, score="alarm", alarmed=9, decay="alarm").count(";") == 3
