@@ -124,5 +124,5 @@ def _record(
     }
     try:
         note(settings, "gold.model_decisions", [row])
-    except ComponentMissing as error:
+    except (ComponentMissing, OSError) as error:  # a rollback must not wait for the lake
         said(f"noted in the registry alone, not in gold.model_decisions: {error}")

@@ -177,7 +177,7 @@ def test_a_card_says_what_its_model_is_and_does(world):
     text = describe(world, 1)
     model = Registry(world).load(1)
     seen = History(world).labelled(
-        (date(2019, 7, 24), date(2019, 12, 31)), model.features, TRAINED[0]
+        (date(2019, 7, 23), date(2019, 12, 31)), model.features, TRAINED[0]
     )
     assert f"{len(seen.label):,} labelled transactions, {int(seen.label.sum()):,} frauds" in text
     assert f"at a probability of {model.threshold:.4f}" in text
@@ -189,7 +189,7 @@ def test_a_card_says_what_its_model_is_and_does(world):
         "## Data",
         "## Features",
         "## Metrics on the test of its training",
-        "## Metrics from 2019-07-24 to 2019-12-31",
+        "## Metrics from 2019-07-23 to 2019-12-31",
         "## By segment",
         "## Threshold and costs",
         "## Limits",
