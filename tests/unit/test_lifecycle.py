@@ -239,13 +239,13 @@ def test_retraining_goes_through_the_gate_once_for_the_same_labels(world, monkey
     registry = Registry(world)
     registry.set_alias(CHAMPION, 2)
     settings = world.model_copy(update={"retrain_days": 30})
-    made = retrain(settings, Asked(trials=0), quiet, if_needed=True)
+    made = retrain(settings, Asked(trials=0, test_days=60), quiet, if_needed=True)
     assert made.outcome
     assert made.outcome.action == "retrain"
     assert "because of version 2: labels are 131 days newer than its training" in made.reason
     assert registry.load(made.outcome.version).facts["tested"][1] == "2019-12-31"
     before = len(registry.versions())
-    again = retrain(settings, Asked(trials=0), quiet, if_needed=True)
+    again = retrain(settings, Asked(trials=0, test_days=60), quiet, if_needed=True)
     assert again.outcome is None
     assert str(again).startswith("not trained: ")
     assert len(registry.versions()) == before
