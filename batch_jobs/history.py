@@ -12,20 +12,18 @@ import pyarrow as pa
 from batch_jobs.train.reading import read
 from infra.lake.query import Query
 from infra.settings import Settings
-from models.features import LABEL_DELAY, Events
+from models.features import Events
 from models.features.events import Array
 from models.features.view import DAY
 from models.lifecycle import segments
 from models.training.matrix import matrix
+from models.training.prequential import BLOCKED_DAYS, DELAY_DAYS
 from models.training.split import day_number
 
 __all__ = ["Days", "History", "Labelled"]
 
 Days = tuple[date, date]
 """First and last day, both included, UTC."""
-
-_DELAY_DAYS = LABEL_DELAY // DAY
-_NEVER = 2**40  # days
 
 
 @dataclass(frozen=True)
@@ -84,15 +82,14 @@ class History:
         drawn[places] = True
         return matrix(events, drawn, names=names)
 
-    def labelled(self, days: Days, names: Sequence[str], since: date) -> Labelled:
+    def labelled(self, days: Days, names: Sequence[str]) -> Labelled:
         """Transactions of these days that have a label, in order of (time, number).
 
-        Left out are those of a card of which a fraud since that day was known by then, as in
-        training (``models.training.split``).
+        Left out are those of a card of which a fraud had just become known, as in training.
         """
         events, which = self._events(days)
         day = np.floor_divide(events["ts"], DAY)
-        which &= (events["label"] >= 0) & (day <= self._unknown_until(events["card"], since))
+        which &= (events["label"] >= 0) & ~_blocked(events, day)
         return Labelled(
             names=tuple(names),
             values=matrix(events, which, names=names),
@@ -122,18 +119,18 @@ class History:
         place = np.minimum(place, max(0, len(known) - 1))
         return found.take(pa.array(place, mask=known[place] != numbers))
 
-    def _unknown_until(self, card: Array, since: date) -> Array:
-        """For each card the last day on which no fraud of it since ``since`` is known."""
-        found = self._query.query(
-            "SELECT card_id, min(transaction_ts) AS first FROM gold.fact_transactions"
-            " WHERE is_fraud AND transaction_ts >= ? GROUP BY card_id",
-            (_midnight(since),),
-        )
-        until = {
-            row["card_id"]: day_number(_day(row["first"])) + _DELAY_DAYS
-            for row in found.to_pylist()
-        }
-        return np.array([until.get(number, _NEVER) for number in card.tolist()], dtype=np.int64)
+
+def _blocked(events: Events, day: Array) -> Array:
+    """Whether a fraud of each event's card became known in the days before its own, as in training.
+
+    That is what ``models.training.split`` leaves out of a test.
+    """
+    wide = int(day.max(initial=0)) + 1
+    fraud = events["label"] == 1
+    known = np.sort(events["card"][fraud] * wide + day[fraud])
+    until = events["card"] * wide + day - DELAY_DAYS
+    first, behind = (np.searchsorted(known, at) for at in (until - BLOCKED_DAYS, until))
+    return first < behind
 
 
 def _day(moment: datetime) -> date:

@@ -172,7 +172,7 @@ def _decays(
     first = max(trained[1] + timedelta(1), last - timedelta(7 * _WEEKS - 1))
     if first > last:
         return ()
-    seen = history.labelled((first, last), model.features, trained[0])
+    seen = history.labelled((first, last), model.features)
     tolerance = Tolerance(
         settings.decay_warn,
         settings.decay_alarm,

@@ -53,7 +53,7 @@ def contest(
     days = judged_days(history, both, settings)
     said(f"{model.name} {challenger} on the labelled transactions of {days[0]} to {days[1]}")
     names = tuple(dict.fromkeys(name for one in both for name in one.features))
-    seen = history.labelled(days, names, min(trained(one)[0] for one in both))
+    seen = history.labelled(days, names)
     own = seen.of(model.features)
     return decide(
         window_of(seen),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from batch_jobs.history import History
-from batch_jobs.promotion.contest import costs_of, judged_days, side, trained, window_of
+from batch_jobs.promotion.contest import costs_of, judged_days, side, window_of
 from finlake.errors import FinlakeError
 from infra.settings import Settings
 from models.artifact import digest
@@ -28,7 +28,7 @@ def describe(settings: Settings, version: int) -> str:
     model = registry.load(version)
     history = History(settings)
     days = judged_days(history, [model], settings)
-    seen = history.labelled(days, model.features, trained(model)[0])
+    seen = history.labelled(days, model.features)
     frauds = int((seen.label == 1).sum())
     if not 0 < frauds < len(seen.label):
         raise FinlakeError(

@@ -64,8 +64,11 @@ def _print_outcome(outcome: Outcome, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(asdict(outcome)))
         return
-    for check in outcome.checks:
-        click.echo(f"{check.verdict:10}  {check.name:24}  {check.reason}")
+    judged = [check for check in outcome.checks if check.verdict != "not judged"]
+    for check in judged:
+        click.echo(f"{check.verdict:6}  {check.name:24}  {check.reason}")
+    if few := len(outcome.checks) - len(judged):
+        click.echo(f"        {few} more segments have too few frauds to tell")
     if outcome.promoted:
         before = f"version {outcome.champion}" if outcome.champion else "nobody"
         click.echo(f"champion is version {outcome.version}, before it {before}: {outcome.reason}")

@@ -24,6 +24,7 @@ from models.training.metrics import Scored, judge
 from models.training.split import Protocol, day_number, split
 
 __all__ = [
+    "BLOCKED_DAYS",
     "DELAY_DAYS",
     "Plan",
     "Rows",
@@ -40,7 +41,7 @@ DELAY_DAYS = LABEL_DELAY // DAY
 """The label's delay that features have when a model scores; so it has to be in training."""
 
 _SHORTEST, _LONGEST = 7, 60  # days of a test
-_BLOCKED_DAYS = 30  # until a new card is there; over years no card would be left otherwise
+BLOCKED_DAYS = 30  # until a new card is there; over years no card would be left otherwise
 _MOST_GENUINE = 600_000
 """Genuine rows that a model learns from at most: more cost hours and memory, and say little new."""
 
@@ -85,7 +86,7 @@ class Plan:
 
     def protocol(self, back: int) -> Protocol:
         """The days of the test (0), or of the validation so many windows before it."""
-        return Protocol(self.train_days(back), DELAY_DAYS, self.test_days, _BLOCKED_DAYS)
+        return Protocol(self.train_days(back), DELAY_DAYS, self.test_days, BLOCKED_DAYS)
 
     @property
     def trained(self) -> tuple[date, date]:

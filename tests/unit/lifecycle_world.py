@@ -34,7 +34,7 @@ def fill(settings: Settings) -> None:
 
 def good(settings: Settings, folder: Path) -> int:
     """A model that has learnt from half of the year; its version."""
-    seen = History(settings).labelled(TRAINED, NAMES, TRAINED[0])
+    seen = History(settings).labelled(TRAINED, NAMES)
     model = fit(Recipe("lightgbm", {"n_estimators": 60}), seen.values, seen.label)
     score = model.score(seen.values)
     calibration = calibrate(score, seen.label)

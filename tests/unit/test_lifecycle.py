@@ -20,15 +20,19 @@ from batch_jobs.promotion import describe, promote, roll_back
 from batch_jobs.promotion.told import FILE
 from batch_jobs.retrain import retrain
 from batch_jobs.train import Asked
+from batch_jobs.train.reading import read
 from finlake.cli import main
 from finlake.errors import FinlakeError, UsageProblem
 from infra.lake.query import Query
 from infra.settings import load_settings
 from models.artifact import digest, load
+from models.features.view import DAY
 from models.lifecycle.clean import load_cleanly
 from models.lifecycle.drift import LEVELS, SCORE
 from models.registry import CHALLENGER, CHAMPION, PREVIOUS, Registry
-from tests.unit.lifecycle_world import BOUNDS, TRAINED, blind, fill, good
+from models.training.prequential import BLOCKED_DAYS, DELAY_DAYS
+from models.training.split import Protocol, split
+from tests.unit.lifecycle_world import BOUNDS, blind, fill, good
 
 
 def quiet(_):
@@ -176,9 +180,7 @@ def test_another_process_loads_by_the_digest_and_answers_the_same(first):
 def test_a_card_says_what_its_model_is_and_does(world):
     text = describe(world, 1)
     model = Registry(world).load(1)
-    seen = History(world).labelled(
-        (date(2019, 7, 23), date(2019, 12, 31)), model.features, TRAINED[0]
-    )
+    seen = History(world).labelled((date(2019, 7, 23), date(2019, 12, 31)), model.features)
     assert f"{len(seen.label):,} labelled transactions, {int(seen.label.sum()):,} frauds" in text
     assert f"at a probability of {model.threshold:.4f}" in text
     for name in ("2019-01-15 to 2019-07-15", "silver.transactions | 7", "| channel | Online |"):
@@ -198,7 +200,7 @@ def test_a_card_says_what_its_model_is_and_does(world):
 
 
 def test_segments_cover_each_transaction_once_for_each_division(world):
-    seen = History(world).labelled((date(2019, 10, 1), date(2019, 12, 31)), ["amount"], TRAINED[0])
+    seen = History(world).labelled((date(2019, 10, 1), date(2019, 12, 31)), ["amount"])
     amount = seen.of(["amount"])[:, 0]
     assert set(seen.segments) == {"channel", "card brand", "card type", "amount", "place"}
     assert {len(parts) for parts in seen.segments.values()} == {len(seen.label)}
@@ -206,6 +208,16 @@ def test_segments_cover_each_transaction_once_for_each_division(world):
     online = seen.segments["channel"] == "Online"
     assert (online == (seen.segments["place"] == "online")).all()
     assert 0 < online.sum() < len(online)
+
+
+def test_the_same_transactions_are_judged_as_in_training(world):
+    events = read(world).events
+    part = split(events, TRAINED[0], Protocol(182, DELAY_DAYS, 60, BLOCKED_DAYS))
+    seen = History(world).labelled((date(2019, 7, 23), date(2019, 9, 20)), ["amount"])
+    assert np.array_equal(seen.card, events["card"][part.test])
+    assert np.array_equal(seen.label, events["label"][part.test])
+    labelled = (events["label"] >= 0) & np.isin(events["ts"] // DAY, np.unique(seen.day))
+    assert len(seen.label) < labelled.sum()  # some cards were left out
 
 
 # ── Drift, and a new training ────────────────────────────────────────────────────────────────────
