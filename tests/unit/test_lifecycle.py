@@ -32,7 +32,7 @@ from models.lifecycle.drift import LEVELS, SCORE
 from models.registry import CHALLENGER, CHAMPION, PREVIOUS, Registry
 from models.training.prequential import BLOCKED_DAYS, DELAY_DAYS
 from models.training.split import Protocol, split
-from tests.unit.lifecycle_world import BOUNDS, blind, fill, good
+from tests.unit.lifecycle_world import BOUNDS, TRAINED, blind, fill, good
 
 
 def quiet(_):
