@@ -148,7 +148,7 @@ class Settings(BaseSettings):
     gate_latency_ms: float = Field(
         50, gt=0, description="Promotion: most processor time to score 1,000 rows, p99."
     )
-    drift_days: int = Field(7, ge=1, description="Drift: the newest so many days are compared.")
+    drift_days: int = Field(28, ge=1, description="Drift: the newest so many days are compared.")
     drift_psi_warn: float = Field(0.1, gt=0, description="Drift: PSI from which on it warns.")
     drift_psi_alarm: float = Field(0.25, gt=0, description="Drift: PSI from which on it alarms.")
     drift_ks_warn: float = Field(0.1, gt=0, description="Drift: KS from which on it warns.")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import asdict
+from math import isnan
 from typing import TYPE_CHECKING
 
 import click
@@ -216,11 +217,11 @@ def _print_health(found: Health, as_json: bool) -> None:
         if one.level != "ok" or one.name == "score":
             click.echo(f"{one.level:6} {one.name:32} PSI {one.psi:7.3f}  KS {one.ks:.3f}")
     for week in found.decays:
-        day = f"{_day(week.first_day)}"
-        click.echo(
-            f"{week.level:6} {f'week of {day}':32} average precision {week.average_precision:.3f}"
-            f" ({week.low:.3f}-{week.high:.3f}), {week.frauds} frauds, {week.foretold:.0f} foretold"
-        )
+        told = f"{week.frauds} frauds, {week.foretold:.0f} foretold"
+        if not isnan(week.average_precision):
+            bounds = f"{week.low:.3f}-{week.high:.3f}"
+            told = f"average precision {week.average_precision:.3f} ({bounds}), {told}"
+        click.echo(f"{week.level:6} {'week of ' + _day(week.first_day):32} {told}")
     calm = sum(one.level == "ok" for one in found.drifts)
     click.echo(
         f"version {found.version}, {found.window[0]} to {found.window[1]}: {calm} of"

@@ -230,7 +230,7 @@ def test_drift_is_noted_once_and_shown_to_prometheus(world):
     model = registry.load(1)
     assert [one.name for one in found.drifts] == [*model.features, SCORE]
     assert all(isfinite(one.psi) and isfinite(one.ks) for one in found.drifts)
-    assert found.window == (date(2019, 12, 24), date(2019, 12, 30))
+    assert found.window == (date(2019, 12, 3), date(2019, 12, 30))
     assert sum(week.transactions for week in found.decays)
     assert note_health(world, found) == len(found.drifts) + len(found.decays)
     assert note_health(world, health(world, quiet)) == 0
