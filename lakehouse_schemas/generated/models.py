@@ -184,6 +184,26 @@ class FactTransactions(Row):
     is_fraud: bool | None = Field(default=None, description='True for fraud, false for none, empty while nobody has labelled the transaction.')
 
 
+class Forecasts(Row):
+    """What each customer will spend, net of refunds and without declined transactions, by day and month."""
+
+    user_id: int = Field(description='Customer (dim_user).')
+    category: str = Field(description='MCC category as four digits (dim_mcc), or all for everything the customer spends.')
+    period: str = Field(description='Length of a step.')
+    forecast_date: dt.date = Field(description='The day, or the first day of the month, UTC.')
+    value: Decimal | None = Field(default=None, max_digits=18, decimal_places=2, description='Expected spending, US dollars.')
+    lo95: Decimal | None = Field(default=None, max_digits=18, decimal_places=2, description='Lower end of the 95 % interval, US dollars.')
+    hi95: Decimal | None = Field(default=None, max_digits=18, decimal_places=2, description='Upper end of the 95 % interval, US dollars.')
+    method: str = Field(description='How it was made; none, zero, constant and too short histories need no model.')
+    reason: str = Field(description='Why by that method, in words.')
+    backtest_mase: float | None = Field(default=None, description='Mean absolute error of the method in its back-tests over that of the seasonal naive within the history; below 1 is better. Empty without back-test.')
+    backtest_coverage: float | None = Field(default=None, description='Share of the last back-test window that lay within an interval made before it; 0.95 is meant. Empty without.')
+    history_until: dt.date = Field(description='Last day of the history.')
+    made_at: AwareDatetime = Field(description='When the forecast was made, UTC.')
+    transactions_version: int = Field(description='Delta version of fact_transactions that was read.')
+    users_version: int = Field(description='Delta version of dim_user that was read; -1 where there was none.')
+
+
 class FraudAlerts(Row):
     """Transactions that a fraud rule holds suspicious."""
 

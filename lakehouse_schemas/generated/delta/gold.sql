@@ -257,6 +257,34 @@ TBLPROPERTIES (
   'delta.logRetentionDuration' = 'interval 2 hours'
 );
 
+CREATE TABLE IF NOT EXISTS gold.forecasts (
+  `user_id` INT COMMENT 'Customer (dim_user).',
+  `category` STRING COMMENT 'MCC category as four digits (dim_mcc), or all for everything the customer spends.',
+  `period` STRING COMMENT 'Length of a step.',
+  `forecast_date` DATE COMMENT 'The day, or the first day of the month, UTC.',
+  `value` DECIMAL(18,2) COMMENT 'Expected spending, US dollars.',
+  `lo95` DECIMAL(18,2) COMMENT 'Lower end of the 95 % interval, US dollars.',
+  `hi95` DECIMAL(18,2) COMMENT 'Upper end of the 95 % interval, US dollars.',
+  `method` STRING COMMENT 'How it was made; none, zero, constant and too short histories need no model.',
+  `reason` STRING COMMENT 'Why by that method, in words.',
+  `backtest_mase` DOUBLE COMMENT 'Mean absolute error of the method in its back-tests over that of the seasonal naive within the history; below 1 is better. Empty without back-test.',
+  `backtest_coverage` DOUBLE COMMENT 'Share of the last back-test window that lay within an interval made before it; 0.95 is meant. Empty without.',
+  `history_until` DATE COMMENT 'Last day of the history.',
+  `made_at` TIMESTAMP COMMENT 'When the forecast was made, UTC.',
+  `transactions_version` BIGINT COMMENT 'Delta version of fact_transactions that was read.',
+  `users_version` BIGINT COMMENT 'Delta version of dim_user that was read; -1 where there was none.'
+)
+USING DELTA
+COMMENT 'What each customer will spend, net of refunds and without declined transactions, by day and month.'
+TBLPROPERTIES (
+  'delta.checkpointInterval' = '100',
+  'delta.checkpointPolicy' = 'classic',
+  'delta.columnMapping.mode' = 'none',
+  'delta.deletedFileRetentionDuration' = 'interval 1 days',
+  'delta.enableDeletionVectors' = 'false',
+  'delta.logRetentionDuration' = 'interval 2 hours'
+);
+
 CREATE TABLE IF NOT EXISTS gold.fraud_alerts (
   `alert_id` STRING COMMENT 'Number of the transaction, a colon, and the rule.',
   `transaction_id` BIGINT COMMENT 'Transaction (fact_transactions).',

@@ -297,6 +297,26 @@ FROM gold.fact_transactions;
 
 SELECT
   count(*) AS "rows",
+  count(*) - count(DISTINCT ROW("user_id", "category", "period", "forecast_date")) AS "repeated_keys",
+  count(CASE WHEN "user_id" IS NULL THEN 1 END) AS "user_id required",
+  count(CASE WHEN "category" IS NULL THEN 1 END) AS "category required",
+  count(CASE WHEN NOT regexp_full_match("category", 'all|\d{4}') THEN 1 END) AS "category pattern",
+  count(CASE WHEN "period" IS NULL THEN 1 END) AS "period required",
+  count(CASE WHEN "period" NOT IN ('day', 'month') THEN 1 END) AS "period one_of",
+  count(CASE WHEN "forecast_date" IS NULL THEN 1 END) AS "forecast_date required",
+  count(CASE WHEN "method" IS NULL THEN 1 END) AS "method required",
+  count(CASE WHEN "method" NOT IN ('holt_winters', 'arima', 'prophet', 'average', 'seasonal_average', 'seasonal_naive', 'constant', 'zero', 'none') THEN 1 END) AS "method one_of",
+  count(CASE WHEN "reason" IS NULL THEN 1 END) AS "reason required",
+  count(CASE WHEN NOT ("backtest_mase" >= 0.0) THEN 1 END) AS "backtest_mase between",
+  count(CASE WHEN NOT ("backtest_coverage" >= 0.0 AND "backtest_coverage" <= 1.0) THEN 1 END) AS "backtest_coverage between",
+  count(CASE WHEN "history_until" IS NULL THEN 1 END) AS "history_until required",
+  count(CASE WHEN "made_at" IS NULL THEN 1 END) AS "made_at required",
+  count(CASE WHEN "transactions_version" IS NULL THEN 1 END) AS "transactions_version required",
+  count(CASE WHEN "users_version" IS NULL THEN 1 END) AS "users_version required"
+FROM gold.forecasts;
+
+SELECT
+  count(*) AS "rows",
   count(*) - count(DISTINCT "alert_id") AS "repeated_keys",
   count(CASE WHEN "alert_id" IS NULL THEN 1 END) AS "alert_id required",
   count(CASE WHEN "transaction_id" IS NULL THEN 1 END) AS "transaction_id required",

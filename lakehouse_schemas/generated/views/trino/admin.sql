@@ -313,6 +313,27 @@ SELECT
   "is_fraud"
 FROM lake.gold.fact_transactions;
 
+CREATE OR REPLACE VIEW lake.gold_admin.forecasts
+COMMENT 'What each customer will spend, net of refunds and without declined transactions, by day and month.'
+SECURITY DEFINER AS
+SELECT
+  "user_id",
+  "category",
+  "period",
+  "forecast_date",
+  "value",
+  "lo95",
+  "hi95",
+  "method",
+  "reason",
+  "backtest_mase",
+  "backtest_coverage",
+  "history_until",
+  "made_at",
+  "transactions_version",
+  "users_version"
+FROM lake.gold.forecasts;
+
 CREATE OR REPLACE VIEW lake.gold_admin.fraud_alerts
 COMMENT 'Transactions that a fraud rule holds suspicious.'
 SECURITY DEFINER AS

@@ -165,6 +165,27 @@ SELECT
   "is_fraud"
 FROM lake.gold.fact_transactions;
 
+CREATE OR REPLACE VIEW lake.gold_viewer.forecasts
+COMMENT 'What each customer will spend, net of refunds and without declined transactions, by day and month.'
+SECURITY DEFINER AS
+SELECT
+  lower(to_hex(hmac_sha256(to_utf8(CAST("user_id" AS VARCHAR)), to_utf8('${mask_key}')))) AS "user_id",
+  "category",
+  "period",
+  "forecast_date",
+  "value",
+  "lo95",
+  "hi95",
+  "method",
+  "reason",
+  "backtest_mase",
+  "backtest_coverage",
+  "history_until",
+  "made_at",
+  "transactions_version",
+  "users_version"
+FROM lake.gold.forecasts;
+
 CREATE OR REPLACE VIEW lake.gold_viewer.fraud_alerts
 COMMENT 'Transactions that a fraud rule holds suspicious.'
 SECURITY DEFINER AS
