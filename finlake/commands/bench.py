@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from finlake.commands.forecast import METHODS
+
 if TYPE_CHECKING:
     from batch_jobs.bench import Figure
 
@@ -286,6 +288,29 @@ def models_(data: Path, start: datetime, weeks: int, kind: str, seed: int, as_js
     else:
         for figure in figures:
             click.echo(told(figure))
+
+
+@bench.command("forecast")
+@click.option(
+    "--transactions", type=click.IntRange(min=1000), default=13_300_000, show_default=True,
+    help="Size of the lake, that of `finlake bench query`; 6,700 are a customer.",
+)  # fmt: skip
+@click.option(
+    "--method", type=click.Choice(METHODS), default="auto", show_default=True,
+    help="One method for all series.",
+)  # fmt: skip
+@_json
+def forecast_(transactions: int, method: str, as_json: bool) -> None:
+    """Time, accuracy and coverage of forecasts of a whole lake, made here; no stack is needed.
+
+    \b
+    Example:
+      finlake bench forecast --transactions 13300000 --json
+    """
+    from batch_jobs.bench.forecast import forecast as measure
+    from infra.settings import load_settings
+
+    _print(measure(load_settings(), transactions, method, _said), as_json)  # type: ignore[arg-type]
 
 
 def _said(text: str) -> None:

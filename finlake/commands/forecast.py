@@ -13,9 +13,9 @@ from finlake.commands.progress import bar
 if TYPE_CHECKING:
     from batch_jobs.forecast import Summary
 
-__all__ = ["forecast"]
+__all__ = ["METHODS", "forecast"]
 
-_METHODS = [
+METHODS = [
     "auto", "holt_winters", "arima", "average", "seasonal_average", "seasonal_naive", "prophet",
 ]  # fmt: skip
 
@@ -30,7 +30,7 @@ _METHODS = [
     help="Only the N customers of the lowest numbers.",
 )  # fmt: skip
 @click.option(
-    "--method", type=click.Choice(_METHODS), default="auto", show_default=True,
+    "--method", type=click.Choice(METHODS), default="auto", show_default=True,
     help="One method for all series; auto chooses by length and back-test.",
 )  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")

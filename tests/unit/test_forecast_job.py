@@ -18,11 +18,13 @@ from deltalake import write_deltalake
 
 from batch_jobs.forecast import make
 from finlake.cli import root
+from finlake.commands.forecast import METHODS
 from finlake.errors import ComponentMissing, UsageProblem
 from infra.lake.query import Query
 from infra.lake.tables import Lake
 from infra.settings import Settings, load_settings
 from lakehouse_schemas import contracts
+from models import forecasting as models
 
 END = date(2019, 10, 31)
 NOW = datetime(2019, 12, 1, 12, tzinfo=UTC)
@@ -232,6 +234,10 @@ def test_wrong_use_is_said_before_anything_is_read(home, given, said):
         run(load_settings(home=home), **given)
 
 
+def test_the_command_offers_every_method():
+    assert tuple(METHODS) == models.METHODS
+
+
 def test_the_command_tells_people_and_programs(there):
     runner = CliRunner()
     told = runner.invoke(root, ["forecast", "--customers", "3"], catch_exceptions=False).output
@@ -245,3 +251,16 @@ def test_the_command_tells_people_and_programs(there):
     found = json.loads(line)
     assert (found["period"], found["customers"], found["history_until"]) == ("day", 5, str(END))
     assert math.isclose(found["mase"], found["by_method"]["average"]["mase"], abs_tol=1e-4)
+
+
+def test_the_benchmark_prints_what_the_job_found(home):
+    from batch_jobs.bench.forecast import forecast as measure
+
+    found = {
+        (f.params["period"], f.metric): f.value
+        for f in measure(load_settings(home=home), 3_000, "average")
+    }
+    assert found["day", "series"] >= 200
+    assert found["day", "cpu"] > 0
+    assert found["day", "held out.mase"] > 0
+    assert 0 <= found["month", "held out.coverage"] <= 100
