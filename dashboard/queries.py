@@ -315,7 +315,8 @@ def customer_days(customer: int, since: date) -> Sql:
 def customer_forecast(customer: int) -> Sql:
     """What the customer will spend in all, by day, with the ends of the 95 % interval."""
     return Sql(
-        "SELECT forecast_date, value, lo95, hi95, method, history_until FROM gold.forecasts"
+        "SELECT forecast_date, value, lo95, hi95, method, backtest_coverage, history_until"
+        " FROM gold.forecasts"
         " WHERE user_id = ? AND category = 'all' AND period = 'day' AND value IS NOT NULL"
         " ORDER BY forecast_date",
         (customer,),

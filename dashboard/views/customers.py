@@ -102,10 +102,16 @@ def _forecast(customer: int) -> None:
         return
     st.subheader("Spending ahead", anchor=False)
     total = sum((r["value"] for r in found), Decimal(0))
+    tested = found[0]["backtest_coverage"] is not None
+    band = (
+        "each day lies within the band in 95 of 100 cases"
+        if tested
+        else "the band is the range so far"
+    )
     st.caption(
         f"{money(total, cents=False)} expected in the {len(found)} days after"
-        f" {found[0]['history_until']:%d %b %Y}, net of refunds; each day lies within the band in"
-        f" 95 of 100 cases (method: {found[0]['method'].replace('_', ' ')})"
+        f" {found[0]['history_until']:%d %b %Y}, net of refunds; {band}"
+        f" (method: {found[0]['method'].replace('_', ' ')})"
     )
     points = [(_midnight(r["forecast_date"]), r["value"], r["lo95"], r["hi95"]) for r in found]
     st.altair_chart(

@@ -85,7 +85,8 @@ def forecasts(settings: Settings, what: str = "*", where: str = "true") -> list[
 
 
 def run(settings: Settings, **given: Any) -> Any:
-    return make(settings, **{"processes": 0, "now": NOW} | given)
+    options: dict[str, Any] = {"processes": 0, "now": NOW} | given
+    return make(settings, **options)
 
 
 def test_every_series_has_a_row_for_each_step(there):
