@@ -15,7 +15,7 @@ from typing import Final, Literal, get_args
 import numpy as np
 
 from models.forecasting.averages import average, seasonal_average, seasonal_naive
-from models.forecasting.fitted import Task, fit
+from models.forecasting.fitted import Kind, Task, fit
 from models.forecasting.intervals import MISSED, Shape, bounds, needed_stretch
 from models.forecasting.metrics import coverage, mase, naive_scale, pinball
 from models.forecasting.series import ALL, Array, Panel
@@ -28,6 +28,11 @@ Method = Literal[
 METHODS: Final[tuple[Method, ...]] = get_args(Method)
 
 _FLOOR: Final = "seasonal_naive"
+_FITTED: Final[dict[Kind, str]] = {
+    "holt_winters": "Holt-Winters",
+    "arima": "ARIMA",
+    "prophet": "Prophet",
+}
 _CHUNK: Final = 50  # series of a task
 _PROPHET_WINDOWS: Final = 3  # each is a fit
 _STRETCH_WINDOWS: Final = 3
@@ -133,7 +138,10 @@ def _plain(made: Forecasts) -> Array:
     zero = still & (highest == 0)
     made.method[still], made.method[zero] = "constant", "zero"
     unit = panel.period.name
-    made.reason[still] = [f"the same in all {n} {unit}s" for n in panel.length[still].tolist()]
+    made.reason[still] = [
+        f"the same in all {n} {unit}s" if n > 1 else f"one {unit} of history"
+        for n in panel.length[still].tolist()
+    ]
     made.reason[zero] = [f"no spending in the last {n} {unit}s" for n in panel.length[zero]]
     return np.asarray(~empty & ~still)
 
@@ -186,18 +194,23 @@ class _Backtest:
         actual = [panel.values[:, o : o + horizon] for o in self._origins[:-1]]
         self._actual = np.stack(actual, axis=1)
         self._shape = Shape.of(panel.values, panel.length)
+        first, back = self._origins[0], self._backs[0]
+        self._early = Shape.of(panel.values[:, :first], panel.length - back)
         self._candidates: list[_Candidate] = []
 
     def run(self, each: Each, watch: Callable[[int], None]) -> None:
         """Make the forecasts of every method that is to be tried."""
         panel, season = self._panel, self._panel.period.season
-        for kind, rows in self._wanted():
+        wanted = [(kind, np.flatnonzero(self._is_for(kind))) for kind in _FITTED]
+        total, done = sum(len(rows) for _, rows in wanted), 0
+        for kind, rows in wanted:
             made = np.full((len(panel), len(self._origins), self._horizon), np.nan)
-            tasks = list(self._tasks(kind, rows))
-            for number, found in enumerate(each(fit, tasks)):
+            for number, found in enumerate(each(fit, list(self._tasks(kind, rows)))):
                 made[rows[number * _CHUNK : (number + 1) * _CHUNK]] = found
-                watch(min(len(panel), int(rows[min(len(rows) - 1, number * _CHUNK)])))
-            self._add(kind, kind.replace("_", "-").replace("holt-winters", "Holt-Winters"), made)
+                done += len(found)
+                watch(len(panel) * done // total)
+            if len(rows):
+                self._add(kind, _FITTED[kind], made)
         given = (panel.values, panel.length, self._origins, self._horizon)
         if self._method in ("auto", "average"):
             for window in panel.period.averages:
@@ -210,27 +223,16 @@ class _Backtest:
                 self._add("seasonal_average", words, seasonal_average(*given, season, window))
         self._add(_FLOOR, "the last season", seasonal_naive(*given, season))
 
-    def _wanted(self) -> Iterator[tuple[Literal["holt_winters", "arima", "prophet"], Array]]:
-        """Methods that have to be fitted, and the series that each is for."""
+    def _is_for(self, kind: Kind) -> Array:
+        """The series that a method is fitted to: all when it is asked for, else by length."""
         panel, period = self._panel, self._panel.period
-        dense = self._shape.full >= period.dense
+        if self._method != "auto" or kind == "prophet":
+            return np.full(len(panel), self._method == kind)
         months = np.array([period.months(n) for n in panel.length.tolist()])
-        by_length = {
-            "holt_winters": dense & (months >= 12),
-            "arima": dense & (months >= 6) & (months < 12),
-        }
-        for kind, mask in by_length.items():
-            rows = np.flatnonzero(mask if self._method == "auto" else self._method == kind)
-            if self._method == kind:
-                rows = np.arange(len(panel))
-            if len(rows):
-                yield kind, rows  # type: ignore[misc]
-        if self._method == "prophet":
-            yield "prophet", np.arange(len(panel))
+        long = months >= 12 if kind == "holt_winters" else (months >= 6) & (months < 12)
+        return np.asarray(long & (self._shape.full >= period.dense))
 
-    def _tasks(
-        self, kind: Literal["holt_winters", "arima", "prophet"], rows: Array
-    ) -> Iterator[Task]:
+    def _tasks(self, kind: Kind, rows: Array) -> Iterator[Task]:
         panel, period = self._panel, self._panel.period
         first_day = period.first_day(panel.last + 1).isoformat()
         for start in range(0, len(rows), _CHUNK):
@@ -243,8 +245,8 @@ class _Backtest:
             )
 
     def _add(self, method: str, words: str, made: Array) -> None:
-        """Keep a method's forecasts; who never was below zero is not forecast below it."""
-        never = (self._shape.below == 0)[:, None, None]
+        """Keep a method's forecasts; who was not below zero at first is not forecast below it."""
+        never = (self._early.below == 0)[:, None, None]
         self._candidates.append(
             _Candidate(method, words, np.where(never, np.maximum(made, 0), made))
         )

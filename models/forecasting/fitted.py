@@ -23,7 +23,9 @@ import numpy as np
 
 from models.forecasting.series import Array
 
-__all__ = ["Task", "fit"]
+__all__ = ["Kind", "Task", "fit"]
+
+Kind = Literal["holt_winters", "arima", "prophet"]
 
 
 @dataclass(frozen=True)
@@ -35,7 +37,7 @@ class Task:
     ``period`` the name of the steps.
     """
 
-    kind: Literal["holt_winters", "arima", "prophet"]
+    kind: Kind
     period: Literal["day", "month"]
     season: int
     horizon: int
