@@ -202,6 +202,7 @@ class _Backtest:
         """Make the forecasts of every method that is to be tried."""
         panel, season = self._panel, self._panel.period.season
         wanted = [(kind, np.flatnonzero(self._is_for(kind))) for kind in _FITTED]
+        wanted = [(kind, rows) for kind, rows in wanted if len(rows)]
         total, done = sum(len(rows) for _, rows in wanted), 0
         for kind, rows in wanted:
             made = np.full((len(panel), len(self._origins), self._horizon), np.nan)
@@ -209,8 +210,7 @@ class _Backtest:
                 made[rows[number * _CHUNK : (number + 1) * _CHUNK]] = found
                 done += len(found)
                 watch(len(panel) * done // total)
-            if len(rows):
-                self._add(kind, _FITTED[kind], made)
+            self._add(kind, _FITTED[kind], made)
         given = (panel.values, panel.length, self._origins, self._horizon)
         if self._method in ("auto", "average"):
             for window in panel.period.averages:
