@@ -104,7 +104,7 @@ def _prophet(task: Task, row: Array) -> Array:
     import pandas as pd
     from prophet import Prophet
 
-    logging.getLogger("cmdstanpy").setLevel(logging.ERROR)
+    logging.getLogger("cmdstanpy").disabled = True  # it sets its level anew at its first use
     every = "D" if task.period == "day" else "MS"
     days = pd.date_range(end=task.first_day, periods=len(row) + 1, freq=every)[:-1]
     found = []
