@@ -114,10 +114,23 @@ class Settings(BaseSettings):
     port_alerts: int = Field(
         9118, description="Prometheus metrics of the live alerts, or the next free port."
     )
+    port_mlflow: int = Field(5000, description="MLflow's pages, or the next free port.")
     advertised_host: str = Field(
         "127.0.0.1",
         description="Name of the stream's machine, for Spark's executors; loopback closes it.",
     )
+
+    mlflow_url: str | None = Field(
+        None,
+        description="MLflow's tracking server, http[s]://host:port; a store in the home if empty.",
+    )
+    cost_missed_fraud: float = Field(
+        100, ge=0, description="What a fraud costs that nobody sees, US dollars."
+    )
+    cost_false_alarm: float = Field(
+        5, ge=0, description="What it costs to look at a genuine transaction, US dollars."
+    )
+    alarms_a_day: int = Field(100, ge=1, description="How many alarms a day can be looked at.")
 
     token_key_id: str = Field("k1", description="Id of the key that makes card tokens.")
     token_key: SecretStr | None = Field(

@@ -130,7 +130,8 @@ class Fitted:
     def score(self, values: Array) -> Array:
         """How likely each row is a fraud, 0 to 1; not calibrated."""
         seen = values[:, self.columns]
-        found: Array = np.mean([m.predict_proba(seen)[:, 1] for m in self.members], axis=0)
+        every = [m.predict_proba(seen)[:, 1] for m in self.members]
+        found: Array = np.mean(every, axis=0, dtype=np.float64)
         return found
 
 
