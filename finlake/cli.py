@@ -46,6 +46,7 @@ COMMANDS: dict[str, Entry] = {
     "snapshot": Entry("Capture", "snapshot", "Read the whole source straight into the lake."),
     "stream": Entry("Stream", "stream", "Run the streaming jobs until stopped."),
     "alerts": Entry("Stream", "stream", "Publish alerts as the changes come, until stopped."),
+    "score": Entry("Stream", "stream", "Score transactions as they come, until stopped."),
     "verify": Entry("Check", "check", "Prove that source, silver and gold agree."),
     "schemas": Entry("Check", "schemas", "Show, check and render the table contracts."),
     "features": Entry("Check", "features", "List and document the features of the models."),

@@ -114,6 +114,9 @@ class Settings(BaseSettings):
     port_alerts: int = Field(
         9118, description="Prometheus metrics of the live alerts, or the next free port."
     )
+    port_score: int = Field(
+        9128, description="Prometheus metrics of the scoring, or the next free port."
+    )
     port_mlflow: int = Field(5000, description="MLflow's pages, or the next free port.")
     advertised_host: str = Field(
         "127.0.0.1",
@@ -149,6 +152,11 @@ class Settings(BaseSettings):
         256, ge=16, description="Memory for rows that the stream changed or looked up lately."
     )
     stream_checkpoint: str = Field("", description="Spark's checkpoint; in the home if empty.")
+    score_trigger_ms: int = Field(200, ge=1, description="Longest time between scored batches.")
+    score_batch: int = Field(5_000, ge=1, description="Most Kafka records in a scored batch.")
+    score_reload_seconds: float = Field(
+        10, gt=0, description="How often the registry is asked for new models."
+    )
     lake_history_minutes: int = Field(
         60, ge=5, description="How long replaced files stay, for readers and time travel."
     )

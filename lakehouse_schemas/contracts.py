@@ -5,10 +5,10 @@ from __future__ import annotations
 from functools import cache
 from pathlib import Path
 
-from lakehouse_schemas.model import LAYERS, Contract, Layer
+from lakehouse_schemas.model import LAYERS, Contract, Layer, Writer
 from lakehouse_schemas.reading import read_contract
 
-__all__ = ["TABLES", "all", "get", "lake_tables", "layer", "source_tables"]
+__all__ = ["TABLES", "all", "get", "lake_tables", "layer", "source_tables", "written_by"]
 
 TABLES = Path(__file__).parent / "tables"
 
@@ -49,6 +49,11 @@ def layer(name: Layer) -> tuple[Contract, ...]:
 def lake_tables() -> tuple[Contract, ...]:
     """The contracts of all tables of the lake: bronze, silver and gold."""
     return tuple(c for c in all() if c.layer != "source")
+
+
+def written_by(writer: Writer) -> tuple[Contract, ...]:
+    """The contracts of the lake's tables that this process, and no other, writes."""
+    return tuple(c for c in lake_tables() if c.writer == writer)
 
 
 def source_tables() -> tuple[Contract, ...]:

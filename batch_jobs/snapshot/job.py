@@ -101,7 +101,7 @@ class _Run:
         self._settings, self._source, self._place = settings, source, place
         self._reader, self._watch = reader, watch
         lake = Lake(settings)
-        for contract in contracts.lake_tables():
+        for contract in contracts.written_by("stream"):
             lake.ensure(contract)
         self._tables = Tables(lake, settings.stream_cache_mb << 20)
         writer = LakeWriter(self._tables, place.name)

@@ -8,7 +8,7 @@ from pydantic import SecretStr
 
 from finlake.errors import UsageProblem
 from infra.settings import Settings
-from infra.stack.apps import Alerts, Dashboard, Stream
+from infra.stack.apps import Alerts, Dashboard, Score, Stream
 from infra.stack.component import Component
 from infra.stack.kafka import Connect, Kafka
 from infra.stack.mariadb import MariaDB
@@ -20,6 +20,7 @@ __all__ = ["EXTRAS", "build", "given", "programs", "wanted"]
 EXTRAS: Mapping[str, type[Component]] = {
     "stream": Stream,
     "alerts": Alerts,
+    "score": Score,
     "dashboard": Dashboard,
 }
 _COMPANIONS: Mapping[str, tuple[str, ...]] = {"stream": ("stream", "alerts")}

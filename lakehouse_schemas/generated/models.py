@@ -203,6 +203,30 @@ class FraudAlerts(Row):
     raised_at: AwareDatetime = Field(description='When the alert was raised, UTC.')
 
 
+class FraudScores(Row):
+    """Scores of the champion and, in shadow, of the challenger."""
+
+    transaction_id: int = Field(description='Transaction (fact_transactions).')
+    transaction_ts: AwareDatetime = Field(description='When the transaction happened, UTC, to the microsecond.')
+    user_id: int = Field(description='Customer (dim_user).')
+    card_id: int = Field(description='Card (dim_card).')
+    card_last4: str | None = Field(default=None, description='Last four digits of the card number; empty when the card was not known.')
+    merchant_id: int = Field(description='Number of the merchant.')
+    mcc: int = Field(description='Merchant category code (dim_mcc).')
+    amount: Decimal = Field(max_digits=12, decimal_places=2, description='Amount in US dollars.')
+    score: float | None = Field(default=None, description='Probability of fraud by the champion, 0 to 1; empty when there was none, see note.')
+    band: str | None = Field(default=None, description='How high the score is: low, medium, high or critical; high and critical are alerts.')
+    is_alert: bool = Field(description="The score is at or above the champion's threshold.")
+    reasons: str | None = Field(default=None, description='Of alerts, the features that push the score up, the strongest first, with commas between.')
+    model: str | None = Field(default=None, description='Name of the champion in the registry of models.')
+    model_version: int | None = Field(default=None, description='Its version there.')
+    note: str | None = Field(default=None, description='Why there is no score; empty when there is one.')
+    challenger_score: float | None = Field(default=None, description='Probability of fraud by the challenger, which decides nothing.')
+    challenger_alert: bool | None = Field(default=None, description="That is at or above the challenger's threshold.")
+    challenger_version: int | None = Field(default=None, description='Version of the challenger.')
+    scored_at: AwareDatetime = Field(description='When the score was made, UTC.')
+
+
 class PipelineBatches(Row):
     """What each micro-batch did with the changes of each table."""
 

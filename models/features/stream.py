@@ -53,7 +53,7 @@ class FeatureStream:
 
     Args:
         label_delay: how old a transaction is when its label may be looked at, microseconds.
-        names: features that are wanted; the fewer, the less is kept and computed.
+        names: features that are wanted; see :meth:`select`.
 
     Raises:
         KeyError: a name is no feature's.
@@ -61,13 +61,12 @@ class FeatureStream:
 
     def __init__(self, label_delay: int = LABEL_DELAY, names: Sequence[str] = NAMES) -> None:
         self._delay = label_delay
-        self._names = tuple(names)
-        self._needs = needs(names, label_delay)
+        self._needs = needs(NAMES, label_delay)
         self._kept = {name: np.zeros(_FIRST_ROOM, dtype) for name, dtype in COLUMNS.items()}
         self._slot: dict[int, int] = {}
         self._free = np.arange(_FIRST_ROOM)[::-1]
         self._digest = np.zeros(_FIRST_ROOM, np.uint64)  # 0: never computed
-        self._factors = _odd_numbers(len(self._names))
+        self.select(names)
         self._lines = {
             entity: Lines(entity, own.measures, self._kept) for entity, own in self._needs.items()
         }
@@ -86,6 +85,25 @@ class FeatureStream:
         rows, features = self._computed(slots)
         self._tidy()
         return Changed(rows, features, gone)
+
+    def select(self, names: Sequence[str]) -> None:
+        """Compute these features from now on; all rows count as not computed yet.
+
+        Raises:
+            KeyError: a name is no feature's.
+        """
+        needs(names, self._delay)
+        self._names = tuple(names)
+        self._factors = _odd_numbers(len(self._names))
+        self._digest[:] = 0
+
+    def look(self, numbers: Iterable[int]) -> Changed:
+        """The features of these transactions, as far as they are here, as they are now."""
+        slots = self._slots(np.fromiter(numbers, np.int64))
+        slots = slots[slots >= 0]
+        self._digest[slots] = 0
+        rows, features = self._computed(slots)
+        return Changed(rows, features, np.zeros(0, np.int64))
 
     def load(self, events: Events) -> None:
         """Take in events as :meth:`apply` does, without computing features.
@@ -108,6 +126,11 @@ class FeatureStream:
         self._sum(slots[:0])
         return len(slots)
 
+    def has(self, numbers: Array) -> Array:
+        """Which of these transactions are here."""
+        found: Array = self._slots(numbers) >= 0
+        return found
+
     def labels(self, numbers: Array) -> Array:
         """The labels known of these transactions; -1 where there is none."""
         slots = self._slots(numbers)
@@ -117,7 +140,7 @@ class FeatureStream:
         """The entity's events of ``since <= ts <= until`` (µs), in order of (time, number).
 
         Raises:
-            KeyError: no wanted feature looks at such entities.
+            KeyError: no feature looks at such entities.
         """
         lines = self._lines[column]
         entity = np.array([lines.entity(key)])

@@ -284,6 +284,38 @@ TBLPROPERTIES (
   'delta.logRetentionDuration' = 'interval 2 hours'
 );
 
+CREATE TABLE IF NOT EXISTS gold.fraud_scores (
+  `transaction_id` BIGINT COMMENT 'Transaction (fact_transactions).',
+  `transaction_ts` TIMESTAMP COMMENT 'When the transaction happened, UTC, to the microsecond.',
+  `user_id` INT COMMENT 'Customer (dim_user).',
+  `card_id` INT COMMENT 'Card (dim_card).',
+  `card_last4` STRING COMMENT 'Last four digits of the card number; empty when the card was not known.',
+  `merchant_id` INT COMMENT 'Number of the merchant.',
+  `mcc` INT COMMENT 'Merchant category code (dim_mcc).',
+  `amount` DECIMAL(12,2) COMMENT 'Amount in US dollars.',
+  `score` DOUBLE COMMENT 'Probability of fraud by the champion, 0 to 1; empty when there was none, see note.',
+  `band` STRING COMMENT 'How high the score is: low, medium, high or critical; high and critical are alerts.',
+  `is_alert` BOOLEAN COMMENT 'The score is at or above the champion\'s threshold.',
+  `reasons` STRING COMMENT 'Of alerts, the features that push the score up, the strongest first, with commas between.',
+  `model` STRING COMMENT 'Name of the champion in the registry of models.',
+  `model_version` INT COMMENT 'Its version there.',
+  `note` STRING COMMENT 'Why there is no score; empty when there is one.',
+  `challenger_score` DOUBLE COMMENT 'Probability of fraud by the challenger, which decides nothing.',
+  `challenger_alert` BOOLEAN COMMENT 'That is at or above the challenger\'s threshold.',
+  `challenger_version` INT COMMENT 'Version of the challenger.',
+  `scored_at` TIMESTAMP COMMENT 'When the score was made, UTC.'
+)
+USING DELTA
+COMMENT 'Scores of the champion and, in shadow, of the challenger.'
+TBLPROPERTIES (
+  'delta.checkpointInterval' = '100',
+  'delta.checkpointPolicy' = 'classic',
+  'delta.columnMapping.mode' = 'none',
+  'delta.deletedFileRetentionDuration' = 'interval 1 days',
+  'delta.enableDeletionVectors' = 'false',
+  'delta.logRetentionDuration' = 'interval 2 hours'
+);
+
 CREATE TABLE IF NOT EXISTS gold.pipeline_batches (
   `batch_id` BIGINT COMMENT 'Micro-batch.',
   `table_name` STRING COMMENT 'Source table.',

@@ -316,6 +316,23 @@ FROM gold.fraud_alerts;
 
 SELECT
   count(*) AS `rows`,
+  count(*) - count(DISTINCT `transaction_id`) AS `repeated_keys`,
+  count(CASE WHEN `transaction_id` IS NULL THEN 1 END) AS `transaction_id required`,
+  count(CASE WHEN `transaction_ts` IS NULL THEN 1 END) AS `transaction_ts required`,
+  count(CASE WHEN `user_id` IS NULL THEN 1 END) AS `user_id required`,
+  count(CASE WHEN `card_id` IS NULL THEN 1 END) AS `card_id required`,
+  count(CASE WHEN `merchant_id` IS NULL THEN 1 END) AS `merchant_id required`,
+  count(CASE WHEN `mcc` IS NULL THEN 1 END) AS `mcc required`,
+  count(CASE WHEN `amount` IS NULL THEN 1 END) AS `amount required`,
+  count(CASE WHEN NOT (`score` >= 0.0 AND `score` <= 1.0) THEN 1 END) AS `score between`,
+  count(CASE WHEN `band` NOT IN ('low', 'medium', 'high', 'critical') THEN 1 END) AS `band one_of`,
+  count(CASE WHEN `is_alert` IS NULL THEN 1 END) AS `is_alert required`,
+  count(CASE WHEN NOT (`challenger_score` >= 0.0 AND `challenger_score` <= 1.0) THEN 1 END) AS `challenger_score between`,
+  count(CASE WHEN `scored_at` IS NULL THEN 1 END) AS `scored_at required`
+FROM gold.fraud_scores;
+
+SELECT
+  count(*) AS `rows`,
   count(*) - count(DISTINCT `batch_id`, `table_name`) AS `repeated_keys`,
   count(CASE WHEN `batch_id` IS NULL THEN 1 END) AS `batch_id required`,
   count(CASE WHEN `table_name` IS NULL THEN 1 END) AS `table_name required`,

@@ -295,6 +295,29 @@ SELECT
   "raised_at"
 FROM lake.gold.fraud_alerts;
 
+CREATE OR REPLACE VIEW gold_admin.fraud_scores AS
+SELECT
+  "transaction_id",
+  "transaction_ts",
+  "user_id",
+  "card_id",
+  "card_last4",
+  "merchant_id",
+  "mcc",
+  "amount",
+  "score",
+  "band",
+  "is_alert",
+  "reasons",
+  "model",
+  "model_version",
+  "note",
+  "challenger_score",
+  "challenger_alert",
+  "challenger_version",
+  "scored_at"
+FROM lake.gold.fraud_scores;
+
 CREATE OR REPLACE VIEW gold_admin.pipeline_batches AS
 SELECT
   "batch_id",

@@ -252,6 +252,29 @@ SELECT
   "raised_at"
 FROM lake.gold.fraud_alerts;
 
+CREATE OR REPLACE VIEW gold_operator.fraud_scores AS
+SELECT
+  "transaction_id",
+  "transaction_ts",
+  "user_id",
+  "card_id",
+  substr("card_last4", greatest(length("card_last4") - 3, 1)) AS "card_last4",
+  "merchant_id",
+  "mcc",
+  "amount",
+  "score",
+  "band",
+  "is_alert",
+  "reasons",
+  "model",
+  "model_version",
+  "note",
+  "challenger_score",
+  "challenger_alert",
+  "challenger_version",
+  "scored_at"
+FROM lake.gold.fraud_scores;
+
 CREATE OR REPLACE VIEW gold_operator.pipeline_batches AS
 SELECT
   "batch_id",

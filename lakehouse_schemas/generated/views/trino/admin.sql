@@ -333,6 +333,31 @@ SELECT
   "raised_at"
 FROM lake.gold.fraud_alerts;
 
+CREATE OR REPLACE VIEW lake.gold_admin.fraud_scores
+COMMENT 'Scores of the champion and, in shadow, of the challenger.'
+SECURITY DEFINER AS
+SELECT
+  "transaction_id",
+  "transaction_ts",
+  "user_id",
+  "card_id",
+  "card_last4",
+  "merchant_id",
+  "mcc",
+  "amount",
+  "score",
+  "band",
+  "is_alert",
+  "reasons",
+  "model",
+  "model_version",
+  "note",
+  "challenger_score",
+  "challenger_alert",
+  "challenger_version",
+  "scored_at"
+FROM lake.gold.fraud_scores;
+
 CREATE OR REPLACE VIEW lake.gold_admin.pipeline_batches
 COMMENT 'What each micro-batch did with the changes of each table.'
 SECURITY DEFINER AS

@@ -286,6 +286,31 @@ SELECT
   "raised_at"
 FROM lake.gold.fraud_alerts;
 
+CREATE OR REPLACE VIEW lake.gold_analyst.fraud_scores
+COMMENT 'Scores of the champion and, in shadow, of the challenger.'
+SECURITY DEFINER AS
+SELECT
+  "transaction_id",
+  "transaction_ts",
+  lower(to_hex(hmac_sha256(to_utf8(CAST("user_id" AS VARCHAR)), to_utf8('${mask_key}')))) AS "user_id",
+  lower(to_hex(hmac_sha256(to_utf8(CAST("card_id" AS VARCHAR)), to_utf8('${mask_key}')))) AS "card_id",
+  substr("card_last4", greatest(length("card_last4") - 3, 1)) AS "card_last4",
+  "merchant_id",
+  "mcc",
+  "amount",
+  "score",
+  "band",
+  "is_alert",
+  "reasons",
+  "model",
+  "model_version",
+  "note",
+  "challenger_score",
+  "challenger_alert",
+  "challenger_version",
+  "scored_at"
+FROM lake.gold.fraud_scores;
+
 CREATE OR REPLACE VIEW lake.gold_analyst.pipeline_batches
 COMMENT 'What each micro-batch did with the changes of each table.'
 SECURITY DEFINER AS
