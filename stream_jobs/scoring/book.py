@@ -71,6 +71,7 @@ class Book:
         self._silver: dict[str, pa.Table] = {}
         self._attributes: Attributes | None = None
         self._early: dict[int, int] = {}  # labels of transactions that are not here
+        self._truncated = ""  # the order token of the last one
         self._newest: int | None = None
         self._forgotten: int | None = None
 
@@ -106,7 +107,8 @@ class Book:
             return self._moved(nothing.rows, nothing.features, [], Events.none())
         found = changes["transactions"]
         gone = self._emptied(found)
-        rows = self._newer("transactions", found.filter(pc.not_equal(found["op"], "t")))
+        found = found.filter(pc.greater(found["_order_token"], self._truncated))
+        rows = self._newer("transactions", found)
         gone |= set(rows.filter(rows["_is_deleted"])["id"].to_pylist())
         events = self._events(_live(rows), now_us)
         late = events["ts"] < (self._forgotten or events["ts"].min(initial=0))
@@ -182,9 +184,10 @@ class Book:
         tokens = changes.filter(pc.equal(changes["op"], "t"))["_order_token"].to_pylist()
         if not tokens:
             return set()
-        last, known = max(tokens), self._tokens["transactions"]
-        gone = {number for number, token in known.items() if token < last}
-        known.update(dict.fromkeys(gone, last))
+        self._truncated = max(*tokens, self._truncated)
+        known = self._tokens["transactions"]
+        gone = {number for number, token in known.items() if token < self._truncated}
+        known.update(dict.fromkeys(gone, self._truncated))
         return gone
 
     def _events(self, rows: pa.Table, now_us: int) -> Events:

@@ -45,7 +45,7 @@ def silver(lake: Lake) -> dict[str, pa.Table]:
 
 
 def _since(dataset: object) -> int:
-    """How far back to read; a date in the future is a mistake, and would let all others look old"""
+    """How far back to read; what is dated in the future would let all others look old."""
     soon = pa.scalar(time.time_ns() // 1000 + _DAY_US, pa.timestamp("us", tz="UTC"))
     newest = None
     for batch in dataset.to_batches(columns=["date"], filter=pc.field("date") <= soon):  # type: ignore[attr-defined]
