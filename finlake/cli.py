@@ -47,6 +47,7 @@ COMMANDS: dict[str, Entry] = {
     "stream": Entry("Stream", "stream", "Run the streaming jobs until stopped."),
     "alerts": Entry("Stream", "stream", "Publish alerts as the changes come, until stopped."),
     "score": Entry("Stream", "stream", "Score transactions as they come, until stopped."),
+    "train": Entry("Models", "train", "Train a model of fraud, judge it and register it."),
     "verify": Entry("Check", "check", "Prove that source, silver and gold agree."),
     "schemas": Entry("Check", "schemas", "Show, check and render the table contracts."),
     "features": Entry("Check", "features", "List and document the features of the models."),

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from models.training.learners import Fitted
     from models.training.threshold import Calibration
 
-__all__ = ["BANDS", "Band", "Model", "Origin", "bands_of", "digest", "load", "save"]
+__all__ = ["BANDS", "SERVED", "Band", "Model", "Origin", "bands_of", "digest", "load", "save"]
 
 Band = Literal["low", "medium", "high", "critical"]
 BANDS: tuple[Band, ...] = get_args(Band)
@@ -34,6 +34,9 @@ BANDS: tuple[Band, ...] = get_args(Band)
 _FORMAT = 1
 _FACTS = "model.json"
 _SUFFIX = {"lightgbm": ".txt", "xgboost": ".json"}
+
+SERVED = tuple(_SUFFIX)
+"""Kinds of models that can be served."""
 
 
 class _Member(Protocol):

@@ -9,11 +9,13 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
+import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import cached_property
+from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -25,7 +27,16 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities.model_registry import ModelVersion
 
-__all__ = ["CHALLENGER", "CHAMPION", "EXPERIMENT", "FRAUD", "PREVIOUS", "Fetched", "Registry"]
+__all__ = [
+    "CHALLENGER",
+    "CHAMPION",
+    "EXPERIMENT",
+    "FRAUD",
+    "PREVIOUS",
+    "Fetched",
+    "Registry",
+    "Run",
+]
 
 FRAUD = "finlake-fraud"
 """Name of the registered model that scores transactions."""
@@ -43,6 +54,7 @@ _QUIET = {
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "30",
     "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
     "MLFLOW_LOGGING_LEVEL": "WARNING",
+    "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
 }
 
 
@@ -51,6 +63,31 @@ class Fetched(NamedTuple):
 
     version: int
     folder: Path
+
+
+class Run:
+    """A run that is under way; every method raises as those of its registry do."""
+
+    def __init__(self, registry: Registry, run: str) -> None:
+        self._registry = registry
+        self.id = run
+
+    def log(self, params: Mapping[str, str], metrics: Mapping[str, float]) -> None:
+        """Keep these; a metric that is no finite number is left out."""
+        from mlflow.entities import Metric, Param
+
+        now = int(time.time() * 1000)
+        with self._registry.reached():
+            self._registry.client.log_batch(
+                self.id,
+                metrics=[Metric(n, v, now, 0) for n, v in metrics.items() if isfinite(v)],
+                params=[Param(name, text) for name, text in params.items()],
+            )
+
+    def add(self, folder: Path, place: str | None = None) -> None:
+        """Keep the files of a folder, under ``place`` if that is named."""
+        with self._registry.reached():
+            self._registry.client.log_artifacts(self.id, str(folder), place)
 
 
 class Registry:
@@ -80,19 +117,34 @@ class Registry:
     @cached_property
     def experiment(self) -> str:
         """Id of the experiment that runs are logged under; made at the first asking."""
-        with self._reached():
+        with self.reached():
             found = self.client.get_experiment_by_name(EXPERIMENT)
             if found is not None:
                 return str(found.experiment_id)
             here = None if self._settings.mlflow_url else (self._home / "artifacts").as_uri()
             return str(self.client.create_experiment(EXPERIMENT, artifact_location=here))
 
-    def start(self, name: str, tags: Mapping[str, str]) -> str:
-        """A new run of that name; returns its id."""
+    def page(self, run: str) -> str:
+        """Address of the run's page; empty without a server."""
+        url = self._settings.mlflow_url
+        return f"{url}/#/experiments/{self.experiment}/runs/{run}" if url else ""
+
+    @contextmanager
+    def run(self, name: str, tags: Mapping[str, str], above: str = "") -> Iterator[Run]:
+        """A new run of that name, below another if that is named; it ends with the block."""
+        tags = {**tags, "mlflow.parentRunId": above} if above else dict(tags)
         experiment = self.experiment
-        with self._reached():
-            run = self.client.create_run(experiment, run_name=name, tags=dict(tags))
-            return str(run.info.run_id)
+        with self.reached():
+            found = self.client.create_run(experiment, run_name=name, tags=tags)
+            run = Run(self, str(found.info.run_id))
+        try:
+            yield run
+        except BaseException:
+            with self.reached():
+                self.client.set_terminated(run.id, "FAILED")
+            raise
+        with self.reached():
+            self.client.set_terminated(run.id)
 
     def register(
         self, folder: Path, run: str | None = None, tags: Mapping[str, str] | None = None
@@ -106,14 +158,16 @@ class Registry:
             FinlakeError: the folder holds no model that loads.
         """
         facts = load(folder).facts
-        run = run or self.start(folder.name, {"kind": str(facts["kind"])})
+        if run is None:
+            with self.run(folder.name, {"kind": str(facts["kind"])}) as own:
+                return self.register(folder, own.id, tags)
         noted = {
             "sha256": digest(folder),
             "commit": str(facts["commit"]),
             "contracts": str(facts["contracts"]),
             **(tags or {}),
         }
-        with self._reached():
+        with self.reached():
             self.client.log_artifacts(run, str(folder), _PART)
             if not self.client.search_registered_models(f"name = '{self.name}'"):
                 self.client.create_registered_model(self.name)
@@ -123,7 +177,7 @@ class Registry:
 
     def version(self, alias: str) -> int | None:
         """The version of that alias; ``None`` while there is none."""
-        with self._reached():
+        with self.reached():
             models = self.client.search_registered_models(f"name = '{self.name}'")
             found = models[0].aliases.get(alias) if models else None
             return None if found is None else int(found)
@@ -134,7 +188,7 @@ class Registry:
         Raises:
             FinlakeError: there is no such version.
         """
-        with self._reached():
+        with self.reached():
             if version:
                 self._look(version)
                 self.client.set_registered_model_alias(self.name, alias, str(version))
@@ -150,7 +204,7 @@ class Registry:
         before = self.version(CHAMPION)
         if before == version:
             return before
-        with self._reached():
+        with self.reached():
             self._look(version)
         # In this order: whoever is cut short between the two has a champion, and a way back.
         if before is not None:
@@ -188,7 +242,7 @@ class Registry:
                 f"model {self.name}: no version has the alias {wanted};"
                 f" `finlake train --alias {wanted}` makes one"
             )
-        with self._reached():
+        with self.reached():
             found = self._look(version)
         sha256 = found.tags.get("sha256", "")
         if len(sha256) != 64 or not sha256.isalnum():
@@ -219,7 +273,7 @@ class Registry:
     def _download(self, found: ModelVersion, sha256: str, folder: Path) -> None:
         folder.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         with tempfile.TemporaryDirectory(dir=folder.parent) as place:
-            with self._reached():
+            with self.reached():
                 got = Path(self.client.download_artifacts(str(found.run_id), _PART, place))
             if (has := digest(got)) != sha256:
                 raise FinlakeError(
@@ -235,7 +289,7 @@ class Registry:
                     raise
 
     @contextmanager
-    def _reached(self) -> Iterator[None]:
+    def reached(self) -> Iterator[None]:
         """Say in one line that the registry does not answer."""
         url = self._settings.mlflow_url
         if url:

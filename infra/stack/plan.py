@@ -13,6 +13,7 @@ from infra.stack.component import Component
 from infra.stack.kafka import Connect, Kafka
 from infra.stack.mariadb import MariaDB
 from infra.stack.minio import MinIO
+from infra.stack.mlflow import MLflow
 from infra.stack.mysql import MySQL
 
 __all__ = ["EXTRAS", "build", "given", "programs", "wanted"]
@@ -22,6 +23,7 @@ EXTRAS: Mapping[str, type[Component]] = {
     "alerts": Alerts,
     "score": Score,
     "dashboard": Dashboard,
+    "mlflow": MLflow,
 }
 _COMPANIONS: Mapping[str, tuple[str, ...]] = {"stream": ("stream", "alerts")}
 _KINDS: Mapping[str, type[Component]] = {
@@ -67,6 +69,8 @@ def wanted(settings: Settings, extras: Iterable[str] = ()) -> list[str]:
         if extra not in EXTRAS:
             raise UsageProblem(f"--with {extra}: unknown; it can be {', '.join(EXTRAS)}")
     names += programs(extras)
+    if "mlflow_url" in elsewhere:
+        names = [name for name in names if name != "mlflow"]
     if "source" in names:
         _source(settings)
     return list(dict.fromkeys(names))

@@ -92,8 +92,8 @@ def test_files_that_were_changed_in_the_registry_are_not_loaded(registry, first_
 
 
 def test_a_version_without_a_digest_is_not_loaded(registry, first_home):
-    run = registry.start("by hand", {})
-    made = registry.client.create_model_version(registry.name, f"runs:/{run}/model", run)
+    with registry.run("by hand", {}) as run:
+        made = registry.client.create_model_version(registry.name, f"runs:/{run.id}/model", run.id)
     with pytest.raises(FinlakeError, match=rf"finlake-fraud {made.version}: has no digest"):
         registry.fetch(int(made.version))
 
