@@ -227,6 +227,28 @@ class FraudScores(Row):
     scored_at: AwareDatetime = Field(description='When the score was made, UTC.')
 
 
+class ModelComparison(Row):
+    """What champion and challenger said of the same transactions."""
+
+    comparison_id: str = Field(description='Day, version of the champion and version of the challenger, with colons between.')
+    date: dt.date = Field(description='Day of the transactions, UTC.')
+    champion_version: int = Field(description='Version that decided.')
+    challenger_version: int = Field(description='Version that was asked in shadow.')
+    transactions: int = Field(description='Transactions that both have scored.')
+    labelled: int = Field(description='Of them, those whose label is known.')
+    frauds: int = Field(description='Of them, those known to be fraud.')
+    champion_alerts: int = Field(description="Transactions at or above the champion's threshold.")
+    challenger_alerts: int = Field(description="Transactions at or above the challenger's threshold.")
+    champion_caught: int = Field(description="Known frauds among the champion's alerts.")
+    challenger_caught: int = Field(description="Known frauds among the challenger's alerts.")
+    champion_precision: float | None = Field(default=None, description='Average precision of the champion over the labelled; empty without a known fraud.')
+    challenger_precision: float | None = Field(default=None, description='Average precision of the challenger over the labelled; empty without a known fraud.')
+    only_champion: int = Field(description='Labelled transactions that the champion alone judged rightly.')
+    only_challenger: int = Field(description='Labelled transactions that the challenger alone judged rightly.')
+    p_value: float = Field(description="How likely so uneven a split is between equally good models (McNemar's exact test).")
+    compared_at: AwareDatetime = Field(description='When it was computed, UTC.')
+
+
 class PipelineBatches(Row):
     """What each micro-batch did with the changes of each table."""
 

@@ -34,6 +34,7 @@ from stream_jobs.io.source import epoch_of, starting_offsets
 from stream_jobs.io.writer import Tables
 from stream_jobs.memory import look_seldom_for_garbage
 from stream_jobs.scoring.book import TABLES, Book, Moved
+from stream_jobs.scoring.compared import Compared
 from stream_jobs.scoring.history import silver
 from stream_jobs.scoring.metrics import ScoreMetrics
 from stream_jobs.scoring.table import CONTRACT, Place, ScoreTable
@@ -51,6 +52,8 @@ _TRANSACTIONS = table_topic(DATABASE, "transactions")
 _ANSWER_S = 10.0
 _COMMIT_EVERY_S = 5.0  # when there is nothing to score
 _TELL_EVERY_S = 10.0
+_COMPARE_EVERY_S = 300.0
+_COMPARED_DAYS = 40  # most labels have come by then
 
 
 class Scoring:
@@ -175,6 +178,8 @@ class _Service:
             settings.lake_history_minutes,
             settings.delete_marker_days,
         )
+        self._compared = Compared(self._lake, _COMPARE_EVERY_S, _COMPARED_DAYS)
+        held.callback(self._compared.stop)
         common = {**kafka_options(settings), "log_level": 3}
         self._consumer = Consumer(
             {
@@ -225,6 +230,7 @@ class _Service:
         self._positions = goal
         self._consumer.assign([TopicPartition(t, p, o) for (t, p), o in goal.items()])
         self._keeper.start()
+        self._compared.start()
         look_seldom_for_garbage()
         took = time.monotonic() - began
         self.metrics.start_seconds.set(took)

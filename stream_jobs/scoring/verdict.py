@@ -16,7 +16,7 @@ from models.features.events import Array
 from stream_jobs.scoring.book import Moved
 from stream_jobs.shapes import Patch
 from stream_jobs.transforms.columns import decimals
-from stream_jobs.transforms.patch import patch_between
+from stream_jobs.transforms.patch import patch_but_for
 
 __all__ = ["RULE", "SEVERITIES", "Models", "Scored", "alert", "patch_of", "score"]
 
@@ -175,13 +175,7 @@ def patch_of(scored: pa.Table, own: set[int], there: pa.Table) -> tuple[Patch, p
     known = pc.is_in(numbers, value_set=_flat(there[key]))
     wanted = pc.or_(known, pc.is_in(numbers, value_set=pa.array(own, pa.int64())))
     rows = scored.filter(wanted)
-    names = [name for name in rows.column_names if name != "scored_at"]
-    plain = patch_between(there.select(names), rows.select(names), key)
-
-    def whole(part: pa.Table) -> pa.Table:
-        return rows.take(pc.index_in(part[key], value_set=_flat(rows[key])))
-
-    patch = Patch(whole(plain.inserts), whole(plain.updates), plain.deletes)
+    patch = patch_but_for("scored_at", there, rows, key)
     alarmed = there.filter(there["is_alert"])
     new = pa.concat_tables([patch.inserts, patch.updates])
     new = new.filter(new["is_alert"])

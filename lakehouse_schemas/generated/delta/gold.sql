@@ -316,6 +316,36 @@ TBLPROPERTIES (
   'delta.logRetentionDuration' = 'interval 2 hours'
 );
 
+CREATE TABLE IF NOT EXISTS gold.model_comparison (
+  `comparison_id` STRING COMMENT 'Day, version of the champion and version of the challenger, with colons between.',
+  `date` DATE COMMENT 'Day of the transactions, UTC.',
+  `champion_version` INT COMMENT 'Version that decided.',
+  `challenger_version` INT COMMENT 'Version that was asked in shadow.',
+  `transactions` BIGINT COMMENT 'Transactions that both have scored.',
+  `labelled` BIGINT COMMENT 'Of them, those whose label is known.',
+  `frauds` BIGINT COMMENT 'Of them, those known to be fraud.',
+  `champion_alerts` BIGINT COMMENT 'Transactions at or above the champion\'s threshold.',
+  `challenger_alerts` BIGINT COMMENT 'Transactions at or above the challenger\'s threshold.',
+  `champion_caught` BIGINT COMMENT 'Known frauds among the champion\'s alerts.',
+  `challenger_caught` BIGINT COMMENT 'Known frauds among the challenger\'s alerts.',
+  `champion_precision` DOUBLE COMMENT 'Average precision of the champion over the labelled; empty without a known fraud.',
+  `challenger_precision` DOUBLE COMMENT 'Average precision of the challenger over the labelled; empty without a known fraud.',
+  `only_champion` BIGINT COMMENT 'Labelled transactions that the champion alone judged rightly.',
+  `only_challenger` BIGINT COMMENT 'Labelled transactions that the challenger alone judged rightly.',
+  `p_value` DOUBLE COMMENT 'How likely so uneven a split is between equally good models (McNemar\'s exact test).',
+  `compared_at` TIMESTAMP COMMENT 'When it was computed, UTC.'
+)
+USING DELTA
+COMMENT 'What champion and challenger said of the same transactions.'
+TBLPROPERTIES (
+  'delta.checkpointInterval' = '100',
+  'delta.checkpointPolicy' = 'classic',
+  'delta.columnMapping.mode' = 'none',
+  'delta.deletedFileRetentionDuration' = 'interval 1 days',
+  'delta.enableDeletionVectors' = 'false',
+  'delta.logRetentionDuration' = 'interval 2 hours'
+);
+
 CREATE TABLE IF NOT EXISTS gold.pipeline_batches (
   `batch_id` BIGINT COMMENT 'Micro-batch.',
   `table_name` STRING COMMENT 'Source table.',

@@ -333,6 +333,26 @@ FROM gold.fraud_scores;
 
 SELECT
   count(*) AS "rows",
+  count(*) - count(DISTINCT "comparison_id") AS "repeated_keys",
+  count(CASE WHEN "comparison_id" IS NULL THEN 1 END) AS "comparison_id required",
+  count(CASE WHEN "date" IS NULL THEN 1 END) AS "date required",
+  count(CASE WHEN "champion_version" IS NULL THEN 1 END) AS "champion_version required",
+  count(CASE WHEN "challenger_version" IS NULL THEN 1 END) AS "challenger_version required",
+  count(CASE WHEN "transactions" IS NULL THEN 1 END) AS "transactions required",
+  count(CASE WHEN "labelled" IS NULL THEN 1 END) AS "labelled required",
+  count(CASE WHEN "frauds" IS NULL THEN 1 END) AS "frauds required",
+  count(CASE WHEN "champion_alerts" IS NULL THEN 1 END) AS "champion_alerts required",
+  count(CASE WHEN "challenger_alerts" IS NULL THEN 1 END) AS "challenger_alerts required",
+  count(CASE WHEN "champion_caught" IS NULL THEN 1 END) AS "champion_caught required",
+  count(CASE WHEN "challenger_caught" IS NULL THEN 1 END) AS "challenger_caught required",
+  count(CASE WHEN "only_champion" IS NULL THEN 1 END) AS "only_champion required",
+  count(CASE WHEN "only_challenger" IS NULL THEN 1 END) AS "only_challenger required",
+  count(CASE WHEN "p_value" IS NULL THEN 1 END) AS "p_value required",
+  count(CASE WHEN "compared_at" IS NULL THEN 1 END) AS "compared_at required"
+FROM gold.model_comparison;
+
+SELECT
+  count(*) AS "rows",
   count(*) - count(DISTINCT ROW("batch_id", "table_name")) AS "repeated_keys",
   count(CASE WHEN "batch_id" IS NULL THEN 1 END) AS "batch_id required",
   count(CASE WHEN "table_name" IS NULL THEN 1 END) AS "table_name required",

@@ -184,6 +184,27 @@ SELECT
   "scored_at"
 FROM lake.gold.fraud_scores;
 
+CREATE OR REPLACE VIEW gold_viewer.model_comparison AS
+SELECT
+  "comparison_id",
+  "date",
+  "champion_version",
+  "challenger_version",
+  "transactions",
+  "labelled",
+  "frauds",
+  "champion_alerts",
+  "challenger_alerts",
+  "champion_caught",
+  "challenger_caught",
+  "champion_precision",
+  "challenger_precision",
+  "only_champion",
+  "only_challenger",
+  "p_value",
+  "compared_at"
+FROM lake.gold.model_comparison;
+
 CREATE OR REPLACE VIEW gold_viewer.pipeline_batches AS
 SELECT
   "batch_id",

@@ -358,6 +358,29 @@ SELECT
   "scored_at"
 FROM lake.gold.fraud_scores;
 
+CREATE OR REPLACE VIEW lake.gold_admin.model_comparison
+COMMENT 'What champion and challenger said of the same transactions.'
+SECURITY DEFINER AS
+SELECT
+  "comparison_id",
+  "date",
+  "champion_version",
+  "challenger_version",
+  "transactions",
+  "labelled",
+  "frauds",
+  "champion_alerts",
+  "challenger_alerts",
+  "champion_caught",
+  "challenger_caught",
+  "champion_precision",
+  "challenger_precision",
+  "only_champion",
+  "only_challenger",
+  "p_value",
+  "compared_at"
+FROM lake.gold.model_comparison;
+
 CREATE OR REPLACE VIEW lake.gold_admin.pipeline_batches
 COMMENT 'What each micro-batch did with the changes of each table.'
 SECURITY DEFINER AS
