@@ -116,7 +116,7 @@ class Score(_App):
 
     name = "score"
     folder = "score"
-    needs = ("kafka", "connect", "minio")
+    needs = ("kafka", "connect", "minio", "mlflow")
 
     @property
     @override

@@ -23,7 +23,7 @@ from models.registry import CHAMPION, Registry
 from models.training.learners import Recipe, fit
 from models.training.threshold import calibrate
 from stream_jobs.transforms import gold
-from tests.support.stack import finlake, run, running_stack, status_of, wait_for
+from tests.support.stack import finlake, running_stack, start, status_of, wait_for
 from tests.unit.model_world import ORIGIN
 
 # A score keeps the labels that were known when it was made; the batch knows all of them.
@@ -86,19 +86,25 @@ def scores(settings: Settings) -> dict[int, tuple[float | None, int | None]]:
 def test_scores_are_those_of_the_batch_through_a_kill_and_a_new_champion(stack, tmp_path):
     wait_for(lambda: status_of(stack.home)["score"]["state"] == "healthy", "the scoring")
     first = champion(stack, tmp_path / "first", 1)
-    wait_for(lambda: f"champion: {first.name} {first.version}" in logs(stack), "the first champion")
+    wait_for(
+        lambda: f"champion: {first.name} {first.version}" in logs(stack), "the first champion", 600
+    )
     words = ("--seed", "3", "--start", "2019-03-01", "--end", "2019-05-31")
-    run(stack.home, "generate", "--transactions", "6000", *words)
-    wait_for(lambda: len(scores(stack)) > 500, "some scores")
-    os.kill(status_of(stack.home)["score"]["pid"], signal.SIGKILL)
-    wait_for(lambda: len(scores(stack)) >= 6000, "all scores")
+    pid = status_of(stack.home)["score"]["pid"]
+    filling = start(stack.home, "generate", "--transactions", "20000", *words)
+    wait_for(lambda: scores(stack), "some scores")
+    os.kill(pid, signal.SIGKILL)
+    before = len(scores(stack))
+    assert filling.wait() == 0
+    wait_for(lambda: len(scores(stack)) >= 20_000, "all scores", 600)
+    assert before < 20_000
 
     expected = by_batch(stack, first)
-    wait_for(lambda: told(scores(stack)) == expected, "the scores that the batch has", 60)
+    wait_for(lambda: told(scores(stack)) == expected, "the scores that the batch has", 600)
     assert {version for _, version in scores(stack).values()} == {first.version}
 
     second = champion(stack, tmp_path / "second", 2)
-    wait_for(lambda: f"champion: {second.name} {second.version}" in logs(stack), "the second")
+    wait_for(lambda: f"champion: {second.name} {second.version}" in logs(stack), "the second", 600)
     with closing(connect(stack)) as connection, connection.cursor() as cursor:
         cursor.execute("SELECT max(id) + 1 FROM transactions")
         ((number,),) = cursor.fetchall()
@@ -109,7 +115,7 @@ def test_scores_are_those_of_the_batch_through_a_kill_and_a_new_champion(stack, 
             (number,),
         )
         connection.commit()
-    wait_for(lambda: number in scores(stack), "the score of what came last")
+    wait_for(lambda: number in scores(stack), "the score of what came last", 600)
     assert scores(stack)[number] == (by_batch(stack, second)[number], second.version)
     assert "Traceback" not in logs(stack)
 

@@ -25,7 +25,14 @@ from infra.stack.progress import on_stderr, quiet
 
 PORTS = dict.fromkeys(
     ["source", "kafka", "kafka_controller", "connect", "minio", "minio_console"], 0
-) | {"spark_ui": 4040, "metrics": 9108, "alerts": 9118, "dashboard": 8501, "mlflow": 5000}
+) | {
+    "spark_ui": 4040,
+    "metrics": 9108,
+    "alerts": 9118,
+    "score": 9128,
+    "dashboard": 8501,
+    "mlflow": 5000,
+}
 PORTS |= {name: 20000 + n for n, name in enumerate(list(PORTS)[:6])}
 
 
@@ -98,7 +105,7 @@ def test_minio_runs_for_a_bucket_without_an_endpoint(settings, monkeypatch):
 
 
 def test_an_unknown_extra_is_refused(settings):
-    with pytest.raises(UsageProblem, match="trains: unknown; it can be stream, alerts, d"):
+    with pytest.raises(UsageProblem, match="trains: unknown; it can be stream, alerts, score, d"):
         plan.wanted(settings, ["trains"])
 
 
