@@ -11,9 +11,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from infra.lake.tables import Lake
+from infra.settings import load_settings
+from stream_jobs.scoring.history import silver
 from stream_jobs.scoring.verdict import TOO_OLD
 from tests.unit.scoring_world import Broken, Plain, Process, Shelf, by_batch, model
-from tests.unit.stream_world import T0, Crash, World, row
+from tests.unit.stream_world import T0, Crash, Stream, World, delta_writer, drain, row
 
 DAY = 86_400_000_000
 
@@ -325,3 +328,32 @@ def test_a_fresh_label_is_not_looked_at(world):
     world.sent.insert(0, world.sent.pop())
     told, _ = scored(world)
     assert told[2]["score"] == plain[2]["score"]
+
+
+def test_a_start_knows_what_silver_has(world, tmp_path):
+    lake = Lake(load_settings(home=tmp_path, lake=f"file:{tmp_path}/lake"))
+    assert silver(lake) == {}
+    for number in range(1, 8):
+        book(world, number, 30 * number)
+        label = "Yes" if number % 2 else "No"
+        world.put("fraud_labels", row("fraud_labels", transaction_id=number, label=label))
+    book(world, 8, 36_500)  # nobody looks old because of it
+    world.delete("transactions", 5)
+    stream = Stream(lake, lambda: delta_writer(lake, "stream"))
+    drain(stream, world.sent)
+    stream.stop()
+    found = silver(lake)
+    assert set(found["transactions"]["id"].to_pylist()) == {3, 4, 5, 6, 7, 8}
+    with process() as running:
+        running.scoring.book.load(found, T0)
+        again = next(one for one in world.sent if one.table == "transactions" and one.value
+                     and b'"id": 7,' in one.value)  # fmt: skip
+        book(world, 9, 211)
+        running.send(world.sent)  # of which the table has all before transaction 7
+        for place, log in running.logs.items():
+            running.positions[place] = log.index(again) if again in log else len(log)
+        running.batch()
+        expected = by_batch(world, model())
+        assert running.scores()[9]["score"] == expected[9]
+        assert running.scores()[7]["score"] == expected[7]
+        assert set(running.scores()) == {7, 9}
