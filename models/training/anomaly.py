@@ -47,9 +47,13 @@ def _autoencoder(train: Array, test: Array, seed: int) -> Array:
     scale = scaled(seed).fit(train)
     seen, asked = scale.transform(train), scale.transform(test)
     network = MLPRegressor(
-        _HIDDEN, batch_size=256, max_iter=_EPOCHS, tol=0, n_iter_no_change=_EPOCHS,
+        hidden_layer_sizes=_HIDDEN,
+        batch_size=256,
+        max_iter=_EPOCHS,
+        n_iter_no_change=_EPOCHS,
+        tol=1e-12,
         random_state=seed,
-    )  # fmt: skip
+    )
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)  # it is meant to stop after so many
         network.fit(seen, seen)
