@@ -39,7 +39,9 @@ class Plain:
         self._weight = weight
 
     def score(self, values: Array) -> Array:
-        return 1 / (1 + np.exp(2 - self._weight * np.nan_to_num(values).clip(-9, 9).sum(axis=1)))
+        pushed = self._weight * np.nan_to_num(values).clip(-9, 9).sum(axis=1)
+        found: Array = 1 / (1 + np.exp(2 - pushed))
+        return found
 
     def contributions(self, values: Array) -> Array:
         return np.nan_to_num(values) * self._weight
@@ -73,7 +75,9 @@ class Shelf:
         found = self.models.get(alias)
         if isinstance(found, ConnectionError):
             raise found
-        return 99 if isinstance(found, Exception) else found and found.version
+        if found is None:
+            return None
+        return 99 if isinstance(found, Exception) else found.version
 
     def load(self, wanted: int) -> Model:
         for found in self.models.values():
@@ -137,6 +141,7 @@ class Process:
     def scores(self) -> dict[int, dict[str, Any]]:
         """The table by transaction; fails when one is there twice."""
         found = Lake(self._settings).open(contracts.get("gold.fraud_scores"))
+        assert found is not None
         rows = found.to_pyarrow_dataset().to_table().to_pylist()
         assert len({row["transaction_id"] for row in rows}) == len(rows)
         return {row["transaction_id"]: row for row in rows}

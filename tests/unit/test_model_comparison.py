@@ -20,6 +20,7 @@ from stream_jobs.scoring.compared import Compared, comparisons
 
 SCORES = contracts.get("gold.fraud_scores").lake_schema
 LABELS = contracts.get("silver.fraud_labels").lake_schema
+TABLE = contracts.get("gold.model_comparison")
 DAY = 86_400_000_000
 
 
@@ -98,6 +99,10 @@ def test_days_and_versions_are_apart():
     assert found[1]["champion_precision"] is None
 
 
+def version(lake):
+    return lake.ensure(TABLE).version()
+
+
 def test_the_table_follows_the_labels_and_is_let_alone_without_new_ones(tmp_path):
     lake = Lake(load_settings(home=tmp_path, lake=f"file:{tmp_path}/lake"))
     writer = LakeWriter(Tables(lake, 1 << 20), "test")
@@ -106,12 +111,11 @@ def test_the_table_follows_the_labels_and_is_let_alone_without_new_ones(tmp_path
     writer.append(contracts.get("gold.fraud_scores"), scores(ROWS), 0)
     writer.append(contracts.get("silver.fraud_labels"), labels({1: "Yes"}), 0)
     compared.look()
-    table = contracts.get("gold.model_comparison")
-    first = lake.open(table)
+    first = version(lake)
     compared.look()
-    assert lake.open(table).version() == first.version()
+    assert version(lake) == first
     writer.append(contracts.get("silver.fraud_labels"), labels({4: "Yes"}), 1)
     compared.look()
-    rows = lake.open(table).to_pyarrow_dataset().to_table().sort_by("comparison_id").to_pylist()
+    rows = lake.ensure(TABLE).to_pyarrow_dataset().to_table().sort_by("comparison_id").to_pylist()
     assert [row["labelled"] for row in rows] == [1, 0, 1]
     assert rows[0]["compared_at"] < rows[2]["compared_at"]

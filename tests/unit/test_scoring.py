@@ -6,6 +6,7 @@ import contextlib
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -39,7 +40,7 @@ def book(world: World, number: int, day: float = 0.0, **values: object) -> None:
     world.put("transactions", row("transactions", id=number, date=T0 + int(day * DAY), **values))
 
 
-def scored(world: World, shelf: Shelf | None = None) -> tuple[dict, Process]:
+def scored(world: World, shelf: Shelf | None = None) -> tuple[Any, Process]:
     with process(shelf) as running:
         running.send(world.sent)
         running.batch()
