@@ -119,7 +119,7 @@ coverage: $(READY) ## Report what the tests reached (after `make test`, or COVER
 	@$(BIN)/coverage report
 
 .PHONY: bench
-bench: setup ## Print figures as a table: WHAT="freshness|throughput|alerts|verify|growth|query ..." (docs/benchmarks.md)
+bench: setup ## Print figures as a table: WHAT="freshness|throughput|alerts|verify|growth|query|forecast ..." (docs/benchmarks.md)
 ifdef WHAT
 	@$(BIN)/finlake bench $(WHAT)
 else

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from decimal import Decimal
 
 import altair as alt
 import pandas as pd
@@ -11,7 +12,7 @@ from altair import Undefined
 
 from dashboard.figures import Measures
 
-__all__ = ["freshness_lines", "volume_bars"]
+__all__ = ["forecast_band", "freshness_lines", "volume_bars"]
 
 _MONEY = "$,.2f"
 _SECONDS = "datum.label + ' s'"
@@ -54,6 +55,35 @@ def volume_bars(
             ],
         )
     )
+    return chart
+
+
+def forecast_band(
+    points: Sequence[tuple[datetime, Decimal, Decimal, Decimal]], colour: str
+) -> alt.LayerChart:
+    """Expected spending per day in US dollars within its interval: (day, expected, low, high)."""
+    data = pd.DataFrame(
+        {
+            "day": [day for day, *_ in points],
+            "Expected": [float(value) for _, value, _, _ in points],
+            "low": [float(low) for _, _, low, _ in points],
+            "high": [float(high) for _, _, _, high in points],
+        }
+    )
+    base = alt.Chart(data, height=180).encode(
+        x=_time("day", timedelta(days=len(points))),
+        tooltip=[
+            alt.Tooltip("day:T", title="Day (UTC)", format="%a %d %b %Y"),
+            alt.Tooltip("Expected:Q", format=_MONEY),
+            alt.Tooltip("low:Q", title="95 % from", format=_MONEY),
+            alt.Tooltip("high:Q", title="95 % to", format=_MONEY),
+        ],
+    )
+    band = base.mark_area(color=colour, opacity=0.18, interpolate="step").encode(
+        y=alt.Y("low:Q", title=None, axis=alt.Axis(format="$~s", tickCount=4)), y2="high:Q"
+    )
+    line = base.mark_line(color=colour, interpolate="step", strokeWidth=2).encode(y="Expected:Q")
+    chart: alt.LayerChart = band + line
     return chart
 
 

@@ -25,6 +25,7 @@ __all__ = [
     "cards",
     "customer_cards",
     "customer_days",
+    "customer_forecast",
     "customer_transactions",
     "customers",
     "extent",
@@ -321,6 +322,17 @@ def customer_days(customer: int, since: date) -> Sql:
         f"SELECT date, {_SUMS} FROM gold.agg_customer_day WHERE user_id = ? AND date >= ?"
         " GROUP BY date ORDER BY date",
         (customer, since),
+    )
+
+
+def customer_forecast(customer: int) -> Sql:
+    """What the customer will spend in all, by day, with the ends of the 95 % interval."""
+    return Sql(
+        "SELECT forecast_date, value, lo95, hi95, method, backtest_coverage, history_until"
+        " FROM gold.forecasts"
+        " WHERE user_id = ? AND category = 'all' AND period = 'day' AND value IS NOT NULL"
+        " ORDER BY forecast_date",
+        (customer,),
     )
 
 

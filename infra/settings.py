@@ -114,9 +114,62 @@ class Settings(BaseSettings):
     port_alerts: int = Field(
         9118, description="Prometheus metrics of the live alerts, or the next free port."
     )
+    port_score: int = Field(
+        9128, description="Prometheus metrics of the scoring, or the next free port."
+    )
+    port_mlflow: int = Field(5000, description="MLflow's pages, or the next free port.")
     advertised_host: str = Field(
         "127.0.0.1",
         description="Name of the stream's machine, for Spark's executors; loopback closes it.",
+    )
+
+    mlflow_url: str | None = Field(
+        None,
+        description="MLflow's tracking server, http[s]://host:port; a store in the home if empty.",
+    )
+    cost_missed_fraud: float = Field(
+        100, ge=0, description="What a fraud costs that nobody sees, US dollars."
+    )
+    cost_false_alarm: float = Field(
+        5, ge=0, description="What it costs to look at a genuine transaction, US dollars."
+    )
+    alarms_a_day: int = Field(100, ge=1, description="How many alarms a day can be looked at.")
+
+    gate_days: int = Field(
+        28, ge=7, description="Promotion: the newest so many days with labels are the contest."
+    )
+    gate_confidence: float = Field(
+        0.95,
+        gt=0.5,
+        lt=1,
+        description="Promotion: how sure it has to be that the new one is better.",
+    )
+    gate_frauds: int = Field(30, ge=1, description="Promotion: fewest frauds in those days.")
+    gate_segment_frauds: int = Field(
+        20, ge=1, description="Fewest frauds of a segment that say how a model does in it."
+    )
+    gate_latency_ms: float = Field(
+        50, gt=0, description="Promotion: most processor time to score 1,000 rows, p99."
+    )
+    drift_days: int = Field(28, ge=1, description="Drift: the newest so many days are compared.")
+    drift_psi_warn: float = Field(0.1, gt=0, description="Drift: PSI from which on it warns.")
+    drift_psi_alarm: float = Field(0.25, gt=0, description="Drift: PSI from which on it alarms.")
+    drift_ks_warn: float = Field(0.1, gt=0, description="Drift: KS from which on it warns.")
+    drift_ks_alarm: float = Field(0.2, gt=0, description="Drift: KS from which on it alarms.")
+    decay_warn: float = Field(
+        0.1, gt=0, description="Decay: share of the average precision whose loss warns."
+    )
+    decay_alarm: float = Field(
+        0.25, gt=0, description="Decay: share of the average precision whose loss alarms."
+    )
+    decay_calibration: float = Field(
+        1.5, gt=1, description="Decay: so many times the frauds foretold warn; its square alarms."
+    )
+    retrain_features: float = Field(
+        0.2, gt=0, le=1, description="Share of the features in alarm that calls for a new training."
+    )
+    retrain_days: int = Field(
+        30, ge=1, description="A champion is replaced when labels are so many days newer."
     )
 
     token_key_id: str = Field("k1", description="Id of the key that makes card tokens.")
@@ -136,6 +189,11 @@ class Settings(BaseSettings):
         256, ge=16, description="Memory for rows that the stream changed or looked up lately."
     )
     stream_checkpoint: str = Field("", description="Spark's checkpoint; in the home if empty.")
+    score_trigger_ms: int = Field(200, ge=1, description="Longest time between scored batches.")
+    score_batch: int = Field(5_000, ge=1, description="Most Kafka records in a scored batch.")
+    score_reload_seconds: float = Field(
+        10, gt=0, description="How often the registry is asked for new models."
+    )
     lake_history_minutes: int = Field(
         60, ge=5, description="How long replaced files stay, for readers and time travel."
     )

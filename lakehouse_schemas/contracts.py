@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
 
-from lakehouse_schemas.model import LAYERS, Contract, Layer
+from lakehouse_schemas.model import LAYERS, Contract, Layer, Writer
 from lakehouse_schemas.reading import read_contract
 
-__all__ = ["TABLES", "all", "get", "lake_tables", "layer", "source_tables"]
+__all__ = [
+    "TABLES",
+    "all",
+    "fingerprint",
+    "get",
+    "lake_tables",
+    "layer",
+    "source_tables",
+    "written_by",
+]
 
 TABLES = Path(__file__).parent / "tables"
 
@@ -51,6 +62,24 @@ def lake_tables() -> tuple[Contract, ...]:
     return tuple(c for c in all() if c.layer != "source")
 
 
+def written_by(writer: Writer) -> tuple[Contract, ...]:
+    """The contracts of the lake's tables that this process, and no other, writes."""
+    return tuple(c for c in lake_tables() if c.writer == writer)
+
+
 def source_tables() -> tuple[Contract, ...]:
     """The source tables that people know of, without the service tables."""
     return tuple(c for c in layer("source") if c.kind != "service")
+
+
+def fingerprint(full_names: Iterable[str]) -> str:
+    """SHA-256 over the contracts of these tables, word for word, in this order.
+
+    Raises:
+        KeyError: there is no such contract.
+    """
+    found = hashlib.sha256()
+    for name in full_names:
+        contract = get(name)
+        found.update((TABLES / contract.layer / f"{contract.name}.yaml").read_bytes())
+    return found.hexdigest()

@@ -20,11 +20,21 @@ from finlake.errors import FinlakeError
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["LAYERS", "ROLES", "Column", "Contract", "ContractError", "Expectation", "logical_type"]
+__all__ = [
+    "LAYERS",
+    "ROLES",
+    "Column",
+    "Contract",
+    "ContractError",
+    "Expectation",
+    "Writer",
+    "logical_type",
+]
 
 Layer = Literal["source", "bronze", "silver", "gold"]
 Kind = Literal["keyed", "additive", "log", "static", "service"]
 Erasure = Literal["customer", "none"]
+Writer = Literal["stream", "score", "batch"]
 Pii = Literal["none", "personal", "financial", "secret"]
 Mask = Literal["none", "drop", "token", "last4", "hash", "partial"]
 Role = Literal["viewer", "analyst", "operator", "admin"]
@@ -138,6 +148,7 @@ class Contract(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     is written once; ``service`` is a source table that capture itself needs.
     ``grain``: what one row stands for. ``purpose``: what the table is good for. ``usage``: what to
     heed when reading it.
+    ``writer``: who alone writes a table of the lake, a running process or the batch jobs.
     ``erasure``: ``customer`` when the rows of a customer go on request.
     ``freshness_s``: seconds from the source's commit to the moment a reader sees the change.
     ``roles``: who may read it, masked as :mod:`lakehouse_schemas.render.views` says.
@@ -157,6 +168,7 @@ class Contract(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     retention_days: int
     columns: tuple[Column, ...]
     kind: Kind = "keyed"
+    writer: Writer = "stream"
     purpose: str = ""
     usage: str = ""
     roles: tuple[Role, ...] = ()

@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal
 
 from msgspec import Meta, Struct, field
 
-from lakehouse_schemas.model import Erasure, Kind, Layer, Mask, Pii, Role, Severity
+from lakehouse_schemas.model import Erasure, Kind, Layer, Mask, Pii, Role, Severity, Writer
 
 __all__ = ["ColumnCustom", "CustomProperty", "DataContract", "Property", "Quality", "TableCustom"]
 
@@ -36,6 +36,7 @@ class TableCustom(_Part, frozen=True):
     layer: Layer
     kind: Kind
     erasure: Erasure
+    writer: Writer = "stream"
 
 
 class ColumnCustom(_Part, frozen=True):

@@ -104,6 +104,7 @@ def _contract(document: odcs.DataContract) -> Contract:
         owner=document.team.name,
         kind=custom.kind,
         erasure=custom.erasure,
+        writer=custom.writer,
         roles=tuple(access.role for access in document.roles),
         freshness_s=sla["latency"],
         retention_days=int(sla["retention"]),

@@ -54,7 +54,7 @@ def run(settings: Settings, once: bool = False, resume: Sequence[str] = ()) -> N
     lake, location = Lake(settings), checkpoint(settings)
     partitions(settings)
     _check_checkpoint(lake, location)
-    for contract in contracts.lake_tables():
+    for contract in contracts.written_by("stream"):
         lake.ensure(contract)
     metrics = Metrics()
     spark = start_session(settings)
@@ -103,7 +103,11 @@ class _Batches:
         self._writer = LakeWriter(self._tables, app_id)
         self._processor = BatchProcessor(settings, lake, self._writer, metrics)
         self._keeper = Housekeeping(
-            lake, self._tables, settings.lake_history_minutes, settings.delete_marker_days
+            lake,
+            self._tables,
+            contracts.written_by("stream"),
+            settings.lake_history_minutes,
+            settings.delete_marker_days,
         )
         self._keeper.start()
 

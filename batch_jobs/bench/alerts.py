@@ -3,6 +3,8 @@
 Markers break a rule for sure: rows of the bench itself with an amount above the threshold, among
 live traffic. Each is timed from the moment at which its COMMIT has returned. A second consumer, of
 the changes' topic, says when Kafka had the change, so that each leg of the way has its figures.
+The same markers are scored, where `finlake score` runs: those that the champion holds to be frauds
+have an alert of the model, too, and its way is the scored path.
 """
 
 from __future__ import annotations
@@ -28,6 +30,7 @@ from infra.database.users import DATABASE
 from infra.kafka import kafka_missing
 from infra.security import kafka_options
 from infra.settings import Settings
+from stream_jobs.scoring.verdict import RULE
 
 __all__ = ["Arrivals", "alerts"]
 
@@ -46,6 +49,8 @@ class Arrivals:
     in_kafka: dict[int, float] = field(default_factory=dict)
     raised: dict[int, float] = field(default_factory=dict)
     received: dict[int, float] = field(default_factory=dict)
+    score_raised: dict[int, float] = field(default_factory=dict)
+    score_received: dict[int, float] = field(default_factory=dict)
     repeated: int = 0
 
     def change(self, key: bytes, kafka_s: float) -> None:
@@ -58,13 +63,16 @@ class Arrivals:
         """An alert was received."""
         row = json.loads(body)
         number = row["transaction_id"]
-        if number >= 0 or row["rule"] != "amount_over":
+        if number >= 0 or row["rule"] not in ("amount_over", RULE):
             return
-        if number in self.received:
+        by_model = row["rule"] == RULE
+        received = self.score_received if by_model else self.received
+        if number in received:
             self.repeated += 1
             return
-        self.received[number] = now_s
-        self.raised[number] = datetime.fromisoformat(row["raised_at"]).timestamp()
+        received[number] = now_s
+        raised = self.score_raised if by_model else self.raised
+        raised[number] = datetime.fromisoformat(row["raised_at"]).timestamp()
 
     def unseen(self) -> set[int]:
         """Markers whose alert has not come."""
@@ -72,12 +80,18 @@ class Arrivals:
 
     def legs(self, since: float) -> dict[str, list[float]]:
         """Milliseconds of the whole way and of its parts, of markers committed from then on."""
-        stations = (self.committed, self.in_kafka, self.raised, self.received)
+        stations = (
+            *(self.committed, self.in_kafka, self.raised, self.received),
+            *(self.score_raised, self.score_received),
+        )
         ways = {
             "commit_to_alert": (0, 3),
             "leg.commit_to_kafka": (0, 1),
             "leg.kafka_to_raised": (1, 2),
             "leg.raised_to_received": (2, 3),
+            "scored.commit_to_alert": (0, 5),
+            "scored.leg.kafka_to_raised": (1, 4),
+            "scored.leg.raised_to_received": (4, 5),
         }
         numbers = [number for number, at in self.committed.items() if at >= since]
         return {

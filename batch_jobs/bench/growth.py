@@ -129,12 +129,15 @@ def _processor(
     from stream_jobs.io.writer import LakeWriter, Tables
 
     lake = Lake(settings)
-    for contract in contracts.lake_tables():
+    for contract in contracts.written_by("stream"):
         lake.ensure(contract)
     tables = Tables(lake, settings.stream_cache_mb << 20)
     writer = LakeWriter(tables, "growth")
     processor = BatchProcessor(settings, lake, writer, Metrics())
-    keeper = Housekeeping(lake, tables, settings.lake_history_minutes, settings.delete_marker_days)
+    own = contracts.written_by("stream")
+    keeper = Housekeeping(
+        lake, tables, own, settings.lake_history_minutes, settings.delete_marker_days
+    )
     keeper.start()
     return processor.process, keeper.after_batch, keeper.stop
 

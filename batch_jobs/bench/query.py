@@ -124,6 +124,7 @@ def statements(newest: datetime) -> dict[str, Sql]:
         "customers.30d": queries.customers(month, _MOST),
         "customers.all": queries.customers(first, _MOST),
         "customer_days": queries.customer_days(customer, first),
+        "customer_forecast": queries.customer_forecast(customer),
         "customer_cards": queries.customer_cards(customer),
         "customer_transactions": queries.customer_transactions(customer, _MOST),
         "cards.30d": queries.cards(month, _MOST),

@@ -52,7 +52,7 @@ class Run:
         self._settings, self._source, self._watch = settings, source, watch
         self._reader = Reader(settings)
         self._lake = Lake(settings)
-        for contract in contracts.lake_tables():
+        for contract in contracts.written_by("stream"):
             self._lake.ensure(contract)
         self._tables = Tables(self._lake, settings.stream_cache_mb << 20)
         self._batches = count()

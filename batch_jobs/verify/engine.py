@@ -12,12 +12,13 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 import pyarrow.dataset as ds
+from deltalake import DeltaTable
 
 from infra.lake.query import NO_PUSHDOWN
 from infra.lake.tables import Lake
 from lakehouse_schemas import contracts
 
-__all__ = ["MEMORY", "Engine", "dataset", "open_engine"]
+__all__ = ["MEMORY", "Engine", "dataset", "open_engine", "pinned"]
 
 MEMORY = "512MB"  # what is above it goes to files in the home
 
@@ -67,6 +68,11 @@ def dataset(lake: Lake, full_name: str) -> pa.Table | ds.Dataset:
     table = lake.open(contract)
     if table is None:
         return contract.arrow_schema().empty_table()
+    return pinned(table)
+
+
+def pinned(table: DeltaTable) -> ds.Dataset:
+    """A table at the version at which it was opened."""
     found = table.to_pyarrow_dataset()
     if not isinstance(found, ds.FileSystemDataset):
         return found

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import UTC, date, datetime, time, timedelta
+from decimal import Decimal
 from functools import partial
 from typing import Any
 
@@ -85,12 +86,38 @@ def _one(customer: int, since: date) -> None:
     st.altair_chart(
         charts.volume_bars(points, timedelta(days=1), accent()), alt="Volume in US dollars per day"
     )
+    _forecast(customer)
     left, right = st.columns([2, 1], gap="medium")
     with left:
         _transactions(customer)
     with right:
         _cards(customer)
         _alerts(customer, since, last)
+
+
+def _forecast(customer: int) -> None:
+    """Nothing while nothing was forecast."""
+    found = rows(lake(), queries.customer_forecast(customer))
+    if not found:
+        return
+    st.subheader("Spending ahead", anchor=False)
+    total = sum((r["value"] for r in found), Decimal(0))
+    tested = found[0]["backtest_coverage"] is not None
+    band = (
+        "each day lies within the band in 95 of 100 cases"
+        if tested
+        else "the band is the range so far"
+    )
+    st.caption(
+        f"{money(total, cents=False)} expected in the {len(found)} days after"
+        f" {found[0]['history_until']:%d %b %Y}, net of refunds; {band}"
+        f" (method: {found[0]['method'].replace('_', ' ')})"
+    )
+    points = [(_midnight(r["forecast_date"]), r["value"], r["lo95"], r["hi95"]) for r in found]
+    st.altair_chart(
+        charts.forecast_band(points, accent()),
+        alt="Expected spending per day in US dollars with a 95 % interval",
+    )
 
 
 def _transactions(customer: int) -> None:

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from finlake.commands.forecast import METHODS
+
 if TYPE_CHECKING:
     from batch_jobs.bench import Figure
 
@@ -249,6 +251,39 @@ def verify_(rate: float, seconds: float, every: float, seed: int, as_json: bool)
     _print(watching(load_settings(), rate, seconds, every, seed, _said), as_json)
 
 
+@bench.command("score")
+@click.option(
+    "--transactions", type=click.IntRange(min=1), default=100_000, show_default=True,
+    help="To be scored.",
+)  # fmt: skip
+@click.option(
+    "--history", type=click.IntRange(min=0), default=300_000, show_default=True,
+    help="That features look back at.",
+)  # fmt: skip
+@click.option(
+    "--batch", "batches", type=_Several("sizes", int, 1, "100,1000,5000"),
+    default="200,1000,5000", show_default=True, metavar="N[,N...]",
+    help="Transactions in a batch, one run for each.",
+)  # fmt: skip
+@click.option("--seed", type=int, default=1, show_default=True, help="Seed of set and model.")
+@_json
+def score_(
+    transactions: int, history: int, batches: tuple[int, ...], seed: int, as_json: bool
+) -> None:
+    """Records to scores in a table, with champion and challenger; no stack is needed.
+
+    \b
+    Example:
+      finlake bench score --transactions 100000 --batch 1000 --json
+    """
+    from batch_jobs.bench.score import score as measure
+    from infra.settings import load_settings
+
+    settings = load_settings()
+    for size in batches:
+        _print(measure(settings, transactions, history, size, seed, _said), as_json)
+
+
 @bench.command("models")
 @click.option(
     "--data", type=click.Path(path_type=Path), required=True, metavar="FILE",
@@ -286,6 +321,29 @@ def models_(data: Path, start: datetime, weeks: int, kind: str, seed: int, as_js
     else:
         for figure in figures:
             click.echo(told(figure))
+
+
+@bench.command("forecast")
+@click.option(
+    "--transactions", type=click.IntRange(min=1000), default=13_300_000, show_default=True,
+    help="Size of the lake, that of `finlake bench query`; 6,700 are a customer.",
+)  # fmt: skip
+@click.option(
+    "--method", type=click.Choice(METHODS), default="auto", show_default=True,
+    help="One method for all series.",
+)  # fmt: skip
+@_json
+def forecast_(transactions: int, method: str, as_json: bool) -> None:
+    """Time, accuracy and coverage of forecasts of a whole lake, made here; no stack is needed.
+
+    \b
+    Example:
+      finlake bench forecast --transactions 13300000 --json
+    """
+    from batch_jobs.bench.forecast import forecast as measure
+    from infra.settings import load_settings
+
+    _print(measure(load_settings(), transactions, method, _said), as_json)  # type: ignore[arg-type]
 
 
 def _said(text: str) -> None:

@@ -18,7 +18,7 @@ __all__ = ["doctor", "down", "logs", "on_signals", "status", "stop_on_signals", 
 
 
 @click.command()
-@click.option("--with", "extras", default="", help="Also start these: stream, dashboard.")
+@click.option("--with", "extras", default="", help="Also start these: stream, dashboard, mlflow.")
 @click.option("--no-connector", is_flag=True, help="Leave topics and connector as they are.")
 @click.option("--foreground", is_flag=True, help="Stay, and stop the stack with Ctrl-C.")
 def up(extras: str, no_connector: bool, foreground: bool) -> None:
@@ -29,7 +29,7 @@ def up(extras: str, no_connector: bool, foreground: bool) -> None:
 
     \b
     Example:
-      finlake up --with stream,dashboard
+      finlake up --with stream,dashboard,mlflow
     """
     from infra.settings import load_settings
     from infra.stack.bring_up import bring_up

@@ -1,4 +1,4 @@
-"""``finlake stream`` and ``finlake alerts``."""
+"""``finlake stream``, ``finlake alerts`` and ``finlake score``."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import click
 
 from finlake.commands.leaving import run_and_leave
 
-__all__ = ["alerts", "stream"]
+__all__ = ["alerts", "score", "stream"]
 
 
 @click.command()
@@ -49,6 +49,22 @@ def alerts() -> None:
     from stream_jobs.live.service import run
 
     _run("alerts", lambda: run(load_settings()))
+
+
+@click.command()
+def score() -> None:
+    """Score transactions as they come, into gold.fraud_scores and as alerts, until it is stopped.
+
+    The models are the registry's champion and challenger; a new one is taken up while it runs.
+
+    \b
+    Example:
+      finlake score
+    """
+    from infra.settings import load_settings
+    from stream_jobs.scoring.service import run
+
+    _run("score", lambda: run(load_settings()))
 
 
 def _run(name: str, job: Callable[[], None]) -> None:

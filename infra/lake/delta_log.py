@@ -178,6 +178,7 @@ class DeltaLog:
         remove: Iterable[DataFile] = (),
         batch: Batch | None = None,
         moved: bool = False,
+        also: Sequence[Batch] = (),
     ) -> None:
         """Make one new version of the table: these files come, those go.
 
@@ -187,13 +188,15 @@ class DeltaLog:
             remove: files that the new ones stand for; readers of older versions still need them.
             batch: application and micro-batch, written as a transaction of Delta's.
             moved: the rows stay the same, only in other files.
+            also: further transactions to note, such as how far a topic was read.
 
         Raises:
             FinlakeError: when another writer took away a file that is to be replaced.
             ComponentMissing: when the lake cannot be reached, or its disk is full.
         """
         gone = list(remove)
-        body = self._actions(operation, add, gone, batch, moved)
+        noted = [*([batch] if batch else []), *also]
+        body = self._actions(operation, add, gone, noted, moved)
         self._pending.clear()  # from here on they may be in the table, whatever is answered
         for _ in range(_TRIES):
             version = self.version + 1
@@ -220,8 +223,7 @@ class DeltaLog:
             self.files.pop(file.path, None)
             self.removed.append((now, file.path))
         self.files.update((file.path, file) for file in add)
-        if batch:
-            self._batches[batch[0]] = batch[1]
+        self._batches.update(noted)
 
     def _discard(self) -> None:
         """Delete what was written for a commit that cannot be made, as far as that goes.
@@ -269,7 +271,7 @@ class DeltaLog:
         operation: str,
         add: Sequence[DataFile],
         remove: Sequence[DataFile],
-        batch: Batch | None,
+        noted: Sequence[Batch],
         moved: bool,
     ) -> bytes:
         now, change = time.time_ns() // 1_000_000, not moved
@@ -284,9 +286,7 @@ class DeltaLog:
                 }
             }
         ]
-        if batch:
-            entry = {"appId": batch[0], "version": batch[1], "lastUpdated": now}
-            lines.append({"txn": entry})
+        lines += [{"txn": {"appId": a, "version": v, "lastUpdated": now}} for a, v in noted]
         lines += [
             {
                 "remove": {

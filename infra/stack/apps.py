@@ -14,7 +14,7 @@ from infra.stack.jars import fetch_jars
 from infra.stack.ports import Wish
 from infra.stack.progress import Progress
 
-__all__ = ["Alerts", "Dashboard", "Stream"]
+__all__ = ["Alerts", "Dashboard", "Score", "Stream"]
 
 _PROJECT = Path(__file__).parents[2]
 _IMPORTS = {"PYTHONPATH": str(_PROJECT)}
@@ -109,6 +109,36 @@ class Alerts(_App):
     @override
     def is_healthy(self) -> bool:
         return answers_tcp(self.ports["alerts"])  # which it serves once it is live
+
+
+class Score(_App):
+    """The process that scores transactions as they come."""
+
+    name = "score"
+    folder = "score"
+    needs = ("kafka", "connect", "minio", "mlflow")
+
+    @property
+    @override
+    def version(self) -> str:
+        return f"LightGBM {metadata.version('lightgbm')}"
+
+    @property
+    @override
+    def address(self) -> str:
+        return f"http://{HOST}:{self.ports['score']}/metrics"
+
+    @override
+    def command(self) -> list[str]:
+        return [sys.executable, "-m", "finlake", "score"]
+
+    @override
+    def env(self) -> dict[str, str]:
+        return {**super().env(), "FINLAKE_PORT_SCORE": str(self.ports["score"])}
+
+    @override
+    def is_healthy(self) -> bool:
+        return answers_tcp(self.ports["score"])  # which it serves once it is live
 
 
 class Dashboard(_App):

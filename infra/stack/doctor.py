@@ -16,6 +16,7 @@ from infra.stack.cache import cache_dir
 from infra.stack.component import java
 from infra.stack.jars import missing_jars, read_lock
 from infra.stack.minio import check_minio
+from infra.stack.mlflow import check_mlflow
 from infra.stack.mysql import check_mysql
 from infra.stack.ports import is_free
 
@@ -46,6 +47,7 @@ def examine(settings: Settings) -> Iterator[Finding]:
         yield _component("mysql", check_mysql)
     if "minio" in names:
         yield _component("minio", check_minio)
+    yield _mlflow()
     yield _make()
     yield _memory()
     yield from _disk(settings)
@@ -94,6 +96,13 @@ def _component(what: str, check: Callable[[], str]) -> Finding:
         return Finding(what, "good", check())
     except ComponentMissing as error:
         return Finding(what, "missing", str(error))
+
+
+def _mlflow() -> Finding:
+    found = check_mlflow()
+    if found is not None:
+        return Finding("mlflow", "good", str(found))
+    return Finding("mlflow", "note", "not installed; finlake up --with mlflow does that once")
 
 
 def _make() -> Finding:

@@ -8,11 +8,12 @@ from pydantic import SecretStr
 
 from finlake.errors import UsageProblem
 from infra.settings import Settings
-from infra.stack.apps import Alerts, Dashboard, Stream
+from infra.stack.apps import Alerts, Dashboard, Score, Stream
 from infra.stack.component import Component
 from infra.stack.kafka import Connect, Kafka
 from infra.stack.mariadb import MariaDB
 from infra.stack.minio import MinIO
+from infra.stack.mlflow import MLflow
 from infra.stack.mysql import MySQL
 
 __all__ = ["EXTRAS", "build", "given", "programs", "wanted"]
@@ -20,7 +21,9 @@ __all__ = ["EXTRAS", "build", "given", "programs", "wanted"]
 EXTRAS: Mapping[str, type[Component]] = {
     "stream": Stream,
     "alerts": Alerts,
+    "score": Score,
     "dashboard": Dashboard,
+    "mlflow": MLflow,
 }
 _COMPANIONS: Mapping[str, tuple[str, ...]] = {"stream": ("stream", "alerts")}
 _KINDS: Mapping[str, type[Component]] = {
@@ -66,6 +69,8 @@ def wanted(settings: Settings, extras: Iterable[str] = ()) -> list[str]:
         if extra not in EXTRAS:
             raise UsageProblem(f"--with {extra}: unknown; it can be {', '.join(EXTRAS)}")
     names += programs(extras)
+    if "mlflow_url" in elsewhere:
+        names = [name for name in names if name != "mlflow"]
     if "source" in names:
         _source(settings)
     return list(dict.fromkeys(names))

@@ -200,6 +200,26 @@ class FactTransactions(Row):
     is_fraud: bool | None = Field(default=None, description='True for fraud, false for none, empty while nobody has labelled the transaction.')
 
 
+class Forecasts(Row):
+    """What each customer will spend, net of refunds and without declined transactions, by day and month."""
+
+    user_id: int = Field(description='Customer (dim_user).')
+    category: str = Field(description='MCC category as four digits (dim_mcc), or all for everything the customer spends.')
+    period: str = Field(description='Length of a step.')
+    forecast_date: dt.date = Field(description='The day, or the first day of the month, UTC.')
+    value: Decimal | None = Field(default=None, max_digits=18, decimal_places=2, description='Expected spending, US dollars.')
+    lo95: Decimal | None = Field(default=None, max_digits=18, decimal_places=2, description='Lower end of the 95 % interval, US dollars.')
+    hi95: Decimal | None = Field(default=None, max_digits=18, decimal_places=2, description='Upper end of the 95 % interval, US dollars.')
+    method: str = Field(description='How it was made; none, zero, constant and too short histories need no model.')
+    reason: str = Field(description='Why by that method, in words.')
+    backtest_mase: float | None = Field(default=None, description='Mean absolute error of the method in its back-tests over that of the seasonal naive within the history; below 1 is better. Empty without back-test.')
+    backtest_coverage: float | None = Field(default=None, description='Share of the last back-test window that lay within an interval made before it; 0.95 is meant. Empty without.')
+    history_until: dt.date = Field(description='Last day of the history.')
+    made_at: AwareDatetime = Field(description='When the forecast was made, UTC.')
+    transactions_version: int = Field(description='Delta version of fact_transactions that was read.')
+    users_version: int = Field(description='Delta version of dim_user that was read; -1 where there was none.')
+
+
 class FraudAlerts(Row):
     """Transactions that a fraud rule holds suspicious."""
 
@@ -217,6 +237,95 @@ class FraudAlerts(Row):
     mcc: int = Field(description='Merchant category code (dim_mcc).')
     amount: Decimal = Field(max_digits=12, decimal_places=2, description='Amount in US dollars.')
     raised_at: AwareDatetime = Field(description='When the alert was raised, UTC.')
+
+
+class FraudScores(Row):
+    """Scores of the champion and, in shadow, of the challenger."""
+
+    transaction_id: int = Field(description='Transaction (fact_transactions).')
+    transaction_ts: AwareDatetime = Field(description='When the transaction happened, UTC, to the microsecond.')
+    user_id: int = Field(description='Customer (dim_user).')
+    card_id: int = Field(description='Card (dim_card).')
+    card_last4: str | None = Field(default=None, description='Last four digits of the card number; empty when the card was not known.')
+    merchant_id: int = Field(description='Number of the merchant.')
+    mcc: int = Field(description='Merchant category code (dim_mcc).')
+    amount: Decimal = Field(max_digits=12, decimal_places=2, description='Amount in US dollars.')
+    score: float | None = Field(default=None, description='Probability of fraud by the champion, 0 to 1; empty when there was none, see note.')
+    band: str | None = Field(default=None, description='How high the score is: low, medium, high or critical; high and critical are alerts.')
+    is_alert: bool = Field(description="The score is at or above the champion's threshold.")
+    reasons: str | None = Field(default=None, description='Of alerts, the features that push the score up, the strongest first, with commas between.')
+    model: str | None = Field(default=None, description='Name of the champion in the registry of models.')
+    model_version: int | None = Field(default=None, description='Its version there.')
+    note: str | None = Field(default=None, description='Why there is no score; empty when there is one.')
+    challenger_score: float | None = Field(default=None, description='Probability of fraud by the challenger, which decides nothing.')
+    challenger_alert: bool | None = Field(default=None, description="That is at or above the challenger's threshold.")
+    challenger_version: int | None = Field(default=None, description='Version of the challenger.')
+    scored_at: AwareDatetime = Field(description='When the score was made, UTC.')
+
+
+class ModelComparison(Row):
+    """What champion and challenger said of the same transactions."""
+
+    comparison_id: str = Field(description='Day, version of the champion and version of the challenger, with colons between.')
+    date: dt.date = Field(description='Day of the transactions, UTC.')
+    champion_version: int = Field(description='Version that decided.')
+    challenger_version: int = Field(description='Version that was asked in shadow.')
+    transactions: int = Field(description='Transactions that both have scored.')
+    labelled: int = Field(description='Of them, those whose label is known.')
+    frauds: int = Field(description='Of them, those known to be fraud.')
+    champion_alerts: int = Field(description="Transactions at or above the champion's threshold.")
+    challenger_alerts: int = Field(description="Transactions at or above the challenger's threshold.")
+    champion_caught: int = Field(description="Known frauds among the champion's alerts.")
+    challenger_caught: int = Field(description="Known frauds among the challenger's alerts.")
+    champion_precision: float | None = Field(default=None, description='Average precision of the champion over the labelled; empty without a known fraud.')
+    challenger_precision: float | None = Field(default=None, description='Average precision of the challenger over the labelled; empty without a known fraud.')
+    only_champion: int = Field(description='Labelled transactions that the champion alone judged rightly.')
+    only_challenger: int = Field(description='Labelled transactions that the challenger alone judged rightly.')
+    p_value: float = Field(description="How likely so uneven a split is between equally good models (McNemar's exact test).")
+    compared_at: AwareDatetime = Field(description='When it was computed, UTC.')
+
+
+class ModelDecay(Row):
+    """How well a model told the frauds of each week."""
+
+    model_version: int = Field(description='Version of the model in the registry.')
+    week_start: dt.date = Field(description='First of the seven days, UTC.')
+    transactions: int = Field(description='Number of transactions whose label is known.')
+    frauds: int = Field(description='Number of those that are frauds.')
+    foretold: float = Field(description="Number of frauds that the model's probabilities add up to.")
+    average_precision: float | None = Field(default=None, description='Average precision; empty with too few frauds to tell.')
+    average_precision_low: float | None = Field(default=None, description="Lower bound of it, of 90 percent of samples of the week's days.")
+    average_precision_high: float | None = Field(default=None, description='Upper bound of it, in the same way.')
+    average_precision_trained: float = Field(description='Average precision on the test of the training.')
+    level: str = Field(description='How bad it is: ok, warn or alarm.')
+    measured_at: AwareDatetime = Field(description='When it was measured, UTC.')
+
+
+class ModelDecisions(Row):
+    """Every decision about which model serves."""
+
+    decided_at: AwareDatetime = Field(description='When it was decided, UTC.')
+    action: str = Field(description='What was asked for: promote, force, rollback or retrain.')
+    model_version: int = Field(description='Version of the model in the registry.')
+    champion_version: int | None = Field(default=None, description='Version that was champion before; empty when there was none.')
+    promoted: bool = Field(description='Whether the version became champion by it.')
+    reason: str = Field(description='Why it was decided so, in one line.')
+    checks: str = Field(description='Checks of the gate with verdict, reason and figures, as a JSON array.')
+
+
+class ModelDrift(Row):
+    """How far each feature of a model, and its score, have moved since its training."""
+
+    model_version: int = Field(description='Version of the model in the registry.')
+    feature: str = Field(description="Feature, or score for the model's own answers.")
+    window_start: dt.date = Field(description='First day of the window that was compared, UTC.')
+    window_end: dt.date = Field(description='Last day of the window, UTC.')
+    reference_rows: int = Field(description="Number of transactions of the training's days that were compared.")
+    window_rows: int = Field(description='Number of transactions of the window that were compared.')
+    psi: float = Field(description="Population stability index over bins of the training's values.")
+    ks: float = Field(description='Largest difference between the two distribution functions (Kolmogorov, Smirnov).')
+    level: str = Field(description='How bad it is: ok, warn or alarm.')
+    measured_at: AwareDatetime = Field(description='When it was measured, UTC.')
 
 
 class PipelineBatches(Row):

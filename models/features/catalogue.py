@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Iterable
+
 from models.features.families import labels, own, past
 from models.features.feature import Feature
 
-__all__ = ["FEATURES", "LABEL_WINDOW", "LONGEST_WINDOW", "NAMES"]
+__all__ = ["FEATURES", "LABEL_WINDOW", "LONGEST_WINDOW", "NAMES", "fingerprint"]
 
 FEATURES: tuple[Feature, ...] = (*own.FEATURES, *past.FEATURES, *labels.FEATURES)
 
@@ -16,3 +19,18 @@ LONGEST_WINDOW = max(f.window for f in FEATURES if f.family != "fraud rate")
 
 LABEL_WINDOW = max(f.window for f in FEATURES if f.family == "fraud rate")
 """How far back it looks at labels, counted from the label's delay (microseconds)."""
+
+
+def fingerprint(names: Iterable[str]) -> str:
+    """SHA-256 of what the catalogue says of these features, in this order; unknown ones are not.
+
+    It changes with a feature's words too: they are what says which function it is.
+    """
+    found = hashlib.sha256()
+    by_name = {feature.name: feature for feature in FEATURES}
+    for name in names:
+        if name in by_name:
+            fields = {n: getattr(by_name[name], n) for n in Feature.__dataclass_fields__}
+            del fields["of"]
+            found.update(f"{sorted(fields.items())}\n".encode())
+    return found.hexdigest()

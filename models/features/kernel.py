@@ -8,7 +8,7 @@ from models.features.catalogue import FEATURES, NAMES
 from models.features.events import Array, Events
 from models.features.view import DAY, View
 
-__all__ = ["LABEL_DELAY", "compute"]
+__all__ = ["LABEL_DELAY", "compute", "features_in"]
 
 LABEL_DELAY = 7 * DAY
 """How old a transaction is when its label may be looked at, in microseconds."""
@@ -28,7 +28,11 @@ def compute(
     Raises:
         KeyError: a name is no feature's.
     """
-    view = View(history, rows, label_delay)
+    return features_in(View(history, rows, label_delay), names)
+
+
+def features_in(view: View, names: Sequence[str] = NAMES) -> dict[str, Array]:
+    """Features of the view's rows, see :func:`compute`."""
     found = {}
     for name in names:
         feature = _BY_NAME[name]

@@ -15,7 +15,7 @@ import numpy as np
 
 from models.features.events import HIGH, UNUSUAL, Array, Events
 
-__all__ = ["CLIP_CENTS", "DAY", "ENTITIES", "HOUR", "MINUTE", "View"]
+__all__ = ["CLIP_CENTS", "DAY", "ENTITIES", "HOUR", "MEASURED", "MINUTE", "View", "measured"]
 
 MINUTE = 60_000_000
 HOUR = 60 * MINUTE
@@ -35,6 +35,10 @@ ENTITIES: dict[str, tuple[str, ...]] = {
     "card and state": ("card", "state"),
 }
 """What windows run over: an entity and the columns that name it."""
+
+
+MEASURED = ("id", "cents", "declined", "physical", "mark", "label")
+"""Columns of an event that decide what it counts for."""
 
 
 class View:
@@ -148,7 +152,7 @@ class _Order:
     def running(self, measure: str) -> Array:
         """Running sum of a measure in this order, beginning with nought (uint64, wraps)."""
         if measure not in self._running:
-            values = _measure(self.history, measure)[self.order]
+            values = measured(self.history, measure)[self.order]
             sums = np.zeros(len(values) + 1, dtype=np.uint64)
             np.cumsum(values.view(np.uint64), out=sums[1:])
             self._running[measure] = sums
@@ -156,19 +160,19 @@ class _Order:
 
     def latest(self, which: str) -> Array:
         """For each place, the last earlier place that is ``which``, or -1."""
-        there = _measure(self.history, which)[self.order] != 0
+        there = measured(self.history, which)[self.order] != 0
         places = np.where(there, np.arange(len(there)), -1)
         return np.concatenate([[-1], np.maximum.accumulate(places)])
 
     def following(self, which: str) -> Array:
         """For each place, the first place from there on that is ``which``, or the end."""
-        there = _measure(self.history, which)[self.order] != 0
+        there = measured(self.history, which)[self.order] != 0
         places = np.where(there, np.arange(len(there)), len(there))
         return np.concatenate([np.minimum.accumulate(places[::-1])[::-1], [len(there)]])
 
 
-def _measure(history: Events, name: str) -> Array:
-    """What an event counts for in a window, as a whole number."""
+def measured(history: Events, name: str) -> Array:
+    """What each event counts for in a window, as a whole number; looks at ``MEASURED`` alone."""
     found: Array = _MEASURES[name](history).astype(np.int64)
     return found
 

@@ -18,7 +18,7 @@ from finlake.errors import UsageProblem
 from models.features.events import Array
 from models.training.matrix import informative
 
-__all__ = ["KINDS", "Balance", "Fitted", "Recipe", "fit"]
+__all__ = ["KINDS", "Balance", "Fitted", "Recipe", "fit", "scaled"]
 
 Balance = Literal["none", "weights", "undersampling"]
 """What is done about frauds being rare: nothing, they weigh more, or genuine rows are left out."""
@@ -82,11 +82,19 @@ def _forest(params: Mapping[str, Any], seed: int) -> Any:
 
 def _logistic(params: Mapping[str, Any], seed: int) -> Any:
     chosen: dict[str, Any] = {"C": 0.1, "max_iter": 1000, **params}
-    return make_pipeline(
+    return make_pipeline(*_scaling(seed), LogisticRegression(**chosen, random_state=seed))
+
+
+def scaled(seed: int) -> Any:
+    """Features as models want them that weigh or measure: none empty, ranks, mean 0, spread 1."""
+    return make_pipeline(*_scaling(seed))
+
+
+def _scaling(seed: int) -> tuple[Any, ...]:
+    return (
         SimpleImputer(strategy="median", keep_empty_features=True),
         QuantileTransformer(n_quantiles=200, subsample=50_000, random_state=seed),
         StandardScaler(),
-        LogisticRegression(**chosen, random_state=seed),
     )
 
 
@@ -130,8 +138,8 @@ class Fitted:
     def score(self, values: Array) -> Array:
         """How likely each row is a fraud, 0 to 1; not calibrated."""
         seen = values[:, self.columns]
-        found: Array = np.mean([m.predict_proba(seen)[:, 1] for m in self.members], axis=0)
-        return found
+        every = [m.predict_proba(seen)[:, 1] for m in self.members]
+        return np.asarray(np.mean(every, axis=0, dtype=np.float64))
 
 
 def fit(recipe: Recipe, values: Array, label: Array, seed: int = 0) -> Fitted:

@@ -17,11 +17,16 @@ __all__ = ["Protocol", "Split", "day_number", "split"]
 
 @dataclass(frozen=True)
 class Protocol:
-    """So many days of each, whole days in UTC."""
+    """So many days of each, whole days in UTC.
+
+    A card of which a fraud has become known is out of use for ``blocked_days``, and for good when
+    that is not said.
+    """
 
     train_days: int = 7
     delay_days: int = 7
     test_days: int = 7
+    blocked_days: int | None = None
 
     def __post_init__(self) -> None:
         if min(self.train_days, self.delay_days, self.test_days) < 1:
@@ -51,8 +56,9 @@ def split(events: Events, start: date, protocol: Protocol = Protocol()) -> Split
     """Rows to learn from and rows to judge by, for a training that begins on ``start``.
 
     Rows without a label are in neither. On each day of the test those cards are left out of which a
-    fraud since ``start`` is known by then: it happened more than ``delay_days`` whole days earlier.
-    That is the protocol of the Fraud Detection Handbook (Le Borgne et al., 2022, chapter 5,
+    fraud since ``start`` is known by then: it happened more than ``delay_days`` whole days earlier,
+    and became known not longer ago than the protocol's ``blocked_days``. Without the last
+    that is the protocol of the Fraud Detection Handbook (Le Borgne et al., 2022, chapter 5,
     "Validation strategies").
 
     Raises:
@@ -66,7 +72,9 @@ def split(events: Events, start: date, protocol: Protocol = Protocol()) -> Split
     first_test = first + protocol.train_days + protocol.delay_days
     parts = []
     for today in range(first_test, first_test + protocol.test_days):
-        known = np.unique(card[fraud & (day < today - protocol.delay_days)])
+        until_known = today - protocol.delay_days
+        since = first if protocol.blocked_days is None else until_known - protocol.blocked_days
+        known = np.unique(card[fraud & (day < until_known) & (day >= since)])
         rows = np.flatnonzero((day == today) & (label >= 0))
         parts.append(rows[~np.isin(card[rows], known)])
     test = np.concatenate(parts)

@@ -11,7 +11,7 @@ from finlake.errors import UsageProblem
 from models.features.events import Array
 from models.training.metrics import Scored
 
-__all__ = ["Calibration", "Costs", "Threshold", "calibrate", "cheapest"]
+__all__ = ["Calibration", "Costs", "Threshold", "calibrate", "cheapest", "spent"]
 
 
 @dataclass(frozen=True)
@@ -65,21 +65,32 @@ def cheapest(scored: Scored, costs: Costs) -> Threshold:
     On a day with more alarms than can be looked at the highest scores are, and the others' frauds
     are missed. Of thresholds that cost the same the highest is taken; infinity is no alarm at all.
     """
+    levels = np.append(np.unique(scored.score), np.inf)
+    cost, alarms = _a_day(scored, levels, costs)
+    best = len(cost) - 1 - int(np.argmin(cost[::-1]))
+    return Threshold(float(levels[best]), float(cost[best]), float(alarms[best]))
+
+
+def spent(scored: Scored, threshold: float, costs: Costs) -> Threshold:
+    """What that threshold costs on the scored days, counted as :func:`cheapest` does."""
+    cost, alarms = _a_day(scored, np.array([threshold]), costs)
+    return Threshold(threshold, float(cost[0]), float(alarms[0]))
+
+
+def _a_day(scored: Scored, levels: Array, costs: Costs) -> tuple[Array, Array]:
+    """Cost and alarms of a day at each of the rising levels, as means over the days."""
     days = np.unique(scored.day)
-    levels = np.unique(scored.score)
-    total = np.zeros(len(levels) + 1)
-    alarms = np.zeros(len(levels) + 1)
+    total = np.zeros(len(levels))
+    alarms = np.zeros(len(levels))
     for day in days:
         rows = scored.day == day
         order = np.argsort(-scored.score[rows], kind="stable")
         score, fraud = scored.score[rows][order], scored.label[rows][order] == 1
         found = np.concatenate([[0], np.cumsum(fraud)])
-        # How many reach each level, and infinity; never more than can be looked at.
-        reach = np.searchsorted(-score, -np.append(levels, np.inf), "right")
+        # How many reach each level; never more than can be looked at.
+        reach = np.searchsorted(-score, -levels, "right")
         reach = np.minimum(reach, costs.alarms_a_day)
         total += costs.missed_fraud * (fraud.sum() - found[reach])
         total += costs.false_alarm * (reach - found[reach])
         alarms += reach
-    best = len(total) - 1 - int(np.argmin(total[::-1]))
-    score_at = float(np.append(levels, np.inf)[best])
-    return Threshold(score_at, float(total[best] / len(days)), float(alarms[best] / len(days)))
+    return total / len(days), alarms / len(days)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
@@ -21,7 +22,7 @@ from deltalake.exceptions import DeltaError
 from finlake.errors import FinlakeError
 from infra.lake.delta_log import DeltaLog, checkpoint
 from infra.lake.tables import Lake
-from lakehouse_schemas import Contract, contracts
+from lakehouse_schemas import Contract
 from stream_jobs.io.keyed import KeyedTable
 from stream_jobs.io.writer import Tables
 
@@ -38,19 +39,27 @@ _ORPHANS_EVERY_S: Final = 24 * 3600.0
 
 
 class Housekeeping:
-    """Looks after all tables of the lake.
+    """Looks after tables that this process writes.
 
     Args:
         lake: where they are.
-        tables: the tables as the stream writes them.
+        tables: the tables as this process writes them.
+        own: which they are.
         history_minutes: how long replaced files stay for readers.
         marker_days: how long silver keeps the markers of deleted keys.
     """
 
-    def __init__(self, lake: Lake, tables: Tables, history_minutes: int, marker_days: int) -> None:
+    def __init__(
+        self,
+        lake: Lake,
+        tables: Tables,
+        own: Sequence[Contract],
+        history_minutes: int,
+        marker_days: int,
+    ) -> None:
         self._tables = tables
         self._marker_days = marker_days
-        self._contracts = contracts.lake_tables()
+        self._contracts = tuple(own)
         self._rested = dict.fromkeys((c.full_name for c in self._contracts), 0.0)
         self._expired = dict(self._rested)
         self._turn = 0

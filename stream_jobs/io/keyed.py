@@ -147,8 +147,11 @@ class KeyedTable:
             if keys.num_rows:
                 self.apply(Patch(rows.slice(0, 0), rows.slice(0, 0), keys))
 
-    def apply(self, patch: Patch, batch: Batch | None = None) -> None:
-        """Apply a patch in one commit; a row that it adds takes the place of one that is there."""
+    def apply(self, patch: Patch, batch: Batch | None = None, also: Sequence[Batch] = ()) -> None:
+        """Apply a patch in one commit; a row that it adds takes the place of one that is there.
+
+        ``also`` are further transactions to note in it.
+        """
         new = pa.concat_tables([patch.inserts, patch.updates.select(patch.inserts.column_names)])
         new = new.select(self.log.schema.names).cast(self.log.schema)
         coming = _Leaf(new, self._key)
@@ -177,7 +180,7 @@ class KeyedTable:
                 add.append(self.log.write(leaf.rows))
                 leaves.append(leaf)
         self._check(patch, met, batch)
-        self.log.commit("MERGE" if remove else "WRITE", add, remove, batch)
+        self.log.commit("MERGE" if remove else "WRITE", add, remove, batch, also=also)
         for file in remove:
             self._cache.drop(file)
         for file, leaf in zip(add, leaves, strict=True):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
@@ -19,9 +19,10 @@ from lakehouse_schemas import contracts
 from stream_jobs.shapes import RECORDS
 
 if TYPE_CHECKING:
+    from confluent_kafka import Message
     from pyspark.sql import DataFrame, SparkSession
 
-__all__ = ["partitions", "read_stream", "starting_offsets", "topics"]
+__all__ = ["epoch_of", "partitions", "read_stream", "starting_offsets", "topics"]
 
 
 def topics() -> list[str]:
@@ -104,3 +105,10 @@ def read_stream(spark: SparkSession, settings: Settings) -> DataFrame:
     # One task for all partitions of all topics: the records go to one place, and tasks cost more
     # than they do.
     return frame.coalesce(1)
+
+
+def epoch_of(message: Message) -> str | None:
+    """The source epoch that a record bears as a header."""
+    headers: Any = message.headers() or []
+    epoch = next((value for name, value in headers if name == "epoch"), None)
+    return None if epoch is None else epoch.decode("ascii", "replace")

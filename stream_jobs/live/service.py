@@ -29,7 +29,7 @@ from infra.kafka import kafka_missing
 from infra.metrics import serve
 from infra.security import kafka_options
 from infra.settings import Settings
-from stream_jobs.io.source import starting_offsets
+from stream_jobs.io.source import epoch_of, starting_offsets
 from stream_jobs.live.cards import Alert, LiveCards
 from stream_jobs.live.feed import Feed, Record, Seen
 from stream_jobs.live.metrics import AlertMetrics
@@ -385,13 +385,11 @@ def _within(offset: int, low: int, high: int) -> int:
 
 
 def _record(message: Message) -> Record:
-    headers: Any = message.headers() or []
-    epoch = next((value for name, value in headers if name == "epoch"), None)
     value: Any = message.value()
     return Record(
         message.partition() or 0,
         message.offset() or 0,
         value,
-        None if epoch is None else epoch.decode("ascii", "replace"),
+        epoch_of(message),
         message.timestamp()[1] * 1000,
     )

@@ -7,7 +7,7 @@ import pyarrow.compute as pc
 
 from stream_jobs.shapes import Patch
 
-__all__ = ["changed", "patch_between"]
+__all__ = ["changed", "patch_between", "patch_but_for"]
 
 
 def changed(old: pa.Table, new: pa.Table, key: str) -> tuple[pa.Table, pa.Table]:
@@ -45,3 +45,14 @@ def patch_between(old: pa.Table, new: pa.Table, key: str) -> Patch:
         becomes.filter(there),
         was.filter(pc.invert(stays)).select([key]),
     )
+
+
+def patch_but_for(ignored: str, old: pa.Table, new: pa.Table, key: str) -> Patch:
+    """What turns ``old`` into ``new``, where rows that differ in that column alone are the same."""
+    names = [name for name in new.column_names if name != ignored]
+    plain = patch_between(old.select(names), new.select(names), key)
+
+    def whole(part: pa.Table) -> pa.Table:
+        return new.take(pc.index_in(part[key], value_set=new[key].combine_chunks()))
+
+    return Patch(whole(plain.inserts), whole(plain.updates), plain.deletes)

@@ -17,6 +17,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
+from batch_jobs.forecast import make
 from tests.browser.gold import World, build
 
 ROOT = Path(__file__).parents[2]
@@ -98,6 +99,7 @@ def history(tmp_path_factory: pytest.TempPathFactory) -> World:
     world = build(tmp_path_factory.mktemp("history"), HISTORY_ENDS)
     world.log_batches(datetime.now(UTC))
     world.set_status({}, HISTORY_ENDS)
+    make(world.settings, periods=["day"], processes=0)
     return world
 
 

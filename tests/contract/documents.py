@@ -37,7 +37,10 @@ def document(contract: Contract) -> dict[str, Any]:
             {"property": "retention", "value": contract.retention_days, "unit": "d"},
         ],
         "customProperties": _custom(
-            layer=contract.layer, kind=contract.kind, erasure=contract.erasure
+            layer=contract.layer,
+            kind=contract.kind,
+            erasure=contract.erasure,
+            **({"writer": contract.writer} if contract.writer != "stream" else {}),
         ),
     }
 

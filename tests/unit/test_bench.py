@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 import batch_jobs.bench
 from batch_jobs.bench import figures, markers, processes
+from batch_jobs.bench.alerts import Arrivals
 from batch_jobs.bench.figures import Figure, Figures, percentiles
 from batch_jobs.bench.freshness import Reader, Sightings, over_batches
 from batch_jobs.bench.markers import AMOUNTS, Markers
@@ -525,3 +526,22 @@ def test_a_stream_that_fails_ends_the_measurement_with_its_last_words():
     process = subprocess.Popen([sys.executable, "-c", words], stderr=subprocess.PIPE, text=True)
     with pytest.raises(FinlakeError, match="finlake stream --once failed: no Kafka"):
         module.end_once(process)
+
+
+def test_alerts_of_rules_and_of_the_model_have_ways_of_their_own():
+    found = Arrivals(committed={-1: 10.0, -2: 11.0}, in_kafka={-1: 10.1, -2: 11.1})
+
+    def alert(number, rule, second):
+        raised = f"2026-01-01T00:00:{second:02}+00:00"
+        row = {"transaction_id": number, "rule": rule, "raised_at": raised}
+        return json.dumps(row).encode()
+
+    for number, rule, at in ((-1, "amount_over", 10.5), (-2, "amount_over", 11.5),
+                             (-1, "model", 10.75), (-1, "model", 12.0),
+                             (-1, "first_abroad", 13.0), (7, "model", 13.0)):  # fmt: skip
+        found.alert(alert(number, rule, 5), at)
+    ways = found.legs(0)
+    assert ways["commit_to_alert"] == [500.0, 500.0]
+    assert ways["scored.commit_to_alert"] == [750.0]
+    assert found.repeated == 1
+    assert not found.unseen()

@@ -161,6 +161,7 @@ def test_ports_agree_with_the_settings():
     assert PUBLISHED["minio"][1] == defaults["port_minio_console"]
     assert PUBLISHED["stream"] == [defaults["port_spark_ui"], defaults["port_metrics"]]
     assert PUBLISHED["dashboard"] == [defaults["port_dashboard"]]
+    assert PUBLISHED["mlflow"] == [defaults["port_mlflow"]]
     assert defaults["kafka_bootstrap"] == f"127.0.0.1:{PUBLISHED['kafka'][0]}"
     assert defaults["connect_url"] == f"http://127.0.0.1:{PUBLISHED['connect'][0]}"
 

@@ -3,11 +3,15 @@
 import json
 import re
 from collections import Counter
+from datetime import date
 from pathlib import Path
 
 import pytest
 import yaml
 
+from batch_jobs.drift import Health
+from batch_jobs.drift.gauges import Gauges
+from models.lifecycle.drift import SCORE, Drift
 from stream_jobs.io.metrics import Metrics
 from tests.unit.compose_stack import IMAGES, ROOT, SERVICES
 
@@ -30,12 +34,23 @@ def published():
     return [sample for family in metrics.registry.collect() for sample in family.samples]
 
 
+@pytest.fixture(scope="module")
+def of_models():
+    """Names, labels and values of the gauges that ``finlake drift --watch`` publishes."""
+    gauges = Gauges()
+    day = date(2026, 11, 1)
+    score = (Drift(SCORE, 0.1, 0.1, "ok"),)
+    gauges.take(Health(1, 0, (day, day), (1, 1), score, (), 0.5, ""))
+    return [sample for family in gauges.registry.collect() for sample in family.samples]
+
+
 def family(name):
     return re.sub(r"_(total|bucket|sum|count|created)$", "", name)
 
 
 @pytest.mark.parametrize("query", QUERIES)
-def test_queries_name_metrics_labels_and_values_of_the_code(query, published):
+def test_queries_name_metrics_labels_and_values_of_the_code(query, published, of_models):
+    published = [*published, *of_models]
     assert set(re.findall(r"\bfinlake_\w+", query)) <= {sample.name for sample in published}
     for name, selector in re.findall(r"\b(finlake_\w+)\{([^}]*)\}", query):
         for label, operator, value in re.findall(r'(\w+)(=~|=)"([^"]*)"', selector):

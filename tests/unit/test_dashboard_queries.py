@@ -252,6 +252,7 @@ def test_a_table_without_data_answers_every_statement():
         queries.batch_totals(END),
         queries.customers(END.date(), 5),
         queries.customer_days(1, END.date()),
+        queries.customer_forecast(1),
         queries.customer_cards(1),
         queries.customer_transactions(1, 5),
         queries.cards(END.date(), 5),

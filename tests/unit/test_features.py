@@ -220,3 +220,40 @@ def test_a_stream_forgets_what_nobody_looks_at():
 def test_single_wants_one_row():
     with pytest.raises(ValueError, match="one transaction"):
         features_of(Events.none(), lambda *_: Events.none())
+
+
+@settings(max_examples=30, deadline=None)
+@given(worlds, st.integers(0, 40))
+def test_what_was_loaded_is_looked_at_and_gives_nothing_itself(world, cut):
+    history = events(world)
+    arrival = np.random.default_rng(cut).permutation(len(history))
+    loaded, coming = history.take(arrival[:cut]), history.take(arrival[cut:])
+    names = NAMES[::7]
+    stream = FeatureStream(names=names)
+    stream.load(loaded)
+    changed = stream.apply(coming)
+    whole = compute(marked(history), history, names=names)
+    place = {number: row for row, number in enumerate(history["id"].tolist())}
+    rows = [place[number] for number in changed.rows["id"].tolist()]
+    assert {*coming["id"].tolist()} <= {*changed.rows["id"].tolist()}
+    assert tuple(changed.features) == names
+    for name in names:
+        assert changed.features[name].tobytes() == whole[name][rows].tobytes(), name
+
+
+@settings(max_examples=30, deadline=None)
+@given(worlds, st.data())
+def test_labels_learnt_are_seen_by_what_comes_later_and_change_no_row_themselves(world, data):
+    history = events(world)
+    last = history.take(slice(len(history) - 1, None))
+    unlabelled = Events({**history.columns, "label": np.full(len(history), -1, np.int8)})
+    labels = data.draw(st.lists(st.sampled_from([-1, 0, 1]), min_size=len(world), max_size=40))
+    labels = np.array(labels[: len(world)], np.int8)
+    stream = FeatureStream()
+    stream.load(unlabelled.take(slice(0, len(history) - 1)))
+    assert stream.learn(history["id"], labels) == len(history) - 1
+    changed = stream.apply(last)
+    known = Events({**history.columns, "label": labels})
+    found = compute(marked(known), last)
+    for name in NAMES:
+        assert changed.features[name].tobytes() == found[name].tobytes(), name

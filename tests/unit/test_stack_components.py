@@ -13,7 +13,7 @@ import pytest
 from finlake.errors import ComponentMissing, UsageProblem
 from infra.database.users import user_statements
 from infra.settings import load_settings
-from infra.stack import component, control, minio, mysql, plan
+from infra.stack import component, control, minio, mlflow, mysql, plan
 from infra.stack.component import answers_http, answers_mysql, answers_tcp, java
 from infra.stack.home import Home
 from infra.stack.kafka import Connect, Kafka
@@ -21,11 +21,18 @@ from infra.stack.mariadb import MariaDB
 from infra.stack.minio import MinIO
 from infra.stack.mysql import MySQL
 from infra.stack.process import Identity, write_pid_file
-from infra.stack.progress import on_stderr
+from infra.stack.progress import on_stderr, quiet
 
 PORTS = dict.fromkeys(
     ["source", "kafka", "kafka_controller", "connect", "minio", "minio_console"], 0
-) | {"spark_ui": 4040, "metrics": 9108, "alerts": 9118, "dashboard": 8501}
+) | {
+    "spark_ui": 4040,
+    "metrics": 9108,
+    "alerts": 9118,
+    "score": 9128,
+    "dashboard": 8501,
+    "mlflow": 5000,
+}
 PORTS |= {name: 20000 + n for n, name in enumerate(list(PORTS)[:6])}
 
 
@@ -98,7 +105,7 @@ def test_minio_runs_for_a_bucket_without_an_endpoint(settings, monkeypatch):
 
 
 def test_an_unknown_extra_is_refused(settings):
-    with pytest.raises(UsageProblem, match="trains: unknown; it can be stream, alerts, dash"):
+    with pytest.raises(UsageProblem, match="trains: unknown; it can be stream, alerts, score, d"):
         plan.wanted(settings, ["trains"])
 
 
@@ -348,6 +355,41 @@ def test_programs_of_this_project_know_their_home_and_ports(settings, name):
 def test_the_dashboard_is_served_on_loopback_at_its_port(settings):
     words = plan.build(settings, ["dashboard"], PORTS)["dashboard"].command()
     assert {"--server.port=8501", "--server.address=127.0.0.1"} <= set(words)
+
+
+def test_mlflow_is_served_on_loopback_and_keeps_no_password_in_sight(settings, monkeypatch):
+    monkeypatch.setenv("FINLAKE_LAKE", "s3a://warehouse")
+    monkeypatch.setenv("FINLAKE_S3_ENDPOINT", "http://127.0.0.1:9000")
+    monkeypatch.setenv("FINLAKE_S3_ACCESS_KEY", "finlake")
+    monkeypatch.setenv("FINLAKE_S3_SECRET_KEY", "much-too-secret")
+    found = plan.build(load_settings(), ["mlflow"], PORTS)["mlflow"]
+    found.prepare()
+    words, env = found.command(), found.env()
+    assert words[words.index("--host") + 1] == "127.0.0.1"
+    assert words[words.index("--artifacts-destination") + 1] == "s3://warehouse/mlflow"
+    assert found.exports() == {"FINLAKE_MLFLOW_URL": "http://127.0.0.1:5000"}
+    assert "much-too-secret" not in " ".join([*words, *env.values()])
+    keys = Path(env["AWS_SHARED_CREDENTIALS_FILE"])
+    assert "aws_secret_access_key=much-too-secret" in keys.read_text().splitlines()
+    assert stat.S_IMODE(keys.stat().st_mode) == 0o600
+    assert re.fullmatch(r"MLflow \d+\.\d+\.\d+", found.version)
+    assert not found.is_healthy()
+
+
+def test_mlflow_that_has_an_address_is_not_started(settings, monkeypatch):
+    assert plan.wanted(settings, ["mlflow"])[3:] == ["mlflow"]
+    monkeypatch.setenv("FINLAKE_MLFLOW_URL", "http://models:5000")
+    assert plan.wanted(load_settings(), ["mlflow"])[3:] == []
+
+
+def test_an_installation_of_mlflow_that_fails_says_what_else_there_is(settings, monkeypatch):
+    monkeypatch.setattr(mlflow, "_REQUIREMENTS", settings.home / "requirements.txt")
+    settings.home.mkdir()
+    (settings.home / "requirements.txt").write_text("no-such-package-at-all==1 --hash=sha256:0\n")
+    found = plan.build(settings, ["mlflow"], PORTS)["mlflow"]
+    with pytest.raises(ComponentMissing, match=r"cannot be installed: .*set FINLAKE_MLFLOW_URL"):
+        found.fetch(quiet)
+    assert mlflow.check_mlflow() is None
 
 
 # ── what they are made of ────────────────────────────────────────────────────────────────────────

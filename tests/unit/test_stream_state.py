@@ -243,7 +243,7 @@ def busy(home, lake, monkeypatch):
     monkeypatch.setattr(keyed, "_COLD_S", -1.0)
     store = Tables(lake, 1 << 20)
     stream = Stream(lake, lambda: LakeWriter(store, "app"), load_settings(home=home))
-    keeper = Housekeeping(lake, store, history_minutes=60, marker_days=30)
+    keeper = Housekeeping(lake, store, contracts.lake_tables(), history_minutes=60, marker_days=30)
     tables = contracts.lake_tables()
     world = World()
 
@@ -298,7 +298,7 @@ def test_markers_of_deleted_keys_expire_and_nothing_else(lake):
     tables = Tables(lake, 1 << 20)
     rows = pa.concat_tables([at(old, 0), at(young, int(time.time()) - 60)])
     LakeWriter(tables, "app").append(CATEGORIES, rows, 0)
-    Housekeeping(lake, tables, 60, marker_days=1).tidy(CATEGORIES)
+    Housekeeping(lake, tables, [CATEGORIES], 60, marker_days=1).tidy(CATEGORIES)
     left = lake.ensure(CATEGORIES).to_pyarrow_table()["mcc"].to_pylist()
     assert sorted(left) == [6, 10, 11]
 

@@ -22,7 +22,7 @@ from models.training.handbook import read, weeks
 from models.training.learners import KINDS, Recipe, fit
 from models.training.matrix import informative
 from models.training.metrics import Scored, card_precision, intervals, judge, recall_at_precision
-from models.training.split import day_number, split
+from models.training.split import Protocol, day_number, split
 from models.training.threshold import Costs, calibrate, cheapest
 
 FIRST = date(2018, 4, 1)
@@ -49,6 +49,17 @@ def test_a_card_leaves_the_test_when_its_fraud_has_become_known():
     tested = sorted(zip(day[found.test].tolist(), events["card"][found.test].tolist(), strict=True))
     assert tested == [(14, 2), (15, 2), (15, 3), (16, 3)]
     assert sorted(day[found.train].tolist()) == [0, 1]
+
+
+def test_a_card_comes_back_when_it_was_blocked_for_its_days():
+    days = [0, 1, 14, 15, 16, 17, 14, 15, 16, 17]
+    cards = [1, 9, 1, 1, 1, 1, 9, 9, 9, 9]
+    labels = [1, 0, 0, 0, 0, 0, 1, 0, 0, 0]
+    events = labelled(days, cards, labels)
+    found = split(events, FIRST, Protocol(7, 7, 7, blocked_days=9))
+    day = events["ts"][found.test] // DAY - day_number(FIRST)
+    # The fraud of day 0 is known from day 8 on, and blocks through day 16.
+    assert day[events["card"][found.test] == 1].tolist() == [17]
 
 
 def test_a_split_without_frauds_says_which_days_and_why():

@@ -281,6 +281,34 @@ TBLPROPERTIES (
   'delta.logRetentionDuration' = 'interval 2 hours'
 );
 
+CREATE TABLE IF NOT EXISTS gold.forecasts (
+  `user_id` INT COMMENT 'Customer (dim_user).',
+  `category` STRING COMMENT 'MCC category as four digits (dim_mcc), or all for everything the customer spends.',
+  `period` STRING COMMENT 'Length of a step.',
+  `forecast_date` DATE COMMENT 'The day, or the first day of the month, UTC.',
+  `value` DECIMAL(18,2) COMMENT 'Expected spending, US dollars.',
+  `lo95` DECIMAL(18,2) COMMENT 'Lower end of the 95 % interval, US dollars.',
+  `hi95` DECIMAL(18,2) COMMENT 'Upper end of the 95 % interval, US dollars.',
+  `method` STRING COMMENT 'How it was made; none, zero, constant and too short histories need no model.',
+  `reason` STRING COMMENT 'Why by that method, in words.',
+  `backtest_mase` DOUBLE COMMENT 'Mean absolute error of the method in its back-tests over that of the seasonal naive within the history; below 1 is better. Empty without back-test.',
+  `backtest_coverage` DOUBLE COMMENT 'Share of the last back-test window that lay within an interval made before it; 0.95 is meant. Empty without.',
+  `history_until` DATE COMMENT 'Last day of the history.',
+  `made_at` TIMESTAMP COMMENT 'When the forecast was made, UTC.',
+  `transactions_version` BIGINT COMMENT 'Delta version of fact_transactions that was read.',
+  `users_version` BIGINT COMMENT 'Delta version of dim_user that was read; -1 where there was none.'
+)
+USING DELTA
+COMMENT 'What each customer will spend, net of refunds and without declined transactions, by day and month.'
+TBLPROPERTIES (
+  'delta.checkpointInterval' = '100',
+  'delta.checkpointPolicy' = 'classic',
+  'delta.columnMapping.mode' = 'none',
+  'delta.deletedFileRetentionDuration' = 'interval 1 days',
+  'delta.enableDeletionVectors' = 'false',
+  'delta.logRetentionDuration' = 'interval 2 hours'
+);
+
 CREATE TABLE IF NOT EXISTS gold.fraud_alerts (
   `alert_id` STRING COMMENT 'Number of the transaction, a colon, and the rule.',
   `transaction_id` BIGINT COMMENT 'Transaction (fact_transactions).',
@@ -299,6 +327,135 @@ CREATE TABLE IF NOT EXISTS gold.fraud_alerts (
 )
 USING DELTA
 COMMENT 'Transactions that a fraud rule holds suspicious.'
+TBLPROPERTIES (
+  'delta.checkpointInterval' = '100',
+  'delta.checkpointPolicy' = 'classic',
+  'delta.columnMapping.mode' = 'none',
+  'delta.deletedFileRetentionDuration' = 'interval 1 days',
+  'delta.enableDeletionVectors' = 'false',
+  'delta.logRetentionDuration' = 'interval 2 hours'
+);
+
+CREATE TABLE IF NOT EXISTS gold.fraud_scores (
+  `transaction_id` BIGINT COMMENT 'Transaction (fact_transactions).',
+  `transaction_ts` TIMESTAMP COMMENT 'When the transaction happened, UTC, to the microsecond.',
+  `user_id` INT COMMENT 'Customer (dim_user).',
+  `card_id` INT COMMENT 'Card (dim_card).',
+  `card_last4` STRING COMMENT 'Last four digits of the card number; empty when the card was not known.',
+  `merchant_id` INT COMMENT 'Number of the merchant.',
+  `mcc` INT COMMENT 'Merchant category code (dim_mcc).',
+  `amount` DECIMAL(12,2) COMMENT 'Amount in US dollars.',
+  `score` DOUBLE COMMENT 'Probability of fraud by the champion, 0 to 1; empty when there was none, see note.',
+  `band` STRING COMMENT 'How high the score is: low, medium, high or critical; high and critical are alerts.',
+  `is_alert` BOOLEAN COMMENT 'The score is at or above the champion\'s threshold.',
+  `reasons` STRING COMMENT 'Of alerts, the features that push the score up, the strongest first, with commas between.',
+  `model` STRING COMMENT 'Name of the champion in the registry of models.',
+  `model_version` INT COMMENT 'Its version there.',
+  `note` STRING COMMENT 'Why there is no score; empty when there is one.',
+  `challenger_score` DOUBLE COMMENT 'Probability of fraud by the challenger, which decides nothing.',
+  `challenger_alert` BOOLEAN COMMENT 'That is at or above the challenger\'s threshold.',
+  `challenger_version` INT COMMENT 'Version of the challenger.',
+  `scored_at` TIMESTAMP COMMENT 'When the score was made, UTC.'
+)
+USING DELTA
+COMMENT 'Scores of the champion and, in shadow, of the challenger.'
+TBLPROPERTIES (
+  'delta.checkpointInterval' = '100',
+  'delta.checkpointPolicy' = 'classic',
+  'delta.columnMapping.mode' = 'none',
+  'delta.deletedFileRetentionDuration' = 'interval 1 days',
+  'delta.enableDeletionVectors' = 'false',
+  'delta.logRetentionDuration' = 'interval 2 hours'
+);
+
+CREATE TABLE IF NOT EXISTS gold.model_comparison (
+  `comparison_id` STRING COMMENT 'Day, version of the champion and version of the challenger, with colons between.',
+  `date` DATE COMMENT 'Day of the transactions, UTC.',
+  `champion_version` INT COMMENT 'Version that decided.',
+  `challenger_version` INT COMMENT 'Version that was asked in shadow.',
+  `transactions` BIGINT COMMENT 'Transactions that both have scored.',
+  `labelled` BIGINT COMMENT 'Of them, those whose label is known.',
+  `frauds` BIGINT COMMENT 'Of them, those known to be fraud.',
+  `champion_alerts` BIGINT COMMENT 'Transactions at or above the champion\'s threshold.',
+  `challenger_alerts` BIGINT COMMENT 'Transactions at or above the challenger\'s threshold.',
+  `champion_caught` BIGINT COMMENT 'Known frauds among the champion\'s alerts.',
+  `challenger_caught` BIGINT COMMENT 'Known frauds among the challenger\'s alerts.',
+  `champion_precision` DOUBLE COMMENT 'Average precision of the champion over the labelled; empty without a known fraud.',
+  `challenger_precision` DOUBLE COMMENT 'Average precision of the challenger over the labelled; empty without a known fraud.',
+  `only_champion` BIGINT COMMENT 'Labelled transactions that the champion alone judged rightly.',
+  `only_challenger` BIGINT COMMENT 'Labelled transactions that the challenger alone judged rightly.',
+  `p_value` DOUBLE COMMENT 'How likely so uneven a split is between equally good models (McNemar\'s exact test).',
+  `compared_at` TIMESTAMP COMMENT 'When it was computed, UTC.'
+)
+USING DELTA
+COMMENT 'What champion and challenger said of the same transactions.'
+TBLPROPERTIES (
+  'delta.checkpointInterval' = '100',
+  'delta.checkpointPolicy' = 'classic',
+  'delta.columnMapping.mode' = 'none',
+  'delta.deletedFileRetentionDuration' = 'interval 1 days',
+  'delta.enableDeletionVectors' = 'false',
+  'delta.logRetentionDuration' = 'interval 2 hours'
+);
+
+CREATE TABLE IF NOT EXISTS gold.model_decay (
+  `model_version` INT COMMENT 'Version of the model in the registry.',
+  `week_start` DATE COMMENT 'First of the seven days, UTC.',
+  `transactions` BIGINT COMMENT 'Number of transactions whose label is known.',
+  `frauds` BIGINT COMMENT 'Number of those that are frauds.',
+  `foretold` DOUBLE COMMENT 'Number of frauds that the model\'s probabilities add up to.',
+  `average_precision` DOUBLE COMMENT 'Average precision; empty with too few frauds to tell.',
+  `average_precision_low` DOUBLE COMMENT 'Lower bound of it, of 90 percent of samples of the week\'s days.',
+  `average_precision_high` DOUBLE COMMENT 'Upper bound of it, in the same way.',
+  `average_precision_trained` DOUBLE COMMENT 'Average precision on the test of the training.',
+  `level` STRING COMMENT 'How bad it is: ok, warn or alarm.',
+  `measured_at` TIMESTAMP COMMENT 'When it was measured, UTC.'
+)
+USING DELTA
+COMMENT 'How well a model told the frauds of each week.'
+TBLPROPERTIES (
+  'delta.checkpointInterval' = '100',
+  'delta.checkpointPolicy' = 'classic',
+  'delta.columnMapping.mode' = 'none',
+  'delta.deletedFileRetentionDuration' = 'interval 1 days',
+  'delta.enableDeletionVectors' = 'false',
+  'delta.logRetentionDuration' = 'interval 2 hours'
+);
+
+CREATE TABLE IF NOT EXISTS gold.model_decisions (
+  `decided_at` TIMESTAMP COMMENT 'When it was decided, UTC.',
+  `action` STRING COMMENT 'What was asked for: promote, force, rollback or retrain.',
+  `model_version` INT COMMENT 'Version of the model in the registry.',
+  `champion_version` INT COMMENT 'Version that was champion before; empty when there was none.',
+  `promoted` BOOLEAN COMMENT 'Whether the version became champion by it.',
+  `reason` STRING COMMENT 'Why it was decided so, in one line.',
+  `checks` STRING COMMENT 'Checks of the gate with verdict, reason and figures, as a JSON array.'
+)
+USING DELTA
+COMMENT 'Every decision about which model serves.'
+TBLPROPERTIES (
+  'delta.checkpointInterval' = '100',
+  'delta.checkpointPolicy' = 'classic',
+  'delta.columnMapping.mode' = 'none',
+  'delta.deletedFileRetentionDuration' = 'interval 1 days',
+  'delta.enableDeletionVectors' = 'false',
+  'delta.logRetentionDuration' = 'interval 2 hours'
+);
+
+CREATE TABLE IF NOT EXISTS gold.model_drift (
+  `model_version` INT COMMENT 'Version of the model in the registry.',
+  `feature` STRING COMMENT 'Feature, or score for the model\'s own answers.',
+  `window_start` DATE COMMENT 'First day of the window that was compared, UTC.',
+  `window_end` DATE COMMENT 'Last day of the window, UTC.',
+  `reference_rows` BIGINT COMMENT 'Number of transactions of the training\'s days that were compared.',
+  `window_rows` BIGINT COMMENT 'Number of transactions of the window that were compared.',
+  `psi` DOUBLE COMMENT 'Population stability index over bins of the training\'s values.',
+  `ks` DOUBLE COMMENT 'Largest difference between the two distribution functions (Kolmogorov, Smirnov).',
+  `level` STRING COMMENT 'How bad it is: ok, warn or alarm.',
+  `measured_at` TIMESTAMP COMMENT 'When it was measured, UTC.'
+)
+USING DELTA
+COMMENT 'How far each feature of a model, and its score, have moved since its training.'
 TBLPROPERTIES (
   'delta.checkpointInterval' = '100',
   'delta.checkpointPolicy' = 'classic',

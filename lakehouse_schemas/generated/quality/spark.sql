@@ -312,6 +312,26 @@ FROM gold.fact_transactions;
 
 SELECT
   count(*) AS `rows`,
+  count(*) - count(DISTINCT `user_id`, `category`, `period`, `forecast_date`) AS `repeated_keys`,
+  count(CASE WHEN `user_id` IS NULL THEN 1 END) AS `user_id required`,
+  count(CASE WHEN `category` IS NULL THEN 1 END) AS `category required`,
+  count(CASE WHEN NOT `category` RLIKE '\\A(?:all|[0-9]{4})\\z' THEN 1 END) AS `category pattern`,
+  count(CASE WHEN `period` IS NULL THEN 1 END) AS `period required`,
+  count(CASE WHEN `period` NOT IN ('day', 'month') THEN 1 END) AS `period one_of`,
+  count(CASE WHEN `forecast_date` IS NULL THEN 1 END) AS `forecast_date required`,
+  count(CASE WHEN `method` IS NULL THEN 1 END) AS `method required`,
+  count(CASE WHEN `method` NOT IN ('holt_winters', 'arima', 'prophet', 'average', 'seasonal_average', 'seasonal_naive', 'constant', 'zero', 'none') THEN 1 END) AS `method one_of`,
+  count(CASE WHEN `reason` IS NULL THEN 1 END) AS `reason required`,
+  count(CASE WHEN NOT (`backtest_mase` >= 0.0) THEN 1 END) AS `backtest_mase between`,
+  count(CASE WHEN NOT (`backtest_coverage` >= 0.0 AND `backtest_coverage` <= 1.0) THEN 1 END) AS `backtest_coverage between`,
+  count(CASE WHEN `history_until` IS NULL THEN 1 END) AS `history_until required`,
+  count(CASE WHEN `made_at` IS NULL THEN 1 END) AS `made_at required`,
+  count(CASE WHEN `transactions_version` IS NULL THEN 1 END) AS `transactions_version required`,
+  count(CASE WHEN `users_version` IS NULL THEN 1 END) AS `users_version required`
+FROM gold.forecasts;
+
+SELECT
+  count(*) AS `rows`,
   count(*) - count(DISTINCT `alert_id`) AS `repeated_keys`,
   count(CASE WHEN `alert_id` IS NULL THEN 1 END) AS `alert_id required`,
   count(CASE WHEN `transaction_id` IS NULL THEN 1 END) AS `transaction_id required`,
@@ -328,6 +348,98 @@ SELECT
   count(CASE WHEN `amount` IS NULL THEN 1 END) AS `amount required`,
   count(CASE WHEN `raised_at` IS NULL THEN 1 END) AS `raised_at required`
 FROM gold.fraud_alerts;
+
+SELECT
+  count(*) AS `rows`,
+  count(*) - count(DISTINCT `transaction_id`) AS `repeated_keys`,
+  count(CASE WHEN `transaction_id` IS NULL THEN 1 END) AS `transaction_id required`,
+  count(CASE WHEN `transaction_ts` IS NULL THEN 1 END) AS `transaction_ts required`,
+  count(CASE WHEN `user_id` IS NULL THEN 1 END) AS `user_id required`,
+  count(CASE WHEN `card_id` IS NULL THEN 1 END) AS `card_id required`,
+  count(CASE WHEN `merchant_id` IS NULL THEN 1 END) AS `merchant_id required`,
+  count(CASE WHEN `mcc` IS NULL THEN 1 END) AS `mcc required`,
+  count(CASE WHEN `amount` IS NULL THEN 1 END) AS `amount required`,
+  count(CASE WHEN NOT (`score` >= 0.0 AND `score` <= 1.0) THEN 1 END) AS `score between`,
+  count(CASE WHEN `band` NOT IN ('low', 'medium', 'high', 'critical') THEN 1 END) AS `band one_of`,
+  count(CASE WHEN `is_alert` IS NULL THEN 1 END) AS `is_alert required`,
+  count(CASE WHEN NOT (`challenger_score` >= 0.0 AND `challenger_score` <= 1.0) THEN 1 END) AS `challenger_score between`,
+  count(CASE WHEN `scored_at` IS NULL THEN 1 END) AS `scored_at required`
+FROM gold.fraud_scores;
+
+SELECT
+  count(*) AS `rows`,
+  count(*) - count(DISTINCT `comparison_id`) AS `repeated_keys`,
+  count(CASE WHEN `comparison_id` IS NULL THEN 1 END) AS `comparison_id required`,
+  count(CASE WHEN `date` IS NULL THEN 1 END) AS `date required`,
+  count(CASE WHEN `champion_version` IS NULL THEN 1 END) AS `champion_version required`,
+  count(CASE WHEN `challenger_version` IS NULL THEN 1 END) AS `challenger_version required`,
+  count(CASE WHEN `transactions` IS NULL THEN 1 END) AS `transactions required`,
+  count(CASE WHEN `labelled` IS NULL THEN 1 END) AS `labelled required`,
+  count(CASE WHEN `frauds` IS NULL THEN 1 END) AS `frauds required`,
+  count(CASE WHEN `champion_alerts` IS NULL THEN 1 END) AS `champion_alerts required`,
+  count(CASE WHEN `challenger_alerts` IS NULL THEN 1 END) AS `challenger_alerts required`,
+  count(CASE WHEN `champion_caught` IS NULL THEN 1 END) AS `champion_caught required`,
+  count(CASE WHEN `challenger_caught` IS NULL THEN 1 END) AS `challenger_caught required`,
+  count(CASE WHEN `only_champion` IS NULL THEN 1 END) AS `only_champion required`,
+  count(CASE WHEN `only_challenger` IS NULL THEN 1 END) AS `only_challenger required`,
+  count(CASE WHEN `p_value` IS NULL THEN 1 END) AS `p_value required`,
+  count(CASE WHEN `compared_at` IS NULL THEN 1 END) AS `compared_at required`
+FROM gold.model_comparison;
+
+SELECT
+  count(*) AS `rows`,
+  count(*) - count(DISTINCT `model_version`, `week_start`, `measured_at`) AS `repeated_keys`,
+  count(CASE WHEN `model_version` IS NULL THEN 1 END) AS `model_version required`,
+  count(CASE WHEN NOT (`model_version` >= 1) THEN 1 END) AS `model_version between`,
+  count(CASE WHEN `week_start` IS NULL THEN 1 END) AS `week_start required`,
+  count(CASE WHEN `transactions` IS NULL THEN 1 END) AS `transactions required`,
+  count(CASE WHEN NOT (`transactions` >= 0) THEN 1 END) AS `transactions between`,
+  count(CASE WHEN `frauds` IS NULL THEN 1 END) AS `frauds required`,
+  count(CASE WHEN NOT (`frauds` >= 0) THEN 1 END) AS `frauds between`,
+  count(CASE WHEN `foretold` IS NULL THEN 1 END) AS `foretold required`,
+  count(CASE WHEN NOT (`foretold` >= 0.0) THEN 1 END) AS `foretold between`,
+  count(CASE WHEN NOT (`average_precision` >= 0.0 AND `average_precision` <= 1.0) THEN 1 END) AS `average_precision between`,
+  count(CASE WHEN NOT (`average_precision_low` >= 0.0 AND `average_precision_low` <= 1.0) THEN 1 END) AS `average_precision_low between`,
+  count(CASE WHEN NOT (`average_precision_high` >= 0.0 AND `average_precision_high` <= 1.0) THEN 1 END) AS `average_precision_high between`,
+  count(CASE WHEN `average_precision_trained` IS NULL THEN 1 END) AS `average_precision_trained required`,
+  count(CASE WHEN NOT (`average_precision_trained` >= 0.0 AND `average_precision_trained` <= 1.0) THEN 1 END) AS `average_precision_trained between`,
+  count(CASE WHEN `level` IS NULL THEN 1 END) AS `level required`,
+  count(CASE WHEN `level` NOT IN ('ok', 'warn', 'alarm') THEN 1 END) AS `level one_of`,
+  count(CASE WHEN `measured_at` IS NULL THEN 1 END) AS `measured_at required`
+FROM gold.model_decay;
+
+SELECT
+  count(*) AS `rows`,
+  count(CASE WHEN `decided_at` IS NULL THEN 1 END) AS `decided_at required`,
+  count(CASE WHEN `action` IS NULL THEN 1 END) AS `action required`,
+  count(CASE WHEN `action` NOT IN ('promote', 'force', 'rollback', 'retrain') THEN 1 END) AS `action one_of`,
+  count(CASE WHEN `model_version` IS NULL THEN 1 END) AS `model_version required`,
+  count(CASE WHEN NOT (`model_version` >= 1) THEN 1 END) AS `model_version between`,
+  count(CASE WHEN `promoted` IS NULL THEN 1 END) AS `promoted required`,
+  count(CASE WHEN `reason` IS NULL THEN 1 END) AS `reason required`,
+  count(CASE WHEN `checks` IS NULL THEN 1 END) AS `checks required`
+FROM gold.model_decisions;
+
+SELECT
+  count(*) AS `rows`,
+  count(*) - count(DISTINCT `model_version`, `feature`, `window_end`, `measured_at`) AS `repeated_keys`,
+  count(CASE WHEN `model_version` IS NULL THEN 1 END) AS `model_version required`,
+  count(CASE WHEN NOT (`model_version` >= 1) THEN 1 END) AS `model_version between`,
+  count(CASE WHEN `feature` IS NULL THEN 1 END) AS `feature required`,
+  count(CASE WHEN `window_start` IS NULL THEN 1 END) AS `window_start required`,
+  count(CASE WHEN `window_end` IS NULL THEN 1 END) AS `window_end required`,
+  count(CASE WHEN `reference_rows` IS NULL THEN 1 END) AS `reference_rows required`,
+  count(CASE WHEN NOT (`reference_rows` >= 0) THEN 1 END) AS `reference_rows between`,
+  count(CASE WHEN `window_rows` IS NULL THEN 1 END) AS `window_rows required`,
+  count(CASE WHEN NOT (`window_rows` >= 0) THEN 1 END) AS `window_rows between`,
+  count(CASE WHEN `psi` IS NULL THEN 1 END) AS `psi required`,
+  count(CASE WHEN NOT (`psi` >= 0.0) THEN 1 END) AS `psi between`,
+  count(CASE WHEN `ks` IS NULL THEN 1 END) AS `ks required`,
+  count(CASE WHEN NOT (`ks` >= 0.0 AND `ks` <= 1.0) THEN 1 END) AS `ks between`,
+  count(CASE WHEN `level` IS NULL THEN 1 END) AS `level required`,
+  count(CASE WHEN `level` NOT IN ('ok', 'warn', 'alarm') THEN 1 END) AS `level one_of`,
+  count(CASE WHEN `measured_at` IS NULL THEN 1 END) AS `measured_at required`
+FROM gold.model_drift;
 
 SELECT
   count(*) AS `rows`,

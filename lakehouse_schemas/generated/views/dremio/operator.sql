@@ -249,6 +249,25 @@ SELECT
   "is_fraud"
 FROM lake.gold.fact_transactions;
 
+CREATE OR REPLACE VIEW gold_operator.forecasts AS
+SELECT
+  "user_id",
+  "category",
+  "period",
+  "forecast_date",
+  "value",
+  "lo95",
+  "hi95",
+  "method",
+  "reason",
+  "backtest_mase",
+  "backtest_coverage",
+  "history_until",
+  "made_at",
+  "transactions_version",
+  "users_version"
+FROM lake.gold.forecasts;
+
 CREATE OR REPLACE VIEW gold_operator.fraud_alerts AS
 SELECT
   "alert_id",
@@ -266,6 +285,90 @@ SELECT
   "amount",
   "raised_at"
 FROM lake.gold.fraud_alerts;
+
+CREATE OR REPLACE VIEW gold_operator.fraud_scores AS
+SELECT
+  "transaction_id",
+  "transaction_ts",
+  "user_id",
+  "card_id",
+  substr("card_last4", greatest(length("card_last4") - 3, 1)) AS "card_last4",
+  "merchant_id",
+  "mcc",
+  "amount",
+  "score",
+  "band",
+  "is_alert",
+  "reasons",
+  "model",
+  "model_version",
+  "note",
+  "challenger_score",
+  "challenger_alert",
+  "challenger_version",
+  "scored_at"
+FROM lake.gold.fraud_scores;
+
+CREATE OR REPLACE VIEW gold_operator.model_comparison AS
+SELECT
+  "comparison_id",
+  "date",
+  "champion_version",
+  "challenger_version",
+  "transactions",
+  "labelled",
+  "frauds",
+  "champion_alerts",
+  "challenger_alerts",
+  "champion_caught",
+  "challenger_caught",
+  "champion_precision",
+  "challenger_precision",
+  "only_champion",
+  "only_challenger",
+  "p_value",
+  "compared_at"
+FROM lake.gold.model_comparison;
+
+CREATE OR REPLACE VIEW gold_operator.model_decay AS
+SELECT
+  "model_version",
+  "week_start",
+  "transactions",
+  "frauds",
+  "foretold",
+  "average_precision",
+  "average_precision_low",
+  "average_precision_high",
+  "average_precision_trained",
+  "level",
+  "measured_at"
+FROM lake.gold.model_decay;
+
+CREATE OR REPLACE VIEW gold_operator.model_decisions AS
+SELECT
+  "decided_at",
+  "action",
+  "model_version",
+  "champion_version",
+  "promoted",
+  "reason",
+  "checks"
+FROM lake.gold.model_decisions;
+
+CREATE OR REPLACE VIEW gold_operator.model_drift AS
+SELECT
+  "model_version",
+  "feature",
+  "window_start",
+  "window_end",
+  "reference_rows",
+  "window_rows",
+  "psi",
+  "ks",
+  "level",
+  "measured_at"
+FROM lake.gold.model_drift;
 
 CREATE OR REPLACE VIEW gold_operator.pipeline_batches AS
 SELECT

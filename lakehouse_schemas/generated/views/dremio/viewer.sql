@@ -158,6 +158,25 @@ SELECT
   "is_fraud"
 FROM lake.gold.fact_transactions;
 
+CREATE OR REPLACE VIEW gold_viewer.forecasts AS
+SELECT
+  SHA256(CONCAT('${mask_key}', CAST("user_id" AS VARCHAR))) AS "user_id",
+  "category",
+  "period",
+  "forecast_date",
+  "value",
+  "lo95",
+  "hi95",
+  "method",
+  "reason",
+  "backtest_mase",
+  "backtest_coverage",
+  "history_until",
+  "made_at",
+  "transactions_version",
+  "users_version"
+FROM lake.gold.forecasts;
+
 CREATE OR REPLACE VIEW gold_viewer.fraud_alerts AS
 SELECT
   "alert_id",
@@ -175,6 +194,50 @@ SELECT
   "amount",
   "raised_at"
 FROM lake.gold.fraud_alerts;
+
+CREATE OR REPLACE VIEW gold_viewer.fraud_scores AS
+SELECT
+  "transaction_id",
+  "transaction_ts",
+  SHA256(CONCAT('${mask_key}', CAST("user_id" AS VARCHAR))) AS "user_id",
+  SHA256(CONCAT('${mask_key}', CAST("card_id" AS VARCHAR))) AS "card_id",
+  substr("card_last4", greatest(length("card_last4") - 3, 1)) AS "card_last4",
+  "merchant_id",
+  "mcc",
+  "amount",
+  "score",
+  "band",
+  "is_alert",
+  "reasons",
+  "model",
+  "model_version",
+  "note",
+  "challenger_score",
+  "challenger_alert",
+  "challenger_version",
+  "scored_at"
+FROM lake.gold.fraud_scores;
+
+CREATE OR REPLACE VIEW gold_viewer.model_comparison AS
+SELECT
+  "comparison_id",
+  "date",
+  "champion_version",
+  "challenger_version",
+  "transactions",
+  "labelled",
+  "frauds",
+  "champion_alerts",
+  "challenger_alerts",
+  "champion_caught",
+  "challenger_caught",
+  "champion_precision",
+  "challenger_precision",
+  "only_champion",
+  "only_challenger",
+  "p_value",
+  "compared_at"
+FROM lake.gold.model_comparison;
 
 CREATE OR REPLACE VIEW gold_viewer.pipeline_batches AS
 SELECT

@@ -283,6 +283,27 @@ SELECT
   "is_fraud"
 FROM lake.gold.fact_transactions;
 
+CREATE OR REPLACE VIEW lake.gold_analyst.forecasts
+COMMENT 'What each customer will spend, net of refunds and without declined transactions, by day and month.'
+SECURITY DEFINER AS
+SELECT
+  lower(to_hex(hmac_sha256(to_utf8(CAST("user_id" AS VARCHAR)), to_utf8('${mask_key}')))) AS "user_id",
+  "category",
+  "period",
+  "forecast_date",
+  "value",
+  "lo95",
+  "hi95",
+  "method",
+  "reason",
+  "backtest_mase",
+  "backtest_coverage",
+  "history_until",
+  "made_at",
+  "transactions_version",
+  "users_version"
+FROM lake.gold.forecasts;
+
 CREATE OR REPLACE VIEW lake.gold_analyst.fraud_alerts
 COMMENT 'Transactions that a fraud rule holds suspicious.'
 SECURITY DEFINER AS
@@ -302,6 +323,100 @@ SELECT
   "amount",
   "raised_at"
 FROM lake.gold.fraud_alerts;
+
+CREATE OR REPLACE VIEW lake.gold_analyst.fraud_scores
+COMMENT 'Scores of the champion and, in shadow, of the challenger.'
+SECURITY DEFINER AS
+SELECT
+  "transaction_id",
+  "transaction_ts",
+  lower(to_hex(hmac_sha256(to_utf8(CAST("user_id" AS VARCHAR)), to_utf8('${mask_key}')))) AS "user_id",
+  lower(to_hex(hmac_sha256(to_utf8(CAST("card_id" AS VARCHAR)), to_utf8('${mask_key}')))) AS "card_id",
+  substr("card_last4", greatest(length("card_last4") - 3, 1)) AS "card_last4",
+  "merchant_id",
+  "mcc",
+  "amount",
+  "score",
+  "band",
+  "is_alert",
+  "reasons",
+  "model",
+  "model_version",
+  "note",
+  "challenger_score",
+  "challenger_alert",
+  "challenger_version",
+  "scored_at"
+FROM lake.gold.fraud_scores;
+
+CREATE OR REPLACE VIEW lake.gold_analyst.model_comparison
+COMMENT 'What champion and challenger said of the same transactions.'
+SECURITY DEFINER AS
+SELECT
+  "comparison_id",
+  "date",
+  "champion_version",
+  "challenger_version",
+  "transactions",
+  "labelled",
+  "frauds",
+  "champion_alerts",
+  "challenger_alerts",
+  "champion_caught",
+  "challenger_caught",
+  "champion_precision",
+  "challenger_precision",
+  "only_champion",
+  "only_challenger",
+  "p_value",
+  "compared_at"
+FROM lake.gold.model_comparison;
+
+CREATE OR REPLACE VIEW lake.gold_analyst.model_decay
+COMMENT 'How well a model told the frauds of each week.'
+SECURITY DEFINER AS
+SELECT
+  "model_version",
+  "week_start",
+  "transactions",
+  "frauds",
+  "foretold",
+  "average_precision",
+  "average_precision_low",
+  "average_precision_high",
+  "average_precision_trained",
+  "level",
+  "measured_at"
+FROM lake.gold.model_decay;
+
+CREATE OR REPLACE VIEW lake.gold_analyst.model_decisions
+COMMENT 'Every decision about which model serves.'
+SECURITY DEFINER AS
+SELECT
+  "decided_at",
+  "action",
+  "model_version",
+  "champion_version",
+  "promoted",
+  "reason",
+  "checks"
+FROM lake.gold.model_decisions;
+
+CREATE OR REPLACE VIEW lake.gold_analyst.model_drift
+COMMENT 'How far each feature of a model, and its score, have moved since its training.'
+SECURITY DEFINER AS
+SELECT
+  "model_version",
+  "feature",
+  "window_start",
+  "window_end",
+  "reference_rows",
+  "window_rows",
+  "psi",
+  "ks",
+  "level",
+  "measured_at"
+FROM lake.gold.model_drift;
 
 CREATE OR REPLACE VIEW lake.gold_analyst.pipeline_batches
 COMMENT 'What each micro-batch did with the changes of each table.'

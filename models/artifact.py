@@ -1,0 +1,322 @@
+"""A served model as a folder that anybody can read, and nothing in it can run: no pickle.
+
+``model.json`` says what the model is and where it comes from; each member lies beside it in the
+form of its own library (LightGBM's text, XGBoost's JSON).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import date
+from math import inf, nan
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, Protocol, Self, get_args
+
+import numpy as np
+from typing_extensions import override
+
+from finlake.errors import FinlakeError
+from models.features.catalogue import NAMES, fingerprint
+from models.features.events import Array
+
+if TYPE_CHECKING:
+    from models.training.learners import Fitted
+    from models.training.threshold import Calibration
+
+__all__ = ["BANDS", "SERVED", "Band", "Model", "Origin", "bands_of", "digest", "load", "save"]
+
+Band = Literal["low", "medium", "high", "critical"]
+BANDS: tuple[Band, ...] = get_args(Band)
+
+_FORMAT = 1
+_FACTS = "model.json"
+_SUFFIX = {"lightgbm": ".txt", "xgboost": ".json"}
+
+SERVED = tuple(_SUFFIX)
+"""Kinds of models that can be served."""
+
+
+class _Member(Protocol):
+    def score(self, values: Array) -> Array: ...
+    def contributions(self, values: Array) -> Array: ...
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where a model comes from.
+
+    ``trained`` are its first and last day of training, ``tested`` those of its test, ``tables`` the
+    Delta version of each table that was read, ``contracts`` the fingerprint of their contracts,
+    ``commit`` that of the code.
+    """
+
+    recipe: str
+    seed: int
+    trained: tuple[date, date]
+    tested: tuple[date, date]
+    tables: Mapping[str, int]
+    contracts: str
+    commit: str
+    metrics: Mapping[str, float]
+
+
+@dataclass(frozen=True)
+class Model:
+    """A model that scores; safe to use from one thread, and uses one.
+
+    ``features`` are the names of the columns it takes, in order. It alarms at a probability of
+    ``threshold`` or above; infinity is never. ``facts`` is all of ``model.json``. ``name`` and
+    ``version`` are the registry's.
+    """
+
+    features: tuple[str, ...]
+    threshold: float
+    facts: Mapping[str, Any]
+    members: tuple[_Member, ...]
+    steps: tuple[Array, Array]
+    limits: tuple[float, ...]
+    name: str = ""
+    version: int = 0
+
+    def named(self, name: str, version: int) -> Self:
+        """The same model as the registry calls it."""
+        return replace(self, name=name, version=version)
+
+    def score(self, values: Array) -> Array:
+        """How likely each row is a fraud, 0 to 1, not calibrated: float64[n].
+
+        ``values`` is float64[n, len(features)], NaN where a feature is empty.
+
+        Raises:
+            ValueError: it has another number of columns.
+        """
+        return self._mean([member.score for member in self.members], values, ())
+
+    def probability(self, values: Array) -> Array:
+        """Probability of fraud of each row, calibrated: float64[n]; see :meth:`score`."""
+        found: Array = np.interp(self.score(values), *self.steps)
+        return found
+
+    def band(self, probability: float) -> Band:
+        """How high that is; from ``high`` on it is an alarm."""
+        return BANDS[sum(probability >= limit for limit in self.limits)]
+
+    def contributions(self, values: Array) -> Array:
+        """What each feature adds to the score's log odds: float64[n, len(features)].
+
+        Exact Shapley values of the trees (Lundberg et al., 2020, "From local explanations to
+        global understanding with explainable AI for trees"), as the libraries themselves have them.
+        """
+        every = [member.contributions for member in self.members]
+        return self._mean(every, values, (len(self.features),))
+
+    def reasons(self, values: Array, most: int = 3) -> list[tuple[str, ...]]:
+        """Of each row the features that push its score up, the strongest first."""
+        pushed = self.contributions(values)
+        order = np.argsort(-pushed, axis=1, kind="stable")[:, :most]
+        return [
+            tuple(self.features[place] for place in places.tolist() if row[place] > 0)
+            for row, places in zip(pushed, order, strict=True)
+        ]
+
+    def _mean(self, every: Sequence[Any], values: Array, shape: tuple[int, ...]) -> Array:
+        if values.ndim != 2 or values.shape[1] != len(self.features):
+            raise ValueError(
+                f"a model of {len(self.features)} features was given values of shape {values.shape}"
+            )
+        if not len(values):
+            return np.empty((0, *shape))
+        # The models learnt from such numbers: a finer one could fall on the other side of a split.
+        seen = np.ascontiguousarray(values, dtype=np.float32)
+        found: Array = sum(of(seen).astype(np.float64) for of in every) / len(every)
+        return found
+
+
+def bands_of(threshold: float) -> tuple[float, ...]:
+    """The least probabilities of ``medium``, ``high`` and ``critical``.
+
+    An alarm is at least ``high``; ``medium`` is half way to it, ``critical`` half way from it to
+    certainty.
+    """
+    return (threshold / 2, threshold, (threshold + 1) / 2)
+
+
+def save(
+    folder: Path,
+    fitted: Fitted,
+    names: Sequence[str],
+    calibration: Calibration,
+    threshold: float,
+    origin: Origin,
+) -> str:
+    """Write a model into a folder that is not there yet, or is empty; returns its digest.
+
+    ``names`` are the columns that the model was fitted on. The same arguments give the same bytes.
+
+    Raises:
+        FinlakeError: models of that kind are for comparison and cannot be served.
+    """
+    kind = fitted.recipe.kind
+    if kind not in _SUFFIX:
+        raise FinlakeError(
+            f"a model of kind {kind} cannot be served; train one of {', '.join(_SUFFIX)}"
+        )
+    features = [names[column] for column in fitted.columns]
+    folder.mkdir(parents=True, exist_ok=True)
+    members = {}
+    for number, member in enumerate(fitted.members):
+        name, content = f"member-{number}{_SUFFIX[kind]}", _native(kind, member)
+        (folder / name).write_bytes(content)
+        members[name] = hashlib.sha256(content).hexdigest()
+    facts = {
+        "format": _FORMAT,
+        "kind": kind,
+        "members": members,
+        "features": features,
+        "catalogue": fingerprint(features),
+        "recipe": origin.recipe,
+        "seed": origin.seed,
+        "calibration": {
+            "scores": [float(score) for score in calibration.scores],
+            "shares": [float(share) for share in calibration.shares],
+        },
+        "threshold": None if threshold == inf else threshold,
+        "bands": None if threshold == inf else list(bands_of(threshold)),
+        "trained": [day.isoformat() for day in origin.trained],
+        "tested": [day.isoformat() for day in origin.tested],
+        "tables": dict(origin.tables),
+        "contracts": origin.contracts,
+        "commit": origin.commit,
+        "metrics": dict(origin.metrics),
+    }
+    text = json.dumps(facts, indent=1, sort_keys=True, allow_nan=False)
+    (folder / _FACTS).write_text(text + "\n", encoding="utf-8")
+    return digest(folder)
+
+
+def digest(folder: Path) -> str:
+    """SHA-256 over names and contents of all files in the folder, in the order of their names."""
+    found = hashlib.sha256()
+    files = {path.relative_to(folder).as_posix(): path for path in folder.rglob("*")}
+    for name, path in sorted(files.items()):
+        if path.is_file():
+            content = path.read_bytes()
+            found.update(f"{name}\0{len(content)}\0".encode())
+            found.update(content)
+    return found.hexdigest()
+
+
+def load(folder: Path, sha256: str | None = None) -> Model:
+    """The model in a folder; with ``sha256`` only when that is the folder's digest.
+
+    Raises:
+        FinlakeError: the digest is another, a file is missing or does not load, or the features are
+            not those of this program's catalogue.
+    """
+    if sha256 is not None and (found := digest(folder)) != sha256:
+        raise FinlakeError(
+            f"model {folder}: its digest is {found[:12]} and not {sha256[:12]}, so it was changed"
+            " after it was registered; register it again or choose another version"
+        )
+    try:
+        facts = json.loads((folder / _FACTS).read_bytes())
+        if facts["format"] != _FORMAT:
+            raise ValueError(f"format {facts['format']} is not {_FORMAT}")
+        features = tuple(facts["features"])
+        _check_features(folder, features, facts["catalogue"])
+        threshold = inf if facts["threshold"] is None else float(facts["threshold"])
+        bands = (inf,) * 3 if facts["bands"] is None else tuple(map(float, facts["bands"]))
+        steps = [np.array(facts["calibration"][name], float) for name in ("scores", "shares")]
+        if len(steps[0]) != len(steps[1]) or not len(steps[0]) or (np.diff(steps) < 0).any():
+            raise ValueError("the calibration does not rise")
+        if len(bands) != len(BANDS) - 1:
+            raise ValueError(f"bands must be {len(BANDS) - 1} limits")
+        kind = _KINDS[facts["kind"]]
+        noted = facts["members"].items()
+        members = tuple(kind(_whole(folder / n, sha), len(features)) for n, sha in noted)
+        if not members:
+            raise ValueError("there is no member")
+    except FinlakeError:
+        raise
+    except Exception as error:  # noqa: BLE001 (the libraries raise kinds of their own)
+        said = str(error).strip().partition("\n")[0][:200]
+        raise FinlakeError(
+            f"model {folder}: does not load ({type(error).__name__}: {said}); train it again or"
+            " choose another version"
+        ) from None
+    return Model(features, threshold, facts, members, (steps[0], steps[1]), bands)
+
+
+def _check_features(folder: Path, features: tuple[str, ...], catalogue: str) -> None:
+    unknown = [name for name in features if name not in NAMES]
+    if unknown or fingerprint(features) != catalogue:
+        what = f"feature {unknown[0]} is unknown" if unknown else "a feature is defined otherwise"
+        raise FinlakeError(
+            f"model {folder}: was trained with another catalogue of features ({what} here); train"
+            " it again with `finlake train`"
+        )
+
+
+def _whole(path: Path, sha256: str) -> Path:
+    """The file, if it is what was written: of half a file LightGBM makes the process end."""
+    if hashlib.sha256(path.read_bytes()).hexdigest() != sha256:
+        raise ValueError(f"{path.name} is not what {_FACTS} says of it")
+    return path
+
+
+def _native(kind: str, member: Any) -> bytes:
+    if kind == "lightgbm":
+        text: str = member.booster_.model_to_string()
+        return text.encode()
+    return bytes(member.get_booster().save_raw("json"))
+
+
+class _LightGBM(_Member):
+    def __init__(self, path: Path, columns: int) -> None:
+        from lightgbm import Booster
+
+        self._booster = Booster(model_str=path.read_text(encoding="utf-8"))
+        _check_columns(path, self._booster.num_feature(), columns)
+
+    @override
+    def score(self, values: Array) -> Array:
+        return np.asarray(self._booster.predict(values, num_threads=1))
+
+    @override
+    def contributions(self, values: Array) -> Array:
+        found = np.asarray(self._booster.predict(values, pred_contrib=True, num_threads=1))
+        return found[:, :-1]  # the last is what every row begins with
+
+
+class _XGBoost(_Member):
+    def __init__(self, path: Path, columns: int) -> None:
+        from xgboost import Booster
+
+        self._booster = Booster({"nthread": 1})
+        self._booster.load_model(bytearray(path.read_bytes()))
+        self._booster.set_param({"nthread": 1})  # the file has that of its training
+        _check_columns(path, self._booster.num_features(), columns)
+
+    @override
+    def score(self, values: Array) -> Array:
+        found: Array = self._booster.inplace_predict(values, missing=nan)
+        return found
+
+    @override
+    def contributions(self, values: Array) -> Array:
+        from xgboost import DMatrix
+
+        rows = DMatrix(values, missing=nan, nthread=1)
+        found: Array = self._booster.predict(rows, pred_contribs=True)
+        return found[:, :-1]
+
+
+def _check_columns(path: Path, has: int, wants: int) -> None:
+    if has != wants:
+        raise ValueError(f"{path.name} takes {has} columns, and there are {wants} features")
+
+
+_KINDS: dict[str, type[_LightGBM] | type[_XGBoost]] = {"lightgbm": _LightGBM, "xgboost": _XGBoost}

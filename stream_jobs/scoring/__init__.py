@@ -1,0 +1,1 @@
+"""Scores of the models as the changes come, by a process beside the Spark application."""

@@ -1,0 +1,400 @@
+"""The process that scores: records in, scores and alerts out, offsets kept with the scores.
+
+One process takes every partition, for the reason that `stream_jobs/live` does: a card's uses are in
+all of them.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import threading
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from typing import Any
+
+import msgspec
+import pyarrow as pa
+import pyarrow.compute as pc
+from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Producer, TopicPartition
+
+from connectors.config import table_topic
+from connectors.topics import ALERTS_TOPIC
+from finlake.errors import FinlakeError
+from infra.database.users import DATABASE
+from infra.kafka import kafka_missing
+from infra.lake.tables import Lake
+from infra.metrics import serve
+from infra.security import kafka_options
+from infra.settings import Settings
+from models.registry import Registry
+from stream_jobs.io.housekeeping import Housekeeping
+from stream_jobs.io.source import epoch_of, starting_offsets
+from stream_jobs.io.writer import Tables
+from stream_jobs.memory import look_seldom_for_garbage
+from stream_jobs.scoring.book import TABLES, Book, Moved
+from stream_jobs.scoring.compared import Compared
+from stream_jobs.scoring.history import silver
+from stream_jobs.scoring.metrics import ScoreMetrics
+from stream_jobs.scoring.table import CONTRACT, Place, ScoreTable
+from stream_jobs.scoring.verdict import alert, patch_of, score
+from stream_jobs.scoring.watch import Source, Watch
+from stream_jobs.shapes import RECORDS
+from stream_jobs.stopping import stop_on_signal
+from stream_jobs.transforms.envelope import Decoder
+
+__all__ = ["Scoring", "run"]
+
+_log = logging.getLogger(__name__)
+_TOPICS = {table_topic(DATABASE, name): name for name in TABLES}
+_TRANSACTIONS = table_topic(DATABASE, "transactions")
+_ANSWER_S = 10.0
+_COMMIT_EVERY_S = 5.0  # when there is nothing to score
+_TELL_EVERY_S = 10.0
+_COMPARE_EVERY_S = 300.0
+_COMPARED_DAYS = 40  # most labels have come by then
+
+
+class Scoring:
+    """Everything about a batch but Kafka: decode, features, scores, the table.
+
+    Args:
+        lake: where the table is.
+        tables: the tables as this process writes them.
+        watch: who scores.
+        metrics: where figures go.
+    """
+
+    def __init__(self, lake: Lake, tables: Tables, watch: Watch, metrics: ScoreMetrics) -> None:
+        self.table = ScoreTable(lake, tables)
+        self._watch = watch
+        self._models = watch.models
+        self._metrics = metrics
+        self._decoders = {name: Decoder(name) for name in TABLES}
+        self.book = Book(self._models.features)
+
+    def decode(self, records: pa.Table) -> dict[str, pa.Table]:
+        """The changes of records (:data:`~stream_jobs.shapes.RECORDS`) by source table."""
+        found = {}
+        for topic in pc.unique(records["topic"]).to_pylist():
+            name = _TOPICS[topic]
+            part = records.filter(pc.equal(records["topic"], topic))
+            decoded = self._decoders[name].decode(part, -1)
+            self._metrics.bad.inc(decoded.rejects.num_rows)
+            found[name] = decoded.changes
+        self._metrics.records.inc(records.num_rows)
+        return found
+
+    def remember(self, records: pa.Table) -> None:
+        """Take in records of which the table knows already."""
+        self.book.apply(self.decode(records), _now_us())
+
+    def score(self, records: pa.Table, offsets: Mapping[Place, int]) -> list[dict[str, Any]]:
+        """Take in a batch and score it; the alerts to publish before :meth:`commit`."""
+        self._take_up()
+        changes = self.decode(records)
+        now_us = _now_us()
+        moved = self.book.apply(changes, now_us)
+        scored = score(moved, self._models, now_us)
+        for role, said in scored.failed.items():
+            self._metrics.failures.labels(role).inc()
+            _log.warning("%s: scored none of a batch: %s", role, said)
+        there = self.table.of(_numbers(moved))
+        own = self._own(moved, changes)
+        self._patch, new = patch_of(scored.rows, own, there)
+        self._offsets = dict(offsets)
+        places = _places(changes.get("transactions"))
+        return [
+            alert(row, places.get(row["transaction_id"], (None, None))) for row in new.to_pylist()
+        ]
+
+    def commit(self) -> None:
+        """Write what :meth:`score` made, with how far the topics were read."""
+        self.table.commit(self._patch, self._offsets)
+        written = pa.concat_tables([self._patch.inserts, self._patch.updates])
+        for band, count in _counts(written["band"]).items():
+            self._metrics.scored.labels(band or "none").inc(count)
+
+    def _own(self, moved: Moved, changes: Mapping[str, pa.Table]) -> set[int]:
+        """Transactions that were changed themselves; what a snapshot reads is history."""
+        own = {*moved.rows["id"][moved.own].tolist(), *moved.too_old["id"].tolist()}
+        if "transactions" in changes:
+            found = changes["transactions"]
+            read = found.filter(pc.equal(found["op"], "r"))["id"].to_pylist()
+            streamed = found.filter(pc.not_equal(found["op"], "r"))["id"].to_pylist()
+            own -= set(read) - set(streamed)
+        return own
+
+    def _take_up(self) -> None:
+        """Change models, at the only time at which they are: before a batch."""
+        models = self._watch.models
+        if models is self._models:
+            return
+        if set(models.features) != set(self._models.features):
+            self.book.select(models.features)
+        self._models = models
+        for role in ("champion", "challenger"):
+            model = getattr(models, role)
+            self._metrics.version.labels(role).set(model.version if model else 0)
+
+
+def run(
+    settings: Settings, stop: threading.Event | None = None, source: Source | None = None
+) -> None:
+    """Score until told to stop (SIGINT, SIGTERM, or the event).
+
+    Raises:
+        ComponentMissing: when Kafka, a topic or the lake is not there.
+        FinlakeError: when Kafka does not take an alert, or another process writes the scores.
+    """
+    if stop is None:
+        stop = threading.Event()
+        stop_on_signal(stop, _log, "stopping after this batch")
+    with ExitStack() as held:
+        service = _Service(settings, stop, held, source or Registry(settings))
+        service.start()
+        port = serve(service.metrics.registry, settings.port_score, settings.listen_host)
+        _log.info("metrics on http://%s:%d/metrics", settings.advertised_host, port)
+        service.run()
+
+
+class _Service:
+    def __init__(
+        self, settings: Settings, stop: threading.Event, held: ExitStack, source: Source
+    ) -> None:
+        self._settings = settings
+        self._stop = stop
+        self.metrics = ScoreMetrics()
+        every = settings.score_reload_seconds
+        self._watch = Watch(source, every, lambda role: self.metrics.failures.labels(role).inc())
+        held.callback(self._watch.stop)
+        self._lake = Lake(settings)
+        self._tables = Tables(self._lake, settings.stream_cache_mb << 20)
+        self._keeper = Housekeeping(
+            self._lake,
+            self._tables,
+            [CONTRACT],
+            settings.lake_history_minutes,
+            settings.delete_marker_days,
+        )
+        self._compared = Compared(self._lake, _COMPARE_EVERY_S, _COMPARED_DAYS)
+        held.callback(self._compared.stop)
+        common = {**kafka_options(settings), "log_level": 3}
+        self._consumer = Consumer(
+            {
+                **common,
+                "group.id": "finlake-score",  # offsets are in the table, not there
+                "enable.auto.commit": False,
+                "enable.partition.eof": True,
+                "auto.offset.reset": "error",
+                "fetch.wait.max.ms": 100,
+            }
+        )
+        held.callback(self._consumer.close)
+        self._producer = Producer({**common, "enable.idempotence": True, "linger.ms": 0})
+        self._failed: KafkaError | None = None
+        self._positions: dict[Place, int] = {}
+
+    # ── Start ────────────────────────────────────────────────────────────────────────────────
+
+    def start(self) -> None:
+        """Know what the lake knows, and what came since until where the table is."""
+        began = time.monotonic()
+        self._watch.start()
+        self._scoring = Scoring(self._lake, self._tables, self._watch, self.metrics)
+        # In this order the lake has at least what it says it has, and the topics what it has.
+        ends = json.loads(starting_offsets(self._settings))
+        places = [(topic, int(p)) for topic in _TOPICS for p in ends[topic]]
+        done = self._scoring.table.offsets(places)
+        self._scoring.book.load(silver(self._lake), _now_us())
+        start: dict[Place, int] = {}
+        goal: dict[Place, int] = {}
+        for place in places:
+            low, high = self._watermarks(place)
+            lake = _within(ends[place[0]][str(place[1])], low, high)
+            table = _within(done.get(place, lake), low, high)
+            if place in done and table != done[place]:
+                _log.warning(
+                    "%s[%d]: Kafka no longer has the changes from %d on; transactions up to %d "
+                    "that were not scored stay so",
+                    *(*place, done[place], table),
+                )
+            start[place] = min(lake, table)
+            # Of transactions what was not scored yet comes later; of the others all comes first.
+            goal[place] = table if place[0] == _TRANSACTIONS else high
+        silent = 0
+        for messages in self._between(start, goal):
+            self._scoring.remember(_records(messages))
+            silent += len(messages)
+        self._positions = goal
+        self._consumer.assign([TopicPartition(t, p, o) for (t, p), o in goal.items()])
+        self._keeper.start()
+        self._compared.start()
+        look_seldom_for_garbage()
+        took = time.monotonic() - began
+        self.metrics.start_seconds.set(took)
+        _log.info(
+            "live from %s after %.1f s: %d transactions known, %d changes since the lake",
+            ", ".join(f"{t}[{p}]@{o}" for (t, p), o in sorted(goal.items())),
+            took,
+            len(self._scoring.book),
+            silent,
+        )
+
+    def _watermarks(self, place: Place) -> tuple[int, int]:
+        try:
+            low, high = self._consumer.get_watermark_offsets(
+                TopicPartition(*place), timeout=_ANSWER_S
+            )
+        except KafkaException as error:
+            raise kafka_missing(self._settings, error) from None
+        return low, high
+
+    def _between(
+        self, start: Mapping[Place, int], end: Mapping[Place, int]
+    ) -> Iterator[list[Message]]:
+        """The records from one place to another, of all partitions."""
+        left = {place for place in start if start[place] < end[place]}
+        self._consumer.assign([TopicPartition(*place, start[place]) for place in left])
+        while left and not self._stop.is_set():
+            found = []
+            for message in self._consume(0.5):
+                place, offset = _place(message), message.offset() or 0
+                if message.error():  # the end of the partition
+                    left.discard(place)
+                elif offset < end[place]:
+                    found.append(message)
+                if not message.error() and offset >= end[place] - 1:
+                    left.discard(place)
+            if found:
+                yield found
+
+    # ── Live ─────────────────────────────────────────────────────────────────────────────────
+
+    def run(self) -> None:
+        """Batch after batch, until told to stop."""
+        committed = told = time.monotonic()
+        records = 0
+        while not self._stop.is_set():
+            found = self._consume(self._settings.score_trigger_ms / 1000)
+            messages = [message for message in found if not message.error()]
+            now = time.monotonic()
+            if messages:
+                self._batch(messages)
+                records += len(messages)
+                committed = now
+                self._keeper.after_batch()
+            elif now - committed > _COMMIT_EVERY_S:
+                committed = now
+                self._measure()
+            if now - told >= _TELL_EVERY_S:
+                told = now
+                _log.info("%d records, %d transactions known", records, len(self._scoring.book))
+                records = 0
+                self._measure()
+        self._keeper.stop()
+
+    def _batch(self, messages: Sequence[Message]) -> None:
+        for message in messages:
+            self._positions[_place(message)] = (message.offset() or 0) + 1
+        alerts = self._scoring.score(_records(messages), self._positions)
+        for one in alerts:
+            self._send(one)
+        self._deliver()
+        self._scoring.commit()
+        self.metrics.alerts.inc(len(alerts))
+        now_ms = time.time_ns() // 1_000_000
+        for message in messages:
+            if message.topic() == _TRANSACTIONS:
+                self.metrics.seconds.observe(max(now_ms - message.timestamp()[1], 0) / 1000)
+
+    def _consume(self, patience_s: float) -> list[Message]:
+        found = self._consumer.consume(self._settings.score_batch, patience_s)
+        for message in found:
+            error = message.error()
+            if error is not None and error.code() != KafkaError._PARTITION_EOF:
+                raise FinlakeError(
+                    f"{message.topic()}: Kafka at {self._settings.kafka_bootstrap}: {error.str()};"
+                    " see `finlake status`, nothing is lost"
+                )
+        return found
+
+    def _send(self, row: Mapping[str, Any]) -> None:
+        def told(error: KafkaError | None, _: Message) -> None:
+            self._failed = error or self._failed
+
+        key, value = str(row["alert_id"]).encode(), msgspec.json.encode(row)
+        while True:
+            try:
+                self._producer.produce(ALERTS_TOPIC, value, key=key, on_delivery=told)
+            except BufferError:  # its queue is full: Kafka is slower than the alerts
+                self._producer.poll(0.1)
+            else:
+                return
+
+    def _deliver(self) -> None:
+        """Wait until Kafka has every alert: a score in the table is one whose alert was told."""
+        left = self._producer.flush(_ANSWER_S) if len(self._producer) else 0
+        if left or self._failed:
+            said = self._failed.str() if self._failed else f"{left} not taken in {_ANSWER_S:g} s"
+            raise FinlakeError(
+                f"{ALERTS_TOPIC}: Kafka at {self._settings.kafka_bootstrap} did not take an alert "
+                f"({said}); see `finlake status`, it is published at the next start"
+            )
+
+    def _measure(self) -> None:
+        self.metrics.known.set(len(self._scoring.book))
+        lag = 0
+        for place, position in self._positions.items():
+            _, high = self._consumer.get_watermark_offsets(TopicPartition(*place), cached=True)
+            lag += max(high - position, 0)
+        self.metrics.lag.set(lag)
+
+
+def _within(offset: int, low: int, high: int) -> int:
+    """An offset that is there; the oldest for one of a topic that was made anew."""
+    return max(offset, low) if offset <= high else low
+
+
+def _place(message: Message) -> Place:
+    return message.topic() or "", message.partition() or 0
+
+
+def _records(messages: Sequence[Message]) -> pa.Table:
+    rows = [
+        (
+            message.topic(),
+            message.partition(),
+            message.offset(),
+            message.timestamp()[1] * 1000,
+            epoch_of(message),
+            message.key(),
+            message.value(),
+        )
+        for message in messages
+    ]
+    columns = zip(*rows, strict=True)
+    arrays = [pa.array(c, f.type) for c, f in zip(columns, RECORDS, strict=True)]
+    return pa.Table.from_arrays(arrays, schema=RECORDS)
+
+
+def _numbers(moved: Moved) -> pa.Array:
+    every = [*moved.rows["id"].tolist(), *moved.gone, *moved.too_old["id"].tolist()]
+    return pa.array(every, pa.int64())
+
+
+def _places(changes: pa.Table | None) -> dict[int, tuple[str | None, str | None]]:
+    if changes is None:
+        return {}
+    names = ("id", "merchant_city", "merchant_state")
+    columns = (changes[name].to_pylist() for name in names)
+    return {number: (city, state) for number, city, state in zip(*columns, strict=True)}
+
+
+def _counts(bands: pa.ChunkedArray) -> dict[str | None, int]:
+    return {one["values"]: one["counts"] for one in pc.value_counts(bands).to_pylist()}
+
+
+def _now_us() -> int:
+    return time.time_ns() // 1000

@@ -1,0 +1,128 @@
+"""Scores of what is committed in the source, through a kill and a new champion."""
+
+from __future__ import annotations
+
+import os
+import signal
+from contextlib import closing
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from batch_jobs.load.connection import connect
+from infra.lake.tables import Lake
+from infra.settings import Settings
+from lakehouse_schemas import contracts
+from models.artifact import Model, save
+from models.features import FEATURES
+from models.features.batch import chunks
+from models.features.encode import Attributes, events_of
+from models.registry import CHAMPION, Registry
+from models.training.learners import Recipe, fit
+from models.training.threshold import calibrate
+from stream_jobs.transforms import gold
+from tests.support.stack import finlake, running_stack, start, status_of, wait_for
+from tests.unit.model_world import ORIGIN
+
+# A score keeps the labels that were known when it was made; the batch knows all of them.
+NAMES = [feature.name for feature in FEATURES if feature.family != "fraud rate"]
+
+
+@pytest.fixture(scope="module")
+def stack(tmp_path_factory):
+    home = tmp_path_factory.mktemp("scores") / "home"
+    with running_stack(home, extras=["score"], FINLAKE_SCORE_RELOAD_SECONDS="0.5") as settings:
+        yield settings
+
+
+def champion(settings: Settings, folder: Path, seed: int) -> Model:
+    """Learn something, and have it score."""
+    random = np.random.default_rng(seed)
+    values = random.normal(size=(1500, len(NAMES))).astype(np.float32) * 50
+    label = (values[:, seed] > 60).astype(np.int64)
+    learnt = fit(Recipe("lightgbm", {"n_estimators": 20}), values, label, seed)
+    save(folder, learnt, NAMES, calibrate(learnt.score(values), label), 0.2, ORIGIN)
+    registry = Registry(settings)
+    registry.promote(registry.register(folder))
+    return registry.load(CHAMPION)
+
+
+def source(settings: Settings, name: str) -> pa.Table:
+    """A table of the source as silver should have it."""
+    contract = contracts.get(f"silver.{name}")
+    columns = [c for c in contract.columns if not c.name.startswith("_")]
+    with closing(connect(settings)) as connection, connection.cursor() as cursor:
+        cursor.execute(f"SELECT {', '.join(c.name for c in columns)} FROM {name}")
+        rows = cursor.fetchall()
+    arrays = [pa.array([r[i] for r in rows], c.arrow_type) for i, c in enumerate(columns)]
+    found = pa.Table.from_arrays(arrays, names=[c.name for c in columns])
+    return found.append_column("_is_deleted", pa.array([False] * len(rows)))
+
+
+def by_batch(settings: Settings, model: Model) -> dict[int, float]:
+    dims = (gold.dim_rows(d, source(settings, s)) for d, s in
+            (("dim_card", "cards"), ("dim_user", "users"), ("dim_mcc", "mcc_codes")))  # fmt: skip
+    wide = gold.wide(source(settings, "transactions"), source(settings, "fraud_labels"))
+    history = events_of(gold.fact_rows(wide), Attributes.of(*dims))
+    found: dict[int, float] = {}
+    for places, features in chunks(history, names=model.features):
+        values = np.column_stack([features[name] for name in model.features]).astype(float)
+        numbers = history["id"][places].tolist()
+        found |= dict(zip(numbers, model.probability(values).tolist(), strict=True))
+    return found
+
+
+def scores(settings: Settings) -> dict[int, tuple[float | None, int | None]]:
+    table = Lake(settings).open(contracts.get("gold.fraud_scores"))
+    if table is None:
+        return {}
+    rows = table.to_pyarrow_dataset().to_table().to_pylist()
+    assert len({row["transaction_id"] for row in rows}) == len(rows)
+    return {row["transaction_id"]: (row["score"], row["model_version"]) for row in rows}
+
+
+def test_scores_are_those_of_the_batch_through_a_kill_and_a_new_champion(stack, tmp_path):
+    wait_for(lambda: status_of(stack.home)["score"]["state"] == "healthy", "the scoring")
+    first = champion(stack, tmp_path / "first", 1)
+    wait_for(
+        lambda: f"champion: {first.name} {first.version}" in logs(stack), "the first champion", 600
+    )
+    words = ("--seed", "3", "--start", "2019-03-01", "--end", "2019-05-31")
+    pid = status_of(stack.home)["score"]["pid"]
+    filling = start(stack.home, "generate", "--transactions", "20000", *words)
+    wait_for(lambda: scores(stack), "some scores")
+    os.kill(pid, signal.SIGKILL)
+    before = len(scores(stack))
+    assert filling.wait() == 0
+    wait_for(lambda: len(scores(stack)) >= 20_000, "all scores", 600)
+    assert before < 20_000
+
+    expected = by_batch(stack, first)
+    wait_for(lambda: told(scores(stack)) == expected, "the scores that the batch has", 600)
+    assert {version for _, version in scores(stack).values()} == {first.version}
+
+    second = champion(stack, tmp_path / "second", 2)
+    wait_for(lambda: f"champion: {second.name} {second.version}" in logs(stack), "the second", 600)
+    with closing(connect(stack)) as connection, connection.cursor() as cursor:
+        cursor.execute("SELECT max(id) + 1 FROM transactions")
+        ((number,),) = cursor.fetchall()
+        cursor.execute(
+            """INSERT INTO transactions (id, date, client_id, card_id, amount, use_chip,
+                merchant_id, mcc) SELECT %s, '2019-06-01', client_id, id, 12.5,
+                'Online Transaction', 1, 5411 FROM cards ORDER BY id LIMIT 1""",
+            (number,),
+        )
+        connection.commit()
+    wait_for(lambda: number in scores(stack), "the score of what came last", 600)
+    assert scores(stack)[number] == (by_batch(stack, second)[number], second.version)
+    assert "Traceback" not in logs(stack)
+
+
+def told(found: dict[int, tuple[float | None, int | None]]) -> dict[int, float | None]:
+    return {number: score for number, (score, _) in found.items()}
+
+
+def logs(settings: Settings) -> str:
+    return finlake(settings.home, "logs", "score", "--lines", "500").stdout
