@@ -10,6 +10,7 @@ from batch_jobs.drift import health, note_health
 from batch_jobs.history import History
 from batch_jobs.promotion import Outcome, promote
 from batch_jobs.train import Asked, train
+from finlake.errors import ComponentMissing, FinlakeError
 from infra.settings import Settings
 from models.registry import CHALLENGER, CHAMPION, Registry
 
@@ -64,11 +65,16 @@ def _called_for(settings: Settings, said: Callable[[str], None]) -> str:
 
 
 def _learnt_already(settings: Settings) -> int | None:
-    """The newest version, if its training has seen the newest day that has labels."""
+    """The newest version, if it loads and its training has seen the newest day with labels."""
     registry = Registry(settings)
     versions = registry.versions()
     newest = History(settings).newest_label()
     if not versions or newest is None:
         return None
-    seen = date.fromisoformat(registry.load(versions[-1].number).facts["tested"][1])
-    return versions[-1].number if seen >= newest else None
+    try:
+        facts = registry.load(versions[-1].number).facts
+    except ComponentMissing:
+        raise
+    except FinlakeError:
+        return None  # nobody can serve it, so that it stands in nobody's way
+    return versions[-1].number if date.fromisoformat(facts["tested"][1]) >= newest else None
