@@ -166,7 +166,9 @@ def test_ports_agree_with_the_settings():
     assert defaults["connect_url"] == f"http://127.0.0.1:{PUBLISHED['connect'][0]}"
 
 
-@pytest.mark.parametrize("name", set(OWN) & set(PUBLISHED) - {"stream", "alerts", "spark-master"})
+@pytest.mark.parametrize(
+    "name", sorted(set(OWN) & set(PUBLISHED) - {"stream", "alerts", "spark-master"})
+)
 def test_own_images_expose_what_is_published(name):
     exposed = re.search(r"^EXPOSE (.+)$", dockerfile(name).read_text(), re.MULTILINE)
     assert exposed
