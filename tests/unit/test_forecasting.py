@@ -182,7 +182,7 @@ def test_bounds_that_are_too_narrow_are_stretched_until_they_hold(seed, factor):
     found = needed_stretch(actual, nought, -narrow, narrow)
     assert 1 <= found <= 3
     held = coverage(actual, -narrow * found, narrow * found).mean()
-    assert held >= 1 - MISSED
+    assert held >= 1 - MISSED - 1e-9  # a mean of means
     assert found == 1 or held <= 1 - MISSED + 0.001
 
 
