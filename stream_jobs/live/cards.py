@@ -170,7 +170,7 @@ class LiveCards:
         self._keep = keep
         self._since = history.since
         self._capacity = capacity
-        self._cards: dict[int, Card] = {}
+        self._cards = defaultdict[int, Card](lambda: Card(self._since, rules))
         self._known: dict[int, _Known] = {}
         # Known ones that are not held, the oldest first, with their card if they have one.
         self._loose: dict[int, int | None] = {}
@@ -186,9 +186,9 @@ class LiveCards:
         for number, uses in recent.items():
             self._cards[number] = Card(self._since, rules, uses)
         for number, use in history.last_physical.items():
-            self._card(number).last_physical = use
+            self._cards[number].last_physical = use
         for number, abroad in history.abroad.items():
-            self._card(number).abroad = abroad
+            self._cards[number].abroad = abroad
 
     def missing(self, change: Change) -> Missing | None:
         """What has to be learned before the change can be applied."""
@@ -220,7 +220,7 @@ class LiveCards:
     def _sees(self, row: Booked) -> bool:
         """Whether what matters to a use of that time is there."""
         ts = row.use.ts
-        if ts - self._rules.burst_us >= self._card(row.card_id).since:
+        if ts - self._rules.burst_us >= self._cards[row.card_id].since:
             return True
         wanted = self._span(ts)
         spans = self._open.get(row.card_id, ())
@@ -244,7 +244,7 @@ class LiveCards:
             if number not in self._known:
                 self._remember(number, _Known("", None, from_lake=True))
         for number, spans in asked.cards.items():
-            card = self._card(number)
+            card = self._cards[number]
             if number not in self._open:
                 self._open[number] = []
                 # It may be later than the uses of these spans.
@@ -340,7 +340,7 @@ class LiveCards:
     def _judge(self, times: dict[int, set[int]]) -> dict[tuple[int, str], str]:
         found = {}
         for number, touched in times.items():
-            found.update(self._card(number).judge(touched))
+            found.update(self._cards[number].judge(touched))
         return found
 
     def _row(self, number: int) -> Booked:
@@ -348,24 +348,18 @@ class LiveCards:
         assert row is not None  # noqa: S101 (only held ones are judged)
         return row
 
-    def _card(self, number: int) -> Card:
-        card = self._cards.get(number)
-        if card is None:
-            card = self._cards[number] = Card(self._since, self._rules)
-        return card
-
     def _replace(self, number: int, new: _Known) -> None:
         """Let the transaction be this, without a look at what it breaks."""
         old = self._known.pop(number, None)
         self._loose.pop(number, None)
         if old is not None and old.row is not None:
-            card = self._card(old.row.card_id)
+            card = self._cards[old.row.card_id]
             if old.held:
                 card.uses.drop(old.row.use)
             card.forget_abroad(old.row.use)
         row = new.row
         if row is not None:
-            card, use = self._card(row.card_id), row.use
+            card, use = self._cards[row.card_id], row.use
             if use.ts >= card.since or self._is_open(row):
                 new.held = True
                 card.put(use)

@@ -67,9 +67,9 @@ class Cards:
         self._rules = rules
         self._between = between
         self._table = lake.ensure(contracts.get("silver.transactions"))
-        self._cards: dict[int, Card] = {}
-        self._abroad: dict[tuple[int, int], str | None] = {}  # where each of their uses abroad was
         self._since = EVER
+        self._cards = defaultdict[int, Card](lambda: Card(self._since, rules))
+        self._abroad: dict[tuple[int, int], str | None] = {}  # where each of their uses abroad was
         self._load()
 
     def move(self, moved: pa.Table) -> AlertChange:
@@ -89,7 +89,7 @@ class Cards:
         past = self._past(times)
         change = AlertChange({}, {})
         for number, touched in times.items():
-            card = self._card(number)
+            card = self._cards[number]
             seen = past.get(number, card)
             change.old.update(self._judge(seen, touched))
             for use in gone[number]:
@@ -134,18 +134,12 @@ class Cards:
             found[number].append(use)
         past = {}
         for number in back:
-            card = self._card(number)
+            card = self._cards[number]
             known = [card.last_physical] if card.last_physical else []
             every = {use.id: use for use in (*known, *found[number], *card.uses)}
             past[number] = Card(EVER, self._rules, every.values())
             past[number].abroad = card.abroad
         return past
-
-    def _card(self, number: int) -> Card:
-        card = self._cards.get(number)
-        if card is None:
-            card = self._cards[number] = Card(self._since, self._rules)
-        return card
 
     def _load(self) -> None:
         newest = run(
@@ -166,9 +160,9 @@ class Cards:
         last = f"""date < {since} AND NOT starts_with(use_chip, 'Online')
             QUALIFY row_number() OVER (PARTITION BY card_id ORDER BY date DESC, id DESC) = 1"""
         for number, use in zip(*uses_of(self._ask(last)), strict=True):
-            self._card(number).last_physical = use
+            self._cards[number].last_physical = use
         for number, use in zip(*uses_of(self._ask("length(merchant_state) > 2")), strict=True):
-            self._card(number).see_abroad(use)
+            self._cards[number].see_abroad(use)
             self._abroad[use.ts, use.id] = use.state
 
     def _ask(self, where: str) -> pa.Table:
