@@ -9,7 +9,7 @@ from datetime import UTC, date, datetime, timedelta
 import numpy as np
 import pyarrow as pa
 
-from batch_jobs.train.reading import read
+from batch_jobs.train.reading import midnight, read
 from infra.lake.query import Query
 from infra.settings import Settings
 from models.features import Events
@@ -107,7 +107,7 @@ class History:
     def _divided(self, days: Days, numbers: Array) -> pa.Table:
         """What these transactions are divided by, a row for each in their order."""
         columns = ", ".join(segments.COLUMNS)
-        begin, end = (_midnight(day) for day in (days[0], days[1] + timedelta(1)))
+        begin, end = (midnight(day) for day in (days[0], days[1] + timedelta(1)))
         found = self._query.query(
             f"SELECT transaction_id, {columns} FROM gold.fact_transactions"
             " LEFT JOIN gold.dim_card USING (card_id)"
@@ -135,7 +135,3 @@ def _blocked(events: Events, day: Array) -> Array:
 
 def _day(moment: datetime) -> date:
     return moment.astimezone(UTC).date()
-
-
-def _midnight(day: date) -> datetime:
-    return datetime(day.year, day.month, day.day, tzinfo=UTC)

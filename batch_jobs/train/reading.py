@@ -19,7 +19,7 @@ from models.features.encode import Attributes, events_of
 from models.features.marks import MARK_WINDOW
 from stream_jobs.transforms.gold import dim_rows, fact_rows, wide
 
-__all__ = ["TABLES", "History", "read"]
+__all__ = ["TABLES", "History", "midnight", "read"]
 
 TABLES = (
     "silver.transactions",
@@ -78,12 +78,13 @@ def _between(since: date | None, until: date | None) -> pc.Expression | None:
     found = None
     if since:
         reach = timedelta(microseconds=lookback() + MARK_WINDOW)
-        found = pc.field("date") >= pa.scalar(_midnight(since) - reach)
+        found = pc.field("date") >= pa.scalar(midnight(since) - reach)
     if until:
-        before = pc.field("date") < pa.scalar(_midnight(until) + timedelta(days=1))
+        before = pc.field("date") < pa.scalar(midnight(until) + timedelta(days=1))
         found = before if found is None else found & before
     return found
 
 
-def _midnight(day: date) -> datetime:
+def midnight(day: date) -> datetime:
+    """The moment at which a day begins, UTC."""
     return datetime(day.year, day.month, day.day, tzinfo=UTC)
