@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from confluent_kafka import Message
     from pyspark.sql import DataFrame, SparkSession
 
-__all__ = ["epoch_of", "partitions", "read_stream", "starting_offsets", "topics"]
+__all__ = ["epoch_of", "partitions", "read_stream", "starting_offsets", "topics", "within"]
 
 
 def topics() -> list[str]:
@@ -112,3 +112,8 @@ def epoch_of(message: Message) -> str | None:
     headers: Any = message.headers() or []
     epoch = next((value for name, value in headers if name == "epoch"), None)
     return None if epoch is None else epoch.decode("ascii", "replace")
+
+
+def within(offset: int, low: int, high: int) -> int:
+    """An offset that is there; the oldest for one of a topic that was made anew."""
+    return max(offset, low) if offset <= high else low

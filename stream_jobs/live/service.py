@@ -15,21 +15,22 @@ from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from functools import partial
 from itertools import islice
 from typing import Any
 
 import msgspec
-from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Producer, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
 from connectors.config import table_topic
-from connectors.topics import ALERTS_TOPIC
 from finlake.errors import FinlakeError
 from infra.database.users import DATABASE
 from infra.kafka import kafka_missing
 from infra.metrics import serve
 from infra.security import kafka_options
 from infra.settings import Settings
-from stream_jobs.io.source import epoch_of, starting_offsets
+from stream_jobs.io.alert_topic import AlertTopic
+from stream_jobs.io.source import epoch_of, starting_offsets, within
 from stream_jobs.live.cards import Alert, LiveCards
 from stream_jobs.live.feed import Feed, Record, Seen
 from stream_jobs.live.metrics import AlertMetrics
@@ -118,10 +119,10 @@ class _Service:
         self._rules = Rules.of(settings)
         self._lake = Reader(settings)
         held.callback(self._lake.close)
-        common = {**kafka_options(settings), "log_level": 3}
         self._consumer = Consumer(
             {
-                **common,
+                **kafka_options(settings),
+                "log_level": 3,
                 "group.id": GROUP,
                 "enable.auto.commit": False,
                 "enable.partition.eof": True,
@@ -132,13 +133,10 @@ class _Service:
             }
         )
         held.callback(self._consumer.close)
-        self._producer = Producer(
-            {**common, "enable.idempotence": True, "linger.ms": 0, "compression.type": "none"}
-        )
+        self._alerts = AlertTopic(settings)
         self._positions: dict[int, int] = {}
         self._goal: dict[int, int] = {}
         self._committed: dict[int, int] = {}
-        self._failed: KafkaError | None = None
         self._asked_at: float | None = None
         self._next_ask = 0.0
 
@@ -151,9 +149,9 @@ class _Service:
         ends = json.loads(starting_offsets(self._settings))[_TOPIC]
         history = self._lake.start()
         reach = {int(p): self._watermarks(int(p)) for p in ends}
-        ended = {p: _within(ends[str(p)], *reach[p]) for p in reach}
+        ended = {p: within(ends[str(p)], *reach[p]) for p in reach}
         self._committed = self._read_committed(reach)
-        self._goal = {p: _within(self._committed.get(p, ended[p]), *reach[p]) for p in reach}
+        self._goal = {p: within(self._committed.get(p, ended[p]), *reach[p]) for p in reach}
         for place, offset in self._committed.items():
             if offset < reach[place][0] or offset > reach[place][1]:
                 _log.warning(
@@ -238,7 +236,7 @@ class _Service:
         committed = told = time.monotonic()
         alerts = records = 0
         while not self._stop.is_set():
-            busy = len(self._producer) or self._feed.is_answered
+            busy = len(self._alerts) or self._feed.is_answered
             # Deliveries are heard of between two looks at the consumer.
             for message in self._poll(0.005 if busy else 0.1) if self._has_room() else ():
                 if message.error():
@@ -246,12 +244,11 @@ class _Service:
                 records += 1
                 alerts += self._take(message)
             alerts += self._learn()
-            self._producer.poll(0)
-            self._check()
+            self._alerts.hear()
             now = time.monotonic()
             due = now - committed
             # Alerts that are under way are not waited for unless they never have a pause.
-            if due >= _COMMIT_EVERY_S and (not len(self._producer) or due >= _COMMIT_AT_LAST_S):
+            if due >= _COMMIT_EVERY_S and (not len(self._alerts) or due >= _COMMIT_AT_LAST_S):
                 committed = now
                 self._commit(last=False)
                 self._measure()
@@ -312,34 +309,13 @@ class _Service:
         for one in seen:
             for alert in one.alerts:
                 key, value = body(alert, time.time_ns() // 1000)
-                self._send(key, value, alert.rule, one.source_ts, one.record.kafka_us)
+                told = partial(self._published, alert.rule, one.source_ts, one.record.kafka_us)
+                self._alerts.send(key, value, told)
                 published += 1
         return published
 
-    def _send(
-        self, key: bytes, value: bytes, rule: str, source_us: int | None, kafka_us: int
-    ) -> None:
-        def told(error: KafkaError | None, _: Message) -> None:
-            if error is not None:
-                self._failed = error
-            else:
-                self._metrics.published(rule, source_us, kafka_us, time.time_ns() // 1000)
-
-        while True:
-            try:
-                self._producer.produce(ALERTS_TOPIC, value, key=key, on_delivery=told)
-            except BufferError:  # its queue is full: Kafka is slower than the alerts
-                self._producer.poll(0.1)
-                self._check()
-            else:
-                return
-
-    def _check(self) -> None:
-        if self._failed is not None:
-            raise FinlakeError(
-                f"{ALERTS_TOPIC}: Kafka at {self._settings.kafka_bootstrap} did not take an alert "
-                f"({self._failed.str()}); see `finlake status`, it is published at the next start"
-            )
+    def _published(self, rule: str, source_us: int | None, kafka_us: int) -> None:
+        self._metrics.published(rule, source_us, kafka_us, time.time_ns() // 1000)
 
     def _commit(self, *, last: bool) -> None:
         """Say how far this is, once Kafka has every alert up to there."""
@@ -347,14 +323,7 @@ class _Service:
         new = {p: offset for p, offset in done.items() if self._committed.get(p) != offset}
         if not new:
             return
-        left = self._producer.flush(_ANSWER_S)
-        self._check()
-        if left:
-            raise FinlakeError(
-                f"{ALERTS_TOPIC}: Kafka at {self._settings.kafka_bootstrap} has not taken {left} "
-                f"alerts in {_ANSWER_S:g} s; see `finlake status`, they are published at the next "
-                "start"
-            )
+        self._alerts.wait()
         offsets = [TopicPartition(_TOPIC, p, offset) for p, offset in new.items()]
         try:
             if last:
@@ -377,11 +346,6 @@ class _Service:
             )
             lag += max(high - position, 0)
         self._metrics.lag.set(lag)
-
-
-def _within(offset: int, low: int, high: int) -> int:
-    """An offset that is there; the oldest for one of a topic that was made anew."""
-    return max(offset, low) if offset <= high else low
 
 
 def _record(message: Message) -> Record:

@@ -17,10 +17,9 @@ from typing import Any
 import msgspec
 import pyarrow as pa
 import pyarrow.compute as pc
-from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Producer, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
 from connectors.config import table_topic
-from connectors.topics import ALERTS_TOPIC
 from finlake.errors import FinlakeError
 from infra.database.users import DATABASE
 from infra.kafka import kafka_missing
@@ -29,8 +28,9 @@ from infra.metrics import serve
 from infra.security import kafka_options
 from infra.settings import Settings
 from models.registry import Registry
+from stream_jobs.io.alert_topic import AlertTopic
 from stream_jobs.io.housekeeping import Housekeeping
-from stream_jobs.io.source import epoch_of, starting_offsets
+from stream_jobs.io.source import epoch_of, starting_offsets, within
 from stream_jobs.io.writer import Tables
 from stream_jobs.memory import look_seldom_for_garbage
 from stream_jobs.scoring.book import TABLES, Book, Moved
@@ -180,10 +180,10 @@ class _Service:
         )
         self._compared = Compared(self._lake, _COMPARE_EVERY_S, _COMPARED_DAYS)
         held.callback(self._compared.stop)
-        common = {**kafka_options(settings), "log_level": 3}
         self._consumer = Consumer(
             {
-                **common,
+                **kafka_options(settings),
+                "log_level": 3,
                 "group.id": "finlake-score",  # offsets are in the table, not there
                 "enable.auto.commit": False,
                 "enable.partition.eof": True,
@@ -192,8 +192,7 @@ class _Service:
             }
         )
         held.callback(self._consumer.close)
-        self._producer = Producer({**common, "enable.idempotence": True, "linger.ms": 0})
-        self._failed: KafkaError | None = None
+        self._alerts = AlertTopic(settings)
         self._positions: dict[Place, int] = {}
 
     # ── Start ────────────────────────────────────────────────────────────────────────────────
@@ -212,8 +211,8 @@ class _Service:
         goal: dict[Place, int] = {}
         for place in places:
             low, high = self._watermarks(place)
-            lake = _within(ends[place[0]][str(place[1])], low, high)
-            table = _within(done.get(place, lake), low, high)
+            lake = within(ends[place[0]][str(place[1])], low, high)
+            table = within(done.get(place, lake), low, high)
             if place in done and table != done[place]:
                 _log.warning(
                     "%s[%d]: Kafka no longer has the changes from %d on; transactions up to %d "
@@ -300,8 +299,8 @@ class _Service:
             self._positions[_place(message)] = (message.offset() or 0) + 1
         alerts = self._scoring.score(_records(messages), self._positions)
         for one in alerts:
-            self._send(one)
-        self._deliver()
+            self._alerts.send(str(one["alert_id"]).encode(), msgspec.json.encode(one))
+        self._alerts.wait()  # a score in the table is one whose alert was told
         self._scoring.commit()
         self.metrics.alerts.inc(len(alerts))
         now_ms = time.time_ns() // 1_000_000
@@ -320,29 +319,6 @@ class _Service:
                 )
         return found
 
-    def _send(self, row: Mapping[str, Any]) -> None:
-        def told(error: KafkaError | None, _: Message) -> None:
-            self._failed = error or self._failed
-
-        key, value = str(row["alert_id"]).encode(), msgspec.json.encode(row)
-        while True:
-            try:
-                self._producer.produce(ALERTS_TOPIC, value, key=key, on_delivery=told)
-            except BufferError:  # its queue is full: Kafka is slower than the alerts
-                self._producer.poll(0.1)
-            else:
-                return
-
-    def _deliver(self) -> None:
-        """Wait until Kafka has every alert: a score in the table is one whose alert was told."""
-        left = self._producer.flush(_ANSWER_S) if len(self._producer) else 0
-        if left or self._failed:
-            said = self._failed.str() if self._failed else f"{left} not taken in {_ANSWER_S:g} s"
-            raise FinlakeError(
-                f"{ALERTS_TOPIC}: Kafka at {self._settings.kafka_bootstrap} did not take an alert "
-                f"({said}); see `finlake status`, it is published at the next start"
-            )
-
     def _measure(self) -> None:
         self.metrics.known.set(len(self._scoring.book))
         lag = 0
@@ -350,11 +326,6 @@ class _Service:
             _, high = self._consumer.get_watermark_offsets(TopicPartition(*place), cached=True)
             lag += max(high - position, 0)
         self.metrics.lag.set(lag)
-
-
-def _within(offset: int, low: int, high: int) -> int:
-    """An offset that is there; the oldest for one of a topic that was made anew."""
-    return max(offset, low) if offset <= high else low
 
 
 def _place(message: Message) -> Place:
