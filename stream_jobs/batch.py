@@ -25,7 +25,7 @@ from stream_jobs.decoding import Decode, decode, decoders
 from stream_jobs.io.metrics import Metrics
 from stream_jobs.io.writer import Writer
 from stream_jobs.shapes import Patch
-from stream_jobs.state.cards import Cards
+from stream_jobs.state.cards import USED, Cards
 from stream_jobs.state.merchants import Merchants
 from stream_jobs.state.status import Status
 from stream_jobs.state.truncates import Truncates
@@ -84,7 +84,8 @@ class BatchProcessor:
         if lake.ensure(contracts.get("gold.dim_date")).version() == 0:
             writer.append(contracts.get("gold.dim_date"), days(), 0)
         booked = self._silver["transactions"]
-        self._cards = Cards(lake, Rules.of(settings), lambda spans: writer.between(booked, spans))
+        rules = Rules.of(settings)
+        self._cards = Cards(lake, rules, lambda spans: writer.between(booked, spans, USED))
         self._merchants = Merchants(lake)
         self._status = Status(lake)
         self._truncates = Truncates(lake)

@@ -31,6 +31,7 @@ __all__ = ["growth"]
 
 _BYTES_PER_ROW = 250  # of disk, at most, with what batches add
 _WARM_UP = 10  # batches that do not count
+_USERS = 2_000  # as in the Kaggle set, whatever the size: else the traffic would be another
 _TABLES = (
     "bronze.changes",
     "silver.transactions",
@@ -77,7 +78,7 @@ def growth(
         there = at(settings, folder)
         try:
             said(f"making a lake of {size:,} transactions")
-            made = make_lake(there, size, seed, said=said)
+            made = make_lake(there, size, seed, users=_USERS, said=said)
             said(f"{batches} batches of {changes:,} changes")
             found = _apart(there, made.newest, batches, changes, seed)
             yield from _figures(found, size, batches, changes, made.seconds, first)
@@ -127,6 +128,7 @@ def _processor(
     from stream_jobs.io.housekeeping import Housekeeping
     from stream_jobs.io.metrics import Metrics
     from stream_jobs.io.writer import LakeWriter, Tables
+    from stream_jobs.memory import look_seldom_for_garbage
 
     lake = Lake(settings)
     for contract in contracts.written_by("stream"):
@@ -139,6 +141,7 @@ def _processor(
         lake, tables, own, settings.lake_history_minutes, settings.delete_marker_days
     )
     keeper.start()
+    look_seldom_for_garbage()
     return processor.process, keeper.after_batch, keeper.stop
 
 

@@ -43,7 +43,7 @@ APP = "bench"
 _FRESH_FILES, _FRESH_ROWS = 20, 1_000
 _MEASURED_S = 3_600
 _MARK = "bench.json"
-_FORM = 2  # of the lake; another one is made anew
+_FORM = 3  # of the lake; another one is made anew
 
 
 @dataclass(frozen=True)
@@ -53,6 +53,7 @@ class Made:
     form: int
     transactions: int
     seed: int
+    users: int
     silver: bool
     last_id: int
     newest: str
@@ -70,6 +71,7 @@ def make_lake(
     transactions: int,
     seed: int = 1,
     *,
+    users: int = 0,
     silver: bool = True,
     said: Callable[[str], None] = lambda _: None,
 ) -> Made:
@@ -79,28 +81,29 @@ def make_lake(
         settings: the lake, and the key of card tokens.
         transactions: how many.
         seed: of the set.
+        users: who make them; nought for as many as go with that size.
         silver: make silver too, so that a stream can go on from there.
         said: takes a line of progress.
 
     Raises:
         UsageProblem: when the folder holds something else.
     """
+    plan = Plan(transactions, seed, users=users)
     root = Path(settings.lake.removeprefix("file:"))
     mark = root / _MARK
     if mark.is_file():
-        made = Made(**json.loads(mark.read_text()))
-        if (made.form, made.transactions, made.seed, made.silver) == (
-            _FORM,
-            transactions,
-            seed,
-            silver,
+        found = json.loads(mark.read_text())
+        wanted = (_FORM, transactions, seed, plan.users, silver)
+        if (
+            tuple(found.get(k) for k in ("form", "transactions", "seed", "users", "silver"))
+            == wanted
         ):
-            return made
+            return Made(**found)
         shutil.rmtree(root)
     elif root.exists() and any(root.iterdir()):
         raise UsageProblem(f"{root} holds a lake that no benchmark has made; name another folder")
     began = time.monotonic()
-    made = _Maker(settings, Plan(transactions, seed), silver, said).run(began)
+    made = _Maker(settings, plan, silver, said).run(began)
     mark.write_text(json.dumps(asdict(made)))
     return made
 
@@ -176,6 +179,7 @@ class _Maker:
             _FORM,
             self._plan.transactions,
             self._plan.seed,
+            self._plan.users,
             self._silver,
             last,
             newest.isoformat(),

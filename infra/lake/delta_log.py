@@ -41,6 +41,7 @@ Batch = tuple[str, int]
 _TRIES = 20
 _TIME: Final = "date"
 _SMALL: Final = 4_096  # rows of a file that is likely to be written again soon
+_SCATTERED: Final = "scattered-"  # the name is all of a file that a log keeps for us
 _PREFIX: Final = 32  # characters of a text in the statistics
 _encode = msgspec.json.Encoder(decimal_format="number").encode
 
@@ -63,6 +64,11 @@ class DataFile:
     last: datetime | None
     statistics: str
     added: float
+
+    @property
+    def scattered(self) -> bool:
+        """Whether it was written as one whose keys lie anywhere, see :meth:`DeltaLog.write`."""
+        return self.path.startswith(_SCATTERED)
 
 
 class DeltaLog:
@@ -139,8 +145,12 @@ class DeltaLog:
         ]
         return pa.Table.from_arrays(columns, schema=self.schema)
 
-    def write(self, rows: pa.Table) -> DataFile:
+    def write(self, rows: pa.Table, *, scattered: bool = False) -> DataFile:
         """Put rows into a new file, which belongs to the table once it is committed.
+
+        Args:
+            rows: with the contract's columns.
+            scattered: mark the file as one whose keys lie anywhere among those of others.
 
         Raises:
             ComponentMissing: when the lake cannot be reached, or its disk is full.
@@ -157,7 +167,7 @@ class DeltaLog:
             use_dictionary=self._texts if rows.num_rows > _SMALL else False,
             write_statistics=True,
         )
-        path = f"part-{uuid.uuid4()}.parquet"
+        path = f"{_SCATTERED if scattered else 'part-'}{uuid.uuid4()}.parquet"
         self._pending.append(path)
         size = body.tell()
         body.seek(0)

@@ -5,14 +5,17 @@ lately are still in memory. So the cost of a batch follows from what it touches,
 of the table. Files that are touched are cut small, and grow together again when they are let alone
 (:meth:`KeyedTable.tidy`): where corrections fall the files are small, where only readers come they
 are large.
+
+New rows of which hardly any two belong in the same leaf would have one written for each of them.
+They are put together into one file of their own, scattered over the whole range, and sorted in when
+there are enough of them.
 """
 
 from __future__ import annotations
 
 import logging
-import threading
+import math
 import time
-from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from itertools import pairwise
@@ -23,68 +26,18 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from infra.lake.delta_log import Batch, DataFile, DeltaLog
+from stream_jobs.io.leaf import Keys, Leaf, LeafCache, array_of, find, values_of
 from stream_jobs.shapes import Patch, Span
 
-__all__ = ["FULL_ROWS", "KeyedTable", "LeafCache"]
+__all__ = ["FULL_ROWS", "KeyedTable"]
 
 _log = logging.getLogger(__name__)
 LEAF_ROWS: Final = 1_024  # of a file where changes fall
 FULL_ROWS: Final = 65_536  # of a file that is let alone
 _JOIN: Final = 8  # neighbours that are joined at once
 _COLD_S: Final = 60.0
-
-
-class LeafCache:
-    """Rows of files lately used, of all keyed tables together.
-
-    Args:
-        capacity: bytes to keep.
-    """
-
-    def __init__(self, capacity: int) -> None:
-        self._capacity = capacity
-        self._held = 0
-        self._lock = threading.Lock()
-        self._leaves: OrderedDict[str, _Leaf] = OrderedDict()
-
-    def get(self, file: DataFile) -> _Leaf | None:
-        """The file's rows, if they are here."""
-        with self._lock:
-            leaf = self._leaves.get(file.path)
-            if leaf is not None:
-                self._leaves.move_to_end(file.path)
-            return leaf
-
-    def put(self, file: DataFile, leaf: _Leaf) -> None:
-        """Keep a file's rows; the ones that were not used for longest make room."""
-        with self._lock:
-            self._leaves[file.path] = leaf
-            self._held += leaf.bytes
-            while self._held > self._capacity and len(self._leaves) > 1:
-                _, dropped = self._leaves.popitem(last=False)
-                self._held -= dropped.bytes
-
-    def drop(self, file: DataFile) -> None:
-        """Forget a file that was replaced."""
-        with self._lock:
-            leaf = self._leaves.pop(file.path, None)
-            if leaf is not None:
-                self._held -= leaf.bytes
-
-
-class _Leaf:
-    """Rows in the order of their keys."""
-
-    __slots__ = ("bytes", "keys", "rows")
-
-    def __init__(self, rows: pa.Table, key: str) -> None:
-        keys = _values(rows.column(key))
-        if len(keys) > 1 and not bool((keys[1:] > keys[:-1]).all()):
-            order = np.argsort(keys, kind="stable")
-            rows, keys = rows.take(pa.array(order)), keys[order]
-        self.rows = rows
-        self.keys = keys
-        self.bytes = rows.nbytes
+_SPARSE: Final = 16  # rows that are there for each new one, at least, for these to be set apart
+_FEW: Final = 4  # leaves that are written for sparse rows before these are set apart
 
 
 class KeyedTable:
@@ -102,28 +55,28 @@ class KeyedTable:
         self._version = -1
         self._turn = -1
         self._groups: list[list[DataFile]] = []
+        self._scattered: list[DataFile] = []
         self._low = np.empty(0, dtype=np.int64)
         self._high = np.empty(0, dtype=np.int64)
 
     def of(self, keys: pa.Array | pa.ChunkedArray) -> pa.Table:
         """Rows under these keys; a key without a row is left out."""
-        wanted = np.unique(_values(keys))
+        wanted = np.unique(values_of(keys))
         parts = []
-        for group, start, end in self._touched(wanted):
-            for file in self._groups[group]:
-                leaf, some = self._load(file), wanted[start:end]
-                found, there = _find(leaf.keys, some)
-                if there.any():
-                    parts.append(leaf.rows.take(pa.array(found[there])))
+        for file, some in self._near(wanted):
+            leaf = self._load(file)
+            found, there = find(leaf.keys, some)
+            if there.any():
+                parts.append(leaf.rows.take(pa.array(found[there])))
         return pa.concat_tables(parts) if parts else self.log.schema.empty_table()
 
-    def between(self, spans: Sequence[Span]) -> pa.Table:
-        """Rows whose ``date`` lies in one of the spans, both ends within."""
-        parts = [self.log.schema.empty_table()]
+    def between(self, spans: Sequence[Span], columns: Sequence[str]) -> pa.Table:
+        """Some columns of the rows whose ``date`` lies in one of the spans, both ends within."""
+        parts = [self.log.schema.empty_table().select(columns)]
         for file in self.log.files.values():
             near = [span for span in spans if _may_hold(file, span)]
             if near:
-                rows = self._load(file).rows
+                rows = self._load(file).rows.select(columns)
                 parts.append(rows.filter(_inside(rows.column("date"), near)))
         return pa.concat_tables(parts)
 
@@ -140,9 +93,10 @@ class KeyedTable:
     def forget(self, gone: Callable[[pa.Table], pa.Array]) -> None:
         """Take rows for good out of the next file in turn, those which ``gone`` marks."""
         self._lay_out()
-        if self._groups:
-            self._turn = (self._turn + 1) % len(self._groups)
-            rows = self._joined(self._turn).rows
+        turns = [*self._groups, *([file] for file in self._scattered)]
+        if turns:
+            self._turn = (self._turn + 1) % len(turns)
+            rows = self._joined(turns[self._turn]).rows
             keys = rows.filter(gone(rows)).select([self._key])
             if keys.num_rows:
                 self.apply(Patch(rows.slice(0, 0), rows.slice(0, 0), keys))
@@ -152,43 +106,103 @@ class KeyedTable:
 
         ``also`` are further transactions to note in it.
         """
+        self._lay_out()
         new = pa.concat_tables([patch.inserts, patch.updates.select(patch.inserts.column_names)])
-        new = new.select(self.log.schema.names).cast(self.log.schema)
-        coming = _Leaf(new, self._key)
-        going = np.unique(_values(patch.deletes.column(self._key)))
+        coming = Leaf(new.select(self.log.schema.names).cast(self.log.schema), self._key)
+        going = np.unique(values_of(patch.deletes.column(self._key)))
         touched = np.unique(np.concatenate([coming.keys, going])) if len(going) else coming.keys
-        add: list[DataFile] = []
-        remove: list[DataFile] = []
-        leaves: list[_Leaf] = []
-        met = 0
+        edit = _Edit(self.log, self._key)
         bulk = patch.num_rows > FULL_ROWS // 4
+        touched, coming, met = self._replace_scattered(edit, touched, coming)
+        sparse: list[tuple[int, Leaf, pa.Table]] = []
         for group, start, end in self._owners(touched):
-            low, high = touched[start], touched[end - 1]
-            first, last = np.searchsorted(coming.keys, low), _after(coming.keys, high)
-            rows = coming.rows.slice(first, last - first)
-            fresh = np.ones(rows.num_rows, dtype=bool)
-            if group >= 0:
-                old = self._joined(group)
-                _, there = _find(touched[start:end], old.keys)
+            mine = touched[start:end]
+            rows = coming.between(mine[0], mine[-1])
+            if group < 0:
+                edit.rewrite([], rows.slice(0, 0), rows, bulk)
+                continue
+            old = self._joined(self._groups[group])
+            _, there = find(mine, old.keys)
+            if there.any():
                 met += int(there.sum())
-                rows = pa.concat_tables([old.rows.filter(pa.array(~there)), rows])
-                fresh = np.concatenate([np.zeros(len(old.keys) - int(there.sum()), bool), fresh])
-                remove += self._groups[group]
-            order = np.argsort(_values(rows.column(self._key)), kind="stable")
-            for a, b in _pieces(fresh[order], bulk):
-                leaf = _Leaf(rows.take(pa.array(order[a:b])).combine_chunks(), self._key)
-                add.append(self.log.write(leaf.rows))
-                leaves.append(leaf)
+                kept = old.rows.filter(pa.array(~there))
+                edit.rewrite(self._groups[group], kept, rows, bulk)
+            elif bulk or not self._is_sparse(group, rows, old, mine[0]):
+                edit.rewrite(self._groups[group], old.rows, rows, bulk)
+            else:
+                sparse.append((group, old, rows))
+        if len(sparse) > _FEW:
+            edit.put(pa.concat_tables([rows for _, _, rows in sparse]), scattered=True)
+        else:
+            for group, old, rows in sparse:
+                edit.rewrite(self._groups[group], old.rows, rows, bulk)
         self._check(patch, met, batch)
-        self.log.commit("MERGE" if remove else "WRITE", add, remove, batch, also=also)
-        for file in remove:
-            self._cache.drop(file)
-        for file, leaf in zip(add, leaves, strict=True):
-            self._cache.put(file, leaf)
+        self._commit("MERGE" if edit.remove else "WRITE", edit, batch, also)
 
     def tidy(self) -> bool:
-        """Join one run of neighbouring small files that have been let alone; false if none is."""
+        """Do one piece of what makes the files fewer; false if there is nothing to do."""
         self._lay_out()
+        return self._sort_in() or self._join_scattered() or self._join_cold()
+
+    def _replace_scattered(
+        self, edit: _Edit, touched: Keys, coming: Leaf
+    ) -> tuple[Keys, Leaf, int]:
+        """Change the rows that lie in scattered files; the keys and rows left, and how many."""
+        met = 0
+        for file in self._scattered:
+            old = self._load(file)
+            _, mine = find(old.keys, touched)
+            if mine.any():
+                met += int(mine.sum())
+                _, there = find(touched, old.keys)
+                kept = old.rows.filter(pa.array(~there))
+                _, new = find(touched[mine], coming.keys)
+                edit.remove.append(file)
+                both = pa.concat_tables([kept, coming.rows.filter(pa.array(new))])
+                edit.put(both, scattered=True)
+                touched = touched[~mine]
+                coming = Leaf(coming.rows.filter(pa.array(~new)), self._key)
+        return touched, coming, met
+
+    def _is_sparse(self, group: int, rows: pa.Table, old: Leaf, first: Any) -> bool:
+        behind = group == len(self._groups) - 1 and first > self._high[group]
+        return not behind and rows.num_rows > 0 and rows.num_rows * _SPARSE <= len(old.keys)
+
+    def _sort_in(self) -> bool:
+        """Bring scattered rows into leaves when there are many, first where most belong."""
+        if not self._groups or sum(file.rows for file in self._scattered) <= FULL_ROWS // 2:
+            return False
+        scattered = self._joined(self._scattered)
+        owner = self._owner(scattered.keys)
+        groups, counts = np.unique(owner, return_counts=True)
+        edit = _Edit(self.log, self._key)
+        edit.remove += self._scattered
+        left = np.ones(len(owner), dtype=bool)
+        room = FULL_ROWS // 4
+        for group in groups[np.argsort(-counts, kind="stable")].tolist():
+            mine = owner == group
+            edit.grow(self._groups[group], self._joined(self._groups[group]), scattered, mine)
+            left &= ~mine
+            room -= self._rows_of(group)
+            if room <= 0:
+                break
+        edit.put(scattered.rows.filter(pa.array(left)), scattered=True)
+        self._commit("OPTIMIZE", edit, moved=True)
+        return True
+
+    def _join_scattered(self) -> bool:
+        for limit in (LEAF_ROWS, _JOIN * LEAF_ROWS):
+            small = [file for file in self._scattered if file.rows <= limit]
+            if len(small) >= _JOIN:
+                edit = _Edit(self.log, self._key)
+                edit.remove += small
+                edit.put(self._joined(small).rows, scattered=True)
+                self._commit("OPTIMIZE", edit, moved=True)
+                return True
+        return False
+
+    def _join_cold(self) -> bool:
+        """Join one run of neighbouring small files that have been let alone."""
         run = self._cold_run()
         if not run:
             return False
@@ -197,6 +211,20 @@ class KeyedTable:
         for file in run:
             self._cache.drop(file)
         return True
+
+    def _commit(
+        self,
+        operation: str,
+        edit: _Edit,
+        batch: Batch | None = None,
+        also: Sequence[Batch] = (),
+        moved: bool = False,
+    ) -> None:
+        self.log.commit(operation, edit.add, edit.remove, batch, moved, also)
+        for file in edit.remove:
+            self._cache.drop(file)
+        for file, leaf in zip(edit.add, edit.leaves, strict=True):
+            self._cache.put(file, leaf)
 
     def _cold_run(self) -> list[DataFile]:
         """Neighbours that together fill a file eight times the size of the largest of them."""
@@ -237,9 +265,9 @@ class KeyedTable:
                 self.log.files[file.path] = known
             else:
                 self._cache.drop(file)
-        files = sorted(
-            (f for f in self.log.files.values() if f.low is not None), key=lambda f: f.low
-        )
+        every = [f for f in self.log.files.values() if f.low is not None]
+        self._scattered = [f for f in every if f.scattered]
+        files = sorted((f for f in every if not f.scattered), key=lambda f: f.low)
         self._groups = []
         low: list[Any] = []
         high: list[Any] = []
@@ -252,51 +280,97 @@ class KeyedTable:
                 self._groups.append([file])
                 low.append(file.low)
                 high.append(file.high)
-        self._low, self._high = _array(low), _array(high)
+        self._low, self._high = array_of(low), array_of(high)
         self._version = self.log.version
 
-    def _touched(self, keys: np.ndarray[Any, Any]) -> Iterator[tuple[int, int, int]]:
-        """Groups that may hold some of the sorted keys: group, first of its keys, and their end."""
+    def _near(self, keys: Keys) -> Iterator[tuple[DataFile, Keys]]:
+        """Files that may hold some of the sorted keys, with these."""
         self._lay_out()
-        if not len(keys) or not self._groups:
+        if not len(keys):
             return
-        starts = np.searchsorted(keys, self._low, side="left")
-        ends = np.searchsorted(keys, self._high, side="right")
-        for group in np.flatnonzero(ends > starts):
-            yield int(group), int(starts[group]), int(ends[group])
+        if self._groups:
+            starts = np.searchsorted(keys, self._low, side="left")
+            ends = np.searchsorted(keys, self._high, side="right")
+            for group in np.flatnonzero(ends > starts).tolist():
+                for file in self._groups[group]:
+                    yield file, keys[starts[group] : ends[group]]
+        for file in self._scattered:
+            yield file, keys
 
-    def _owners(self, keys: np.ndarray[Any, Any]) -> Iterator[tuple[int, int, int]]:
-        """The group that each of the sorted keys belongs in, new ones included; -1 when none is."""
-        self._lay_out()
+    def _owner(self, keys: Keys) -> Keys:
+        """The group that each of the keys belongs in."""
+        return np.maximum(np.searchsorted(self._low, keys, side="right") - 1, 0)
+
+    def _owners(self, keys: Keys) -> Iterator[tuple[int, int, int]]:
+        """Groups that the sorted keys belong in: group, first of its keys, and their end.
+
+        The group is -1 for keys beyond the last file when that is full.
+        """
         if not len(keys):
             return
         if not self._groups:
             yield -1, 0, len(keys)
             return
-        owner = np.maximum(np.searchsorted(self._low, keys, side="right") - 1, 0)
+        owner = self._owner(keys)
         cuts = [0, *(np.flatnonzero(np.diff(owner)) + 1).tolist(), len(keys)]
         for start, end in pairwise(cuts):
             group = int(owner[start])
-            full = self._low_rows(group) >= LEAF_ROWS
+            full = self._rows_of(group) >= LEAF_ROWS
             if full and group == len(self._groups) - 1 and keys[start] > self._high[group]:
-                group = -1  # all beyond the last file, which is full: a new one
+                group = -1
             yield group, start, end
 
-    def _low_rows(self, group: int) -> int:
+    def _rows_of(self, group: int) -> int:
         return sum(file.rows for file in self._groups[group])
 
-    def _joined(self, group: int) -> _Leaf:
-        files = self._groups[group]
+    def _joined(self, files: Sequence[DataFile]) -> Leaf:
         if len(files) == 1:
             return self._load(files[0])
-        return _Leaf(pa.concat_tables([self._load(file).rows for file in files]), self._key)
+        return Leaf(pa.concat_tables([self._load(file).rows for file in files]), self._key)
 
-    def _load(self, file: DataFile) -> _Leaf:
+    def _load(self, file: DataFile) -> Leaf:
         leaf = self._cache.get(file)
         if leaf is None:
-            leaf = _Leaf(self.log.read(file), self._key)
+            leaf = Leaf(self.log.read(file), self._key)
             self._cache.put(file, leaf)
         return leaf
+
+
+class _Edit:
+    """Files that come and files that go with one commit."""
+
+    def __init__(self, log: DeltaLog, key: str) -> None:
+        self._log = log
+        self._key = key
+        self.add: list[DataFile] = []
+        self.leaves: list[Leaf] = []
+        self.remove: list[DataFile] = []
+
+    def put(self, rows: pa.Table, *, scattered: bool = False) -> None:
+        """Write a file, if there are rows."""
+        if rows.num_rows:
+            leaf = Leaf(rows.combine_chunks(), self._key)
+            self.add.append(self._log.write(leaf.rows, scattered=scattered))
+            self.leaves.append(leaf)
+
+    def rewrite(self, files: Sequence[DataFile], kept: pa.Table, new: pa.Table, bulk: bool) -> None:
+        """Put what is kept of the files' rows and new ones in their place."""
+        self.remove += files
+        rows = pa.concat_tables([kept, new])
+        fresh = np.concatenate([np.zeros(kept.num_rows, bool), np.ones(new.num_rows, bool)])
+        order = np.argsort(values_of(rows.column(self._key)), kind="stable")
+        for a, b in _pieces(fresh[order], bulk):
+            self.put(rows.take(pa.array(order[a:b])))
+
+    def grow(self, files: Sequence[DataFile], old: Leaf, more: Leaf, which: Keys) -> None:
+        """Add some rows to those of the files, in files of even size."""
+        self.remove += files
+        leaf = Leaf(pa.concat_tables([old.rows, more.rows.filter(pa.array(which))]), self._key)
+        count = len(leaf.keys)
+        parts = math.ceil(count / (LEAF_ROWS if len(old.keys) <= LEAF_ROWS else FULL_ROWS))
+        cuts = [count * part // parts for part in range(parts + 1)]
+        for a, b in pairwise(cuts):
+            self.put(leaf.rows.slice(a, b - a))
 
 
 def _may_hold(file: DataFile, span: Span) -> bool:
@@ -314,7 +388,7 @@ def _inside(times: pa.ChunkedArray, spans: Sequence[Span]) -> pa.Array:
     return pa.array(inside)
 
 
-def _pieces(fresh: np.ndarray[Any, Any], bulk: bool) -> Iterator[tuple[int, int]]:
+def _pieces(fresh: Keys, bulk: bool) -> Iterator[tuple[int, int]]:
     """How to cut sorted rows into files: small ones around rows that are fresh, large ones else."""
     count = len(fresh)
     if bulk:
@@ -333,33 +407,3 @@ def _pieces(fresh: np.ndarray[Any, Any], bulk: bool) -> Iterator[tuple[int, int]
             start = b
     if start < count:
         yield start, count
-
-
-def _find(
-    keys: np.ndarray[Any, Any], wanted: np.ndarray[Any, Any]
-) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
-    """Positions of the wanted in the sorted keys, and which of them are there at all."""
-    if not len(keys):
-        nowhere = np.zeros(len(wanted), dtype=np.int64)
-        return nowhere, nowhere.astype(bool)
-    places = np.minimum(np.searchsorted(keys, wanted), len(keys) - 1)
-    return places, np.asarray(keys[places] == wanted, dtype=bool)
-
-
-def _after(keys: np.ndarray[Any, Any], high: Any) -> int:
-    return int(np.searchsorted(keys, high, side="right"))
-
-
-def _values(column: pa.Array | pa.ChunkedArray) -> np.ndarray[Any, Any]:
-    """Keys as numbers, or as objects where they are text."""
-    if pa.types.is_integer(column.type):
-        return np.asarray(column.to_numpy(), dtype=np.int64)
-    return _array(column.to_pylist())
-
-
-def _array(values: Sequence[Any]) -> np.ndarray[Any, Any]:
-    if values and isinstance(values[0], str):
-        found = np.empty(len(values), dtype=object)
-        found[:] = values
-        return found
-    return np.array(values, dtype=np.int64)

@@ -16,7 +16,8 @@ from infra.lake.delta_log import DeltaLog
 from infra.lake.tables import Lake
 from lakehouse_schemas import Contract
 from stream_jobs.io.appended import AppendedTable
-from stream_jobs.io.keyed import KeyedTable, LeafCache
+from stream_jobs.io.keyed import KeyedTable
+from stream_jobs.io.leaf import LeafCache
 from stream_jobs.shapes import Patch, Span
 
 __all__ = ["LakeWriter", "Tables", "Writer", "is_keyed"]
@@ -30,8 +31,10 @@ class Writer(Protocol):
     def of(self, contract: Contract, keys: pa.Array) -> pa.Table:
         """Rows of a keyed table under these keys; a key without a row is left out."""
 
-    def between(self, contract: Contract, spans: Sequence[Span]) -> pa.Table:
-        """Rows of a keyed table whose ``date`` lies in one of the spans of time."""
+    def between(
+        self, contract: Contract, spans: Sequence[Span], columns: Sequence[str]
+    ) -> pa.Table:
+        """Some columns, ``date`` among them, of the rows in one of the spans of that time."""
 
     def live(self, contract: Contract) -> pa.Table:
         """Every row of a silver table that is not deleted."""
@@ -94,9 +97,11 @@ class LakeWriter:
         """Rows of a keyed table under these keys; a key without a row is left out."""
         return self._tables.keyed(contract).of(keys)
 
-    def between(self, contract: Contract, spans: Sequence[Span]) -> pa.Table:
-        """Rows of a keyed table whose ``date`` lies in one of the spans of time."""
-        return self._tables.keyed(contract).between(spans)
+    def between(
+        self, contract: Contract, spans: Sequence[Span], columns: Sequence[str]
+    ) -> pa.Table:
+        """Some columns, ``date`` among them, of the rows in one of the spans of that time."""
+        return self._tables.keyed(contract).between(spans, columns)
 
     def live(self, contract: Contract) -> pa.Table:
         """Every row of a silver table that is not deleted."""

@@ -19,7 +19,10 @@ from stream_jobs.transforms.rules import Rules, first_abroad_reason, uses_of
 from stream_jobs.transforms.sql import run
 from stream_jobs.transforms.uses import Use
 
-__all__ = ["AlertChange", "Cards"]
+__all__ = ["USED", "AlertChange", "Cards"]
+
+USED = ("card_id", "date", "id", "amount", "use_chip", "merchant_state", "errors", "_is_deleted")
+"""Columns of ``silver.transactions`` that the rules look at."""
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _FIRST_US, _LAST_US = -62_135_596_800_000_000, 253_402_300_799_999_999  # of years 1 to 9999
@@ -27,6 +30,12 @@ _FIRST_US, _LAST_US = -62_135_596_800_000_000, 253_402_300_799_999_999  # of yea
 _USES = """
 SELECT card_id, CAST(date AS TIMESTAMP) AS ts, id, amount, use_chip, merchant_state, errors
 FROM transactions WHERE NOT _is_deleted AND {where}"""
+# A struct's first fields decide which is the greatest; a window would keep every row in memory.
+_LAST = f"""
+SELECT card_id, last.* FROM (
+    SELECT card_id, max({{{{ts: ts, id: id, amount: amount, use_chip: use_chip,
+        merchant_state: merchant_state, errors: errors}}}}) AS last
+    FROM ({_USES}) GROUP BY card_id)"""
 _USES_SCHEMA = pa.schema(
     [
         ("card_id", pa.int32()),
@@ -57,7 +66,7 @@ class Cards:
     Args:
         lake: where silver is.
         rules: thresholds.
-        between: gives the rows of ``silver.transactions`` in spans of time, as of the last
+        between: gives :data:`USED` of ``silver.transactions`` in spans of time, as of the last
             finished batch.
     """
 
@@ -66,11 +75,10 @@ class Cards:
     ) -> None:
         self._rules = rules
         self._between = between
-        self._table = lake.ensure(contracts.get("silver.transactions"))
         self._since = EVER
         self._cards = defaultdict[int, Card](lambda: Card(self._since, rules))
         self._abroad: dict[tuple[int, int], str | None] = {}  # where each of their uses abroad was
-        self._load()
+        self._load(lake.ensure(contracts.get("silver.transactions")).to_pyarrow_dataset())
 
     def move(self, moved: pa.Table) -> AlertChange:
         """Take in the moves of a batch and say which alerts that changes.
@@ -125,10 +133,9 @@ class Cards:
             return {}
         spans = _joined((ts - reach, ts + reach) for late in back.values() for ts in late)
         rows = self._between([(_moment(start), _moment(end)) for start, end in spans])
-        rows = rows.filter(pc.invert(rows.column("_is_deleted")))
         mine = pc.is_in(rows.column("card_id"), value_set=pa.array(list(back), pa.int32()))
+        named = rows.filter(pc.and_not(mine, rows.column("_is_deleted")))
         found: dict[int, list[Use]] = defaultdict(list)
-        named = rows.filter(mine)
         named = named.set_column(named.column_names.index("date"), "ts", named.column("date"))
         for number, use in zip(*uses_of(named), strict=True):
             found[number].append(use)
@@ -141,10 +148,10 @@ class Cards:
             past[number].abroad = card.abroad
         return past
 
-    def _load(self) -> None:
+    def _load(self, transactions: object) -> None:
         newest = run(
             "SELECT max(date) AS newest FROM transactions WHERE NOT _is_deleted",
-            {"transactions": self._dataset()},
+            {"transactions": transactions},
             pa.schema([("newest", pa.timestamp("us", tz="UTC"))]),
         )
         (newest_us,) = newest.column(0).cast(pa.int64()).to_pylist()
@@ -153,24 +160,22 @@ class Cards:
         self._since = newest_us - 2 * self._rules.burst_us
         since = f"make_timestamptz({self._since})"
         recent = defaultdict(list)
-        for number, use in zip(*uses_of(self._ask(f"date >= {since}")), strict=True):
+        newer = _ask(transactions, _USES, f"date >= {since}")
+        for number, use in zip(*uses_of(newer), strict=True):
             recent[number].append(use)
         for number, uses in recent.items():
             self._cards[number] = Card(self._since, self._rules, uses)
-        last = f"""date < {since} AND NOT starts_with(use_chip, 'Online')
-            QUALIFY row_number() OVER (PARTITION BY card_id ORDER BY date DESC, id DESC) = 1"""
-        for number, use in zip(*uses_of(self._ask(last)), strict=True):
+        older = f"date < {since} AND NOT starts_with(use_chip, 'Online')"
+        for number, use in zip(*uses_of(_ask(transactions, _LAST, older)), strict=True):
             self._cards[number].last_physical = use
-        for number, use in zip(*uses_of(self._ask("length(merchant_state) > 2")), strict=True):
+        places = _ask(transactions, _USES, "length(merchant_state) > 2")
+        for number, use in zip(*uses_of(places), strict=True):
             self._cards[number].see_abroad(use)
             self._abroad[use.ts, use.id] = use.state
 
-    def _ask(self, where: str) -> pa.Table:
-        return run(_USES.format(where=where), {"transactions": self._dataset()}, _USES_SCHEMA)
 
-    def _dataset(self) -> object:
-        self._table.update_incremental()
-        return self._table.to_pyarrow_dataset()
+def _ask(transactions: object, statement: str, where: str) -> pa.Table:
+    return run(statement.format(where=where), {"transactions": transactions}, _USES_SCHEMA)
 
 
 def _keep(card: Card, seen: Card) -> None:

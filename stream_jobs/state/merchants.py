@@ -18,10 +18,12 @@ class Merchants:
     """Live transactions per merchant key, as of the last finished batch; read back from silver."""
 
     def __init__(self, lake: Lake) -> None:
-        table = lake.ensure(contracts.get("silver.transactions"))
-        found = merchants_of(table.to_pyarrow_dataset())
-        keys, counts = found.column("merchant_key").to_pylist(), found.column("change").to_pylist()
-        self._count: Counter[int] = Counter(dict(zip(keys, counts, strict=True)))
+        booked, known = (
+            lake.ensure(contracts.get(name)).to_pyarrow_dataset()
+            for name in ("silver.transactions", "gold.dim_merchant")
+        )
+        keys, counts = merchants_of(booked, known)
+        self._count: Counter[int] = Counter(dict(zip(keys.tolist(), counts.tolist(), strict=True)))
 
     def move(self, moved: pa.Table) -> Patch:
         """Take in the moves of a batch; the patch adds merchants that appear, drops those that go.

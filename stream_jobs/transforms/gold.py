@@ -246,16 +246,33 @@ def merchants(moved: pa.Table) -> pa.Table:
     return _counted(moved, moved.column("sign").to_numpy().astype(np.int64))
 
 
-def merchants_of(transactions: object) -> pa.Table:
-    """Every merchant of the live silver transactions (table or dataset), with their number."""
+def merchants_of(transactions: object, known: object) -> tuple[Numbers, Numbers]:
+    """Keys of all merchants of the live silver transactions, and how many each has.
+
+    Args:
+        transactions: table or dataset.
+        known: rows of the dimension; the keys of those that it lacks are worked out.
+    """
     names = ["merchant_id", "merchant_city", "merchant_state", "zip", "mcc"]
+    same = " AND ".join(f"place.{name} IS NOT DISTINCT FROM known.{name}" for name in names)
     found = run(
-        f"""SELECT {", ".join(names)}, count(*) AS live FROM transactions
-        WHERE NOT _is_deleted GROUP BY ALL""",
-        {"transactions": transactions},
-        pa.schema([*(_WIDE.field(name) for name in names), ("live", pa.int64())]),
+        f"""SELECT place.*, merchant_key FROM (
+            SELECT {", ".join(names)}, count(*) AS live FROM transactions
+            WHERE NOT _is_deleted GROUP BY ALL) place
+        LEFT JOIN known ON {same}""",
+        {"transactions": transactions, "known": known},
+        pa.schema(
+            [
+                *(_WIDE.field(name) for name in names),
+                ("live", pa.int64()),
+                ("merchant_key", pa.int64()),
+            ]
+        ),
     )
-    return _counted(found, found.column("live").to_numpy())
+    unknown = found.column("merchant_key").is_null()
+    keys = pc.fill_null(found.column("merchant_key"), 0).to_numpy().copy()
+    keys[unknown.to_numpy()] = _merchant_keys(found.filter(unknown))
+    return keys, found.column("live").to_numpy()
 
 
 def _counted(rows: pa.Table, counts: Numbers) -> pa.Table:

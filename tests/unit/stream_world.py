@@ -308,9 +308,9 @@ class MemoryWriter:
         rows = self._lake.ensure(contract).rows
         return rows.filter(pc.is_in(rows.column(contract.key[0]), value_set=_flat(keys)))
 
-    def between(self, contract: Contract, spans: Sequence[Any]) -> pa.Table:
+    def between(self, contract: Contract, spans: Sequence[Any], columns: Sequence[str]) -> pa.Table:
         rows = self._lake.ensure(contract).rows
-        return spanned(rows, spans)
+        return spanned(rows, spans).select(columns)
 
     def live(self, contract: Contract) -> pa.Table:
         rows = self._lake.ensure(contract).rows
@@ -374,8 +374,8 @@ class CrashingWriter:
     def of(self, contract: Contract, keys: pa.Array) -> pa.Table:
         return self.writer.of(contract, keys)
 
-    def between(self, contract: Contract, spans: Sequence[Any]) -> pa.Table:
-        return self.writer.between(contract, spans)
+    def between(self, contract: Contract, spans: Sequence[Any], columns: Sequence[str]) -> pa.Table:
+        return self.writer.between(contract, spans, columns)
 
     def live(self, contract: Contract) -> pa.Table:
         return self.writer.live(contract)

@@ -38,10 +38,22 @@ CATEGORIES = contracts.get("silver.mcc_codes")
 @pytest.fixture
 def small_files(monkeypatch):
     """Files of two rows where changes fall, of four where they do not."""
-    monkeypatch.setattr(keyed, "LEAF_ROWS", 2)
-    monkeypatch.setattr(keyed, "FULL_ROWS", 4)
+    _sizes(monkeypatch, leaf=2, full=4)
+
+
+def _sizes(monkeypatch: pytest.MonkeyPatch, leaf: int, full: int) -> None:
+    monkeypatch.setattr(keyed, "LEAF_ROWS", leaf)
+    monkeypatch.setattr(keyed, "FULL_ROWS", full)
     monkeypatch.setattr(keyed, "_JOIN", 2)
     monkeypatch.setattr(keyed, "_COLD_S", -1.0)
+
+
+@pytest.fixture
+def scattering(monkeypatch):
+    """New rows are set apart wherever two leaves would have to be written for them."""
+    _sizes(monkeypatch, leaf=2, full=16)
+    monkeypatch.setattr(keyed, "_SPARSE", 1)
+    monkeypatch.setattr(keyed, "_FEW", 1)
 
 
 @pytest.fixture
@@ -67,16 +79,18 @@ def categories(numbers: list[int], token: int = 1) -> pa.Table:
 NUMBERS = st.sets(st.integers(-20, 40) | st.integers(2**31 - 20, 2**31 - 1), max_size=12)
 
 
+@pytest.mark.parametrize("sizes", ["small_files", "scattering"])
 @settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
-    batches=st.lists(st.tuples(NUMBERS, NUMBERS, st.booleans(), st.booleans()), max_size=8),
+    batches=st.lists(st.tuples(NUMBERS, NUMBERS, st.booleans(), st.booleans()), max_size=12),
     asked=st.lists(NUMBERS, min_size=1, max_size=4),
     cache=st.sampled_from([1, 1 << 20]),
 )
 def test_a_keyed_table_is_a_dictionary_whatever_is_in_memory_and_however_it_is_cut(
-    tmp_path_factory, small_files, batches, asked, cache
+    request, tmp_path_factory, caplog, sizes, batches, asked, cache
 ):
     """Puts, deletes, joins and restarts, with files of two rows: as a dictionary would have it."""
+    request.getfixturevalue(sizes)
     lake = Lake(load_settings(home=tmp_path_factory.mktemp("lake")))
     tables = Tables(lake, cache)
     state: dict[int, dict[str, Any]] = {}
@@ -104,6 +118,7 @@ def test_a_keyed_table_is_a_dictionary_whatever_is_in_memory_and_however_it_is_c
     assert sorted(one["mcc"] for one in live) == sorted(n for n in state if n % 5)
     stored = lake.ensure(CATEGORIES).to_pyarrow_table().to_pylist()
     assert sorted(one["mcc"] for one in stored) == sorted(state)
+    assert not caplog.records
 
 
 def test_a_change_rewrites_the_files_whose_keys_it_has_and_no_other(lake, small_files):
@@ -118,6 +133,39 @@ def test_a_change_rewrites_the_files_whose_keys_it_has_and_no_other(lake, small_
     LakeWriter(tables, "app").merge(CATEGORIES, patch, 6)
     assert len(before & set(table.log.files)) == 5
     assert len(table.log.files) == 6
+
+
+def test_new_rows_between_many_leaves_are_one_file_until_they_are_sorted_in(lake, scattering):
+    table = Tables(lake, 1 << 20).keyed(CATEGORIES)
+    for first in range(0, 80, 10):
+        table.apply(_new([first, first + 1]))
+    leaves = set(table.log.files)
+    assert len(leaves) == 8
+    table.apply(_new([2, 12, 22, 32]))
+    (scattered,) = set(table.log.files) - leaves
+    update = Patch(categories([]), categories([12], token=5), categories([32]).select(["mcc"]))
+    table.apply(update)
+    assert leaves < set(table.log.files), "a leaf was written for a row that lay elsewhere"
+    assert scattered not in table.log.files
+    for third in (3, 4, 5):
+        table.apply(_new([third, third + 20, third + 40, third + 60]))
+    table = Tables(lake, 1 << 20).keyed(CATEGORIES)
+    while table.tidy():
+        pass
+    apart = [file for file in table.log.files.values() if file.scattered]
+    assert sum(file.rows for file in apart) <= keyed.FULL_ROWS // 2
+    stored = lake.ensure(CATEGORIES).to_pyarrow_table()
+    tens = range(0, 80, 10)
+    expected = {*tens, *(n + 1 for n in tens), 2, 12, 22}
+    expected |= {third + n for third in (3, 4, 5) for n in (0, 20, 40, 60)}
+    assert sorted(stored["mcc"].to_pylist()) == sorted(expected)
+    assert (
+        dict(zip(*(stored[c].to_pylist() for c in ("mcc", "_order_token")), strict=True))[12] == "5"
+    )
+
+
+def _new(numbers: list[int]) -> Patch:
+    return Patch(categories(numbers), categories([]), categories([]).select(["mcc"]))
 
 
 def test_new_keys_are_not_looked_for_in_the_lake(lake, monkeypatch):
