@@ -90,7 +90,7 @@ generated: $(READY) ## Fail when a rendered file differs from what it comes from
 
 .PHONY: unit
 unit: $(READY) ## Tests of the code alone: seconds
-	@$(PYTEST) -m "not (spark or integration or chaos or browser or benchmark)"
+	@$(PYTEST) -n 2 --dist loadfile -m "not (spark or integration or chaos or browser or benchmark)"
 
 .PHONY: spark
 spark: $(READY) ## Tests with one warm Spark session

@@ -1,5 +1,6 @@
 """What all tests share: each folder's marker, one Hypothesis profile, a home of one's own."""
 
+import os
 from pathlib import Path
 
 import hypothesis
@@ -8,6 +9,10 @@ import pytest
 TESTS = Path(__file__).parent
 MARKERS = {"security": "integration", "benchmarks": "benchmark"}  # other folders: their own name
 MARKED = {"spark", "integration", "chaos", "browser", *MARKERS}
+
+# A test's Java programs live for a minute or two, in which compiling well does not pay: with the
+# quick compiler alone, a stack with Spark comes up in three fifths of the processor time.
+os.environ.setdefault("_JAVA_OPTIONS", "-XX:TieredStopAtLevel=1")
 
 # Shared machines stall; what a test takes is the business of benchmarks.
 hypothesis.settings.register_profile("finlake", deadline=None, print_blob=True)

@@ -15,7 +15,7 @@ import pytest
 
 from infra.settings import Settings, secret
 from tests.chaos.harness import World
-from tests.support.stack import wait_for
+from tests.support.stack import runs_anew, wait_for
 
 __all__ = ["Disk", "down", "kill", "own_disk", "paused", "purge_binlog", "skip_without"]
 
@@ -27,7 +27,7 @@ def kill(world: World, name: str) -> float:
     pid = world.component(name)["pid"]
     os.kill(pid, signal.SIGKILL)
     killed = time.time()
-    wait_for(lambda: world.runs_anew(name, pid), f"{name} is started again", 300)
+    wait_for(lambda: runs_anew(world.settings.home, name, pid), f"{name} is started again", 300)
     return killed
 
 
@@ -49,7 +49,7 @@ def down(world: World, name: str) -> Iterator[None]:
     with paused(world, name) as pid:
         yield
         os.kill(pid, signal.SIGKILL)
-    wait_for(lambda: world.runs_anew(name, pid), f"{name} is started again", 300)
+    wait_for(lambda: runs_anew(world.settings.home, name, pid), f"{name} is started again", 300)
 
 
 def purge_binlog(settings: Settings) -> None:

@@ -25,7 +25,6 @@ from finlake.errors import FinlakeError
 from infra.database.schema import connect
 from infra.lake.query import Query
 from infra.settings import Settings
-from infra.stack.control import status
 from tests.support.stack import finlake, start, status_of, wait_for
 
 __all__ = ["COMMIT", "LONG", "REPORT", "SEED", "TIMES", "World"]
@@ -100,12 +99,6 @@ class World:
     def component(self, name: str) -> dict[str, Any]:
         """What ``finlake status`` says of a component."""
         return status_of(self.settings.home)[name]
-
-    def runs_anew(self, name: str, gone: int) -> bool:
-        """Whether a component is healthy in another process than that one."""
-        time.sleep(0.2)
-        now = next(report for report in status(self.settings) if report.component == name)
-        return now.state == "healthy" and now.pid not in (None, gone)
 
     # ── Traffic ──────────────────────────────────────────────────────────────────────────────
 

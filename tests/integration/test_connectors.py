@@ -25,7 +25,15 @@ from finlake.errors import FinlakeError
 from infra.database.schema import connect
 from infra.settings import Settings
 from tests.golden.capture import CARD, USER
-from tests.support.stack import finlake, run, running_stack, skip_without_mysql, status_of, wait_for
+from tests.support.stack import (
+    finlake,
+    run,
+    running_stack,
+    runs_anew,
+    skip_without_mysql,
+    status_of,
+    wait_for,
+)
 
 pytestmark = pytest.mark.slow
 NAME = connector_name("mariadb")
@@ -99,7 +107,7 @@ def world(
     home = tmp_path_factory.mktemp(request.param) / "home"
     env = {"FINLAKE_SOURCE_FLAVOUR": request.param}
     if request.param == "mysql":
-        skip_without_mysql(home, **env)
+        skip_without_mysql(home)
     with running_stack(home, **env) as settings:
         yield World(settings)
 
@@ -238,12 +246,8 @@ def test_wrong_credentials_are_one_line(world: World) -> None:
 def test_a_source_that_dies_comes_back_without_a_hand(world: World) -> None:
     pid = status_of(world.settings.home)["source"]["pid"]
     os.kill(pid, signal.SIGKILL)
-
-    def healthy() -> bool:
-        found = status_of(world.settings.home)["source"]
-        return bool(found["state"] == "healthy" and found["pid"] != pid)
-
-    wait_for(healthy, "the source healthy again")
+    home = world.settings.home
+    wait_for(lambda: runs_anew(home, "source", pid), "the source healthy again")
     world.insert("mcc_codes", {"mcc": 9, "description": "x"})
     world.arrives("mcc_codes", 9)
 

@@ -48,7 +48,7 @@ def world(
     env = WORLDS[request.param]
     home = tmp_path_factory.mktemp(request.param) / "home"
     if request.param == "mysql-folder":
-        skip_without_mysql(home, **env)
+        skip_without_mysql(home)
     with running_stack(home, extras=("stream",), connector=True, **env) as settings:
         yield World(settings, env)
 
@@ -66,7 +66,7 @@ def test_loaded_and_live_data_reach_gold_and_agree(world: World) -> None:
         world.run("load", str(SAMPLE))
     else:
         world.run("generate", "--transactions", "3000", "--seed", "7")
-    world.run("traffic", "--rate", "200", "--seconds", "10", "--seed", "11")
+    world.run("traffic", "--rate", "400", "--seconds", "5", "--seed", "11")
     last = verified(world)
     assert int(str(last["bronze_events"])) > 3000, last
     rows = Query(world.settings).query(

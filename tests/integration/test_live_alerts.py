@@ -13,7 +13,7 @@ from batch_jobs.load.connection import connect
 from connectors.topics import ALERTS_TOPIC
 from infra.security import kafka_options
 from infra.settings import Settings
-from tests.support.stack import finlake, run, running_stack, status_of, wait_for
+from tests.support.stack import finlake, run, running_stack, runs_anew, status_of, wait_for
 
 _INSERT = """
 INSERT INTO transactions (id, date, client_id, card_id, amount, use_chip, merchant_id, mcc)
@@ -61,7 +61,7 @@ def test_alerts_come_on_their_own_and_survive_a_kill(stack):
         os.kill(pid, signal.SIGKILL)
         book(3, "5000.00")
         wait_for(lambda: 3 in topic.look(), "the alert of what came while nobody looked")
-        wait_for(lambda: status_of(stack.home)["alerts"]["state"] == "healthy", "a new start")
+        wait_for(lambda: runs_anew(stack.home, "alerts", pid), "a new start")
 
         # Four small amounts: two before another end, two after it.
         for number in (4, 5):

@@ -14,6 +14,8 @@ import pytest
 from batch_jobs.load.connection import connect
 from infra.lake.tables import Lake
 from infra.settings import Settings
+from infra.stack.control import tail
+from infra.stack.home import Home
 from lakehouse_schemas import contracts
 from models.artifact import Model, save
 from models.features import FEATURES
@@ -23,7 +25,7 @@ from models.registry import CHAMPION, Registry
 from models.training.learners import Recipe, fit
 from models.training.threshold import calibrate
 from stream_jobs.transforms import gold
-from tests.support.stack import finlake, running_stack, start, status_of, wait_for
+from tests.support.stack import running_stack, start, status_of, wait_for
 from tests.unit.model_world import ORIGIN
 
 # A score keeps the labels that were known when it was made; the batch knows all of them.
@@ -78,9 +80,11 @@ def scores(settings: Settings) -> dict[int, tuple[float | None, int | None]]:
     table = Lake(settings).open(contracts.get("gold.fraud_scores"))
     if table is None:
         return {}
-    rows = table.to_pyarrow_dataset().to_table().to_pylist()
-    assert len({row["transaction_id"] for row in rows}) == len(rows)
-    return {row["transaction_id"]: (row["score"], row["model_version"]) for row in rows}
+    columns = ("transaction_id", "score", "model_version")
+    rows = table.to_pyarrow_dataset().to_table(columns=list(columns))
+    numbers, found, versions = (rows.column(name).to_pylist() for name in columns)
+    assert len(set(numbers)) == len(numbers)
+    return dict(zip(numbers, zip(found, versions, strict=True), strict=True))
 
 
 def test_scores_are_those_of_the_batch_through_a_kill_and_a_new_champion(stack, tmp_path):
@@ -125,4 +129,4 @@ def told(found: dict[int, tuple[float | None, int | None]]) -> dict[int, float |
 
 
 def logs(settings: Settings) -> str:
-    return finlake(settings.home, "logs", "score", "--lines", "500").stdout
+    return "\n".join(tail(Home(settings.home).log("score"), 500))

@@ -1,5 +1,6 @@
 """The embedded stack for real: MariaDB, Kafka and Connect; kills, restarts, and what must stay."""
 
+import json
 import os
 import signal
 import socket
@@ -19,7 +20,7 @@ from infra.stack.minio import check_minio, make_bucket
 from infra.stack.mysql import check_mysql
 from infra.stack.process import Identity, read_pid_file
 from infra.stack.progress import quiet
-from tests.support.stack import finlake, running_stack, status_of, wait_for
+from tests.support.stack import finlake, running_stack, runs_anew, status_of, wait_for
 
 pytestmark = pytest.mark.slow
 NAMES = ["source", "kafka", "connect"]
@@ -44,14 +45,6 @@ def login(settings, user, name):
     )
 
 
-def healthy_again(home, name, old_pid):
-    def look():
-        found = status_of(home)[name]
-        return found if found["state"] == "healthy" and found["pid"] != old_pid else None
-
-    return wait_for(look, f"{name} healthy again")
-
-
 def count(settings):
     with connect(settings) as connection, connection.cursor() as cursor:
         cursor.execute("SELECT count(*) FROM mcc_codes")
@@ -66,7 +59,8 @@ def insert(settings, mcc):
 
 
 def test_all_components_are_healthy_and_answer(settings):
-    found = status_of(settings.home)
+    said = finlake(settings.home, "status", "--json").stdout.splitlines()
+    found = {row["component"]: row for row in map(json.loads, said)}
     assert list(found) == NAMES
     assert {row["state"] for row in found.values()} == {"healthy"}
     assert all(Identity.of(row["pid"]) for row in found.values())
@@ -175,8 +169,7 @@ def test_a_killed_component_comes_back_with_its_data(settings, name):
     rows = count(settings)
     pid = status_of(settings.home)[name]["pid"]
     os.kill(pid, signal.SIGKILL)
-    found = healthy_again(settings.home, name, pid)
-    assert found["pid"] != pid
+    wait_for(lambda: runs_anew(settings.home, name, pid), f"{name} healthy again")
     assert count(settings) == rows
     consumer = Consumer({"bootstrap.servers": settings.kafka_bootstrap, "group.id": "look"})
     consumer.assign([TopicPartition(topic, 0, 0)])

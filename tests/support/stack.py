@@ -6,7 +6,6 @@ with running_stack(tmp_path / "home") as settings:
 
 from __future__ import annotations
 
-import json
 import os
 import subprocess
 import sys
@@ -14,17 +13,23 @@ import time
 import warnings
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from finlake.errors import ComponentMissing
 from infra.settings import Settings, load_settings
+from infra.stack.control import status
+from infra.stack.mysql import MySQL
+from infra.stack.progress import quiet
 
 __all__ = [
     "finlake",
     "run",
     "running_stack",
+    "runs_anew",
     "skip_without_mysql",
     "start",
     "status_of",
@@ -91,20 +96,25 @@ def running_stack(
         finlake(home, "down", **env)
 
 
-def skip_without_mysql(home: Path, **env: str) -> None:
+def skip_without_mysql(home: Path) -> None:
     """Skip, and say so loudly, where the real MySQL cannot be had; it is in the cache then."""
-    done = finlake(home, "up", "--no-connector", **env)
-    finlake(home, "down", **env)
-    if done.returncode == 3:
-        reason = f"REAL MYSQL IS NOT TESTED: {done.stderr.strip().splitlines()[-1]}"
+    try:
+        MySQL(load_settings(home=home), {}).fetch(quiet)
+    except ComponentMissing as missing:
+        reason = f"REAL MYSQL IS NOT TESTED: {missing}"
         warnings.warn(reason, stacklevel=2)
         pytest.skip(reason)
 
 
 def status_of(home: Path) -> dict[str, dict[str, Any]]:
-    """What ``finlake status --json`` says, by component."""
-    lines = finlake(home, "status", "--json").stdout.splitlines()
-    return {row["component"]: row for row in map(json.loads, lines)}
+    """What ``finlake status`` reads, by component; in this process, as it is asked in loops."""
+    return {report.component: asdict(report) for report in status(load_settings(home=home))}
+
+
+def runs_anew(home: Path, name: str, gone: int) -> bool:
+    """Whether a component is healthy in another process than that one."""
+    now = status_of(home)[name]
+    return now["state"] == "healthy" and now["pid"] not in (None, gone)
 
 
 def wait_for(what: Callable[[], Any], describe: str, patience_s: float = 120) -> Any:
