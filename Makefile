@@ -12,7 +12,7 @@ YAMLS = $(shell git ls-files '*.yml' '*.yaml')
 READY := .venv/requirements.stamp .venv/package.stamp
 
 # One test run at a time: with COVER=1 it leaves its coverage in build/coverage.
-PYTEST = $(if $(COVER),$(BIN)/coverage run -m pytest,$(BIN)/pytest) $(PYTEST_ARGS)
+PYTEST = $(if $(COVER),$(BIN)/coverage run -m pytest,$(BIN)/pytest) $(PROCESSES) $(PYTEST_ARGS)
 
 ##@ Two commands
 
@@ -89,8 +89,9 @@ generated: $(READY) ## Fail when a rendered file differs from what it comes from
 ##@ Tests
 
 .PHONY: unit
-unit: $(READY) ## Tests of the code alone: seconds
-	@$(PYTEST) -n 2 --dist loadfile -m "not (spark or integration or chaos or browser or benchmark)"
+unit: PROCESSES = -n 2 --dist loadfile --no-loadscope-reorder
+unit: $(READY) ## Tests of the code alone, in two processes; PYTEST_ARGS="-n 0 --pdb" takes one
+	@$(PYTEST) -m "not (spark or integration or chaos or browser or benchmark)"
 
 .PHONY: spark
 spark: $(READY) ## Tests with one warm Spark session
