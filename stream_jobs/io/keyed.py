@@ -170,7 +170,7 @@ class KeyedTable:
 
     def _sort_in(self) -> bool:
         """Bring scattered rows into leaves when there are many, first where most belong."""
-        if not self._groups or sum(file.rows for file in self._scattered) <= FULL_ROWS // 2:
+        if not self._groups or sum(file.rows for file in self._scattered) <= FULL_ROWS // 8:
             return False
         scattered = self._joined(self._scattered)
         owner = self._owner(scattered.keys)
@@ -178,7 +178,7 @@ class KeyedTable:
         edit = _Edit(self.log, self._key)
         edit.remove += self._scattered
         left = np.ones(len(owner), dtype=bool)
-        room = FULL_ROWS // 4
+        room = FULL_ROWS
         for group in groups[np.argsort(-counts, kind="stable")].tolist():
             mine = owner == group
             edit.grow(self._groups[group], self._joined(self._groups[group]), scattered, mine)

@@ -153,7 +153,7 @@ def test_new_rows_between_many_leaves_are_one_file_until_they_are_sorted_in(lake
     while table.tidy():
         pass
     apart = [file for file in table.log.files.values() if file.scattered]
-    assert sum(file.rows for file in apart) <= keyed.FULL_ROWS // 2
+    assert sum(file.rows for file in apart) <= keyed.FULL_ROWS // 8
     stored = lake.ensure(CATEGORIES).to_pyarrow_table()
     tens = range(0, 80, 10)
     expected = {*tens, *(n + 1 for n in tens), 2, 12, 22}
