@@ -189,7 +189,12 @@ class Settings(BaseSettings):
         256, ge=16, description="Memory for rows that the stream changed or looked up lately."
     )
     stream_checkpoint: str = Field("", description="Spark's checkpoint; in the home if empty.")
-    score_trigger_ms: int = Field(200, ge=1, description="Longest time between scored batches.")
+    score_trigger_ms: int = Field(
+        100, ge=0, description="Shortest time between the beginnings of two scored batches."
+    )
+    score_commit_ms: int = Field(
+        500, ge=0, description="Longest time that scores wait to be written to their table."
+    )
     score_batch: int = Field(5_000, ge=1, description="Most Kafka records in a scored batch.")
     score_reload_seconds: float = Field(
         10, gt=0, description="How often the registry is asked for new models."

@@ -102,7 +102,12 @@ class Model:
 
     def band(self, probability: float) -> Band:
         """How high that is; from ``high`` on it is an alarm."""
-        return BANDS[sum(probability >= limit for limit in self.limits)]
+        return self.bands(np.array([probability]))[0]
+
+    def bands(self, probability: Array) -> list[Band]:
+        """How high each of them is."""
+        places = np.searchsorted(np.array(self.limits), probability, "right")
+        return [BANDS[place] for place in places.tolist()]
 
     def contributions(self, values: Array) -> Array:
         """What each feature adds to the score's log odds: float64[n, len(features)].

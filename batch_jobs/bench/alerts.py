@@ -4,7 +4,8 @@ Markers break a rule for sure: rows of the bench itself with an amount above the
 live traffic. Each is timed from the moment at which its COMMIT has returned. A second consumer, of
 the changes' topic, says when Kafka had the change, so that each leg of the way has its figures.
 The same markers are scored, where `finlake score` runs: those that the champion holds to be frauds
-have an alert of the model, too, and its way is the scored path.
+have an alert of the model, too, and its way is the scored path. The scoring's own histograms say
+where the time goes. Models of the bench's own hold every marker to be a fraud.
 """
 
 from __future__ import annotations
@@ -21,15 +22,18 @@ from datetime import datetime
 from confluent_kafka import Consumer, KafkaException, Message, TopicPartition
 
 from batch_jobs import traffic
-from batch_jobs.bench.figures import Figure
+from batch_jobs.bench.figures import Figure, Figures
 from batch_jobs.bench.markers import Markers
+from batch_jobs.bench.model import own_models as models_of_its_own
 from batch_jobs.bench.processes import Watch, stack_figures, stack_pids
+from batch_jobs.bench.scrape import Served, quantiles, scrape
 from connectors.config import table_topic
 from connectors.topics import ALERTS_TOPIC
 from infra.database.users import DATABASE
 from infra.kafka import kafka_missing
 from infra.security import kafka_options
 from infra.settings import Settings
+from infra.stack.control import status
 from stream_jobs.scoring.verdict import RULE
 
 __all__ = ["Arrivals", "alerts"]
@@ -78,6 +82,10 @@ class Arrivals:
         """Markers whose alert has not come."""
         return self.committed.keys() - self.received.keys()
 
+    def unscored(self) -> set[int]:
+        """Markers of which the model's alert has not come."""
+        return self.committed.keys() - self.score_received.keys()
+
     def legs(self, since: float) -> dict[str, list[float]]:
         """Milliseconds of the whole way and of its parts, of markers committed from then on."""
         stations = (
@@ -110,13 +118,38 @@ def alerts(
     seconds: float,
     seed: int = 1,
     said: Callable[[str], None] = lambda _: None,
+    *,
+    own_models: bool = False,
 ) -> Iterator[Figure]:
     """Measure at a rate of changes a second, for so long after a warm-up.
 
+    With ``own_models`` a champion and a challenger of the bench's own score for so long.
+
     Raises:
-        ComponentMissing: when the stack, the stream or the alerts do not run.
-        UsageProblem: when the source is empty.
+        ComponentMissing: when the stack, the alerts or, with models of its own, the scoring do not
+            run.
+        UsageProblem: when the source is empty, or there are models already.
     """
+    addresses = {one.component: one.address for one in status(settings) if one.pid is not None}
+    if not own_models:
+        yield from _measured(settings, rate, seconds, seed, said, addresses.get("score", ""))
+        return
+    stack_pids(settings, "score")
+    with models_of_its_own(settings, addresses["score"], said):
+        yield from _measured(settings, rate, seconds, seed, said, addresses["score"], sure=True)
+
+
+def _measured(
+    settings: Settings,
+    rate: float,
+    seconds: float,
+    seed: int,
+    said: Callable[[str], None],
+    scoring: str,
+    *,
+    sure: bool = False,
+) -> Iterator[Figure]:
+    """``scoring`` is where the scoring has its figures; ``sure``: each marker has its alert."""
     pids = stack_pids(settings, "alerts")
     params: dict[str, float | str] = {
         "rate": rate,
@@ -147,6 +180,7 @@ def alerts(
     # The traffic shares this process: it must not keep the others from looking at the clock.
     sys.setswitchinterval(0.001)
     since = time.time() + _WARM_UP_S
+    before = scrape(scoring) if scoring else {}
     with Watch(pids) as watch:
         markers.start()
         try:
@@ -154,7 +188,9 @@ def alerts(
         finally:
             markers.stop()
         end = time.monotonic() + _PATIENCE_S
-        while found.unseen() and time.monotonic() < end:
+        while found.unseen() or (sure and found.unscored()):
+            if time.monotonic() > end:
+                break
             time.sleep(0.05)
     done.set()
     for thread in watching:
@@ -163,8 +199,23 @@ def alerts(
     for name, milliseconds in found.legs(since).items():
         yield from figures.spread(name, milliseconds, "ms")
     yield figures.of("never_seen", len(found.unseen()), "alerts")
+    if scoring:
+        yield from _hops(figures, before, scrape(scoring))
+        yield figures.of("scored.never_seen", len(found.unscored()), "alerts")
     yield figures.of("repeated", found.repeated, "alerts")
     yield from watch.figures(figures)
+
+
+def _hops(figures: Figures, before: Served, after: Served) -> Iterator[Figure]:
+    """Milliseconds of the parts of the scored path, as the scoring process has counted them."""
+    hops = {hop: {"hop": hop} for hop in ("read", "scored", "published", "committed")}
+    names = {f"scored.hop.{hop}": ("finlake_score_hop_seconds", one) for hop, one in hops.items()}
+    names["scored.kafka_to_alert"] = ("finlake_score_alert_seconds", {})
+    names["scored.kafka_to_table"] = ("finlake_score_seconds", {})
+    for name, (histogram, labels) in names.items():
+        values = quantiles(before, after, histogram, labels, (0.5, 0.99))
+        for share, value in zip(("p50", "p99"), values, strict=False):
+            yield figures.of(f"{name}.{share}", value * 1000, "ms")
 
 
 def _at_the_end(settings: Settings, topic: str) -> Consumer:

@@ -31,6 +31,7 @@ __all__ = [
 _EVERY_S = 0.5
 _NOT_RUNNING = {
     "stream": "the stream does not run in this stack; start it with `finlake up --with stream`",
+    "score": "the scoring does not run in this stack; start it with `finlake up --with score`",
     "alerts": "the alerts do not run in this stack; start them with `finlake up --with stream`",
 }
 
@@ -50,7 +51,7 @@ def stack_pids(settings: Settings, needed: str = "") -> dict[str, int]:
     """The stack's components that run, and their processes.
 
     Raises:
-        ComponentMissing: when the one that is needed, ``stream`` or ``alerts``, does not run.
+        ComponentMissing: when the one that is needed does not run.
     """
     pids = {one.component: one.pid for one in status(settings) if one.pid is not None}
     if needed and needed not in pids:

@@ -15,11 +15,11 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-import numpy as np
 import psutil
 import pyarrow as pa
 
 from batch_jobs.bench.figures import Figure, Figures
+from batch_jobs.bench.model import save_model
 from batch_jobs.generate.dataset import Dataset
 from batch_jobs.generate.people import categories_table
 from batch_jobs.generate.plan import Plan
@@ -27,12 +27,9 @@ from connectors.config import table_topic
 from infra.database.users import DATABASE
 from infra.lake.tables import Lake
 from infra.settings import Settings
-from models.artifact import Model, Origin, load, save
-from models.features import NAMES
-from models.training.handbook import CHAMPION
-from models.training.learners import fit
-from models.training.threshold import calibrate
+from models.artifact import Model, load
 from stream_jobs.io.writer import Tables
+from stream_jobs.memory import look_seldom_for_garbage
 from stream_jobs.scoring.metrics import ScoreMetrics
 from stream_jobs.scoring.service import Scoring
 from stream_jobs.scoring.table import Place
@@ -42,7 +39,6 @@ from stream_jobs.shapes import RECORDS
 __all__ = ["score"]
 
 _START, _END = date(2018, 1, 1), date(2018, 4, 30)  # as long as features look back
-_ROWS = 4_000  # that the bench's own model learns from
 _encode = msgspec.json.Encoder(decimal_format="string").encode
 
 
@@ -69,7 +65,8 @@ def score(
 ) -> Iterator[Figure]:
     """Score so many transactions, in batches, after a history of so many.
 
-    The model is one of the champion's kind and size on all features; what it has learnt is chance.
+    The model is that of :mod:`batch_jobs.bench.model`. As in the process, the table is written when
+    scores have waited for it as long as the settings say.
     """
     data = Dataset.make(Plan(transactions + history, seed, _START, _END))
     parts = [data.part(number) for number in range(data.parts)]
@@ -86,7 +83,9 @@ def score(
     with tempfile.TemporaryDirectory(dir=settings.home.parent) as folder:
         home = Path(folder)
         own = settings.model_copy(update={"home": home, "lake": f"file:{home}/lake"})
-        lake, watch = Lake(own), Watch(_OneModel(_model(home / "model", seed)), 60, lambda _: None)
+        save_model(home / "model", seed)
+        model = load(home / "model").named("bench", 1)
+        lake, watch = Lake(own), Watch(_OneModel(model), 60, lambda _: None)
         watch.look()
         scoring = Scoring(lake, Tables(lake, own.stream_cache_mb << 20), watch, ScoreMetrics())
         said(f"{history:,} transactions to look back at")
@@ -101,12 +100,17 @@ def score(
         ]
         said(f"{transactions:,} transactions to score, {batch:,} at once")
         process, seconds, alerts = psutil.Process(), list[float](), 0
+        look_seldom_for_garbage()
         began, before = time.monotonic(), process.cpu_times()
+        committed = began
         for records in given:
             at = time.process_time()
             alerts += len(scoring.score(records, _ends(records)))
-            scoring.commit()
             seconds.append(time.process_time() - at)
+            if time.monotonic() - committed >= own.score_commit_ms / 1000:
+                committed = time.monotonic()
+                scoring.commit()
+        scoring.commit()
         wall, after = time.monotonic() - began, process.cpu_times()
     spent = after.user + after.system - before.user - before.system
     done = sum(records.num_rows for records in given)
@@ -116,16 +120,6 @@ def score(
     yield from figures.spread("batch_cpu", [one * 1000 for one in seconds], "ms")
     yield figures.of("alerts", alerts, "alerts")
     yield figures.of("peak_rss", process.memory_info().rss / 2**20, "MiB")
-
-
-def _model(folder: Path, seed: int) -> Model:
-    random = np.random.default_rng(seed)
-    values = random.normal(size=(_ROWS, len(NAMES))).astype(np.float32)
-    label = (values[:, :3].sum(axis=1) > 3).astype(np.int64)
-    learnt = fit(CHAMPION, values, label, seed)
-    origin = Origin("bench", seed, (_START, _END), (_START, _END), {}, "", "", {})
-    save(folder, learnt, NAMES, calibrate(learnt.score(values), label), 0.9, origin)
-    return load(folder).named("bench", 1)
 
 
 def _records(table: str, rows: pa.Table, first: int) -> pa.Table:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from datetime import datetime
+from functools import partial
 from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -136,17 +137,28 @@ def throughput(
 @bench.command()
 @_rates("500")
 @_seconds(60)
+@click.option(
+    "--own-models",
+    is_flag=True,
+    help="Score by models made for it, which hold every marker to be a fraud.",
+)
 @_seed
 @_json
-def alerts(rates: tuple[float, ...], seconds: float, seed: int, as_json: bool) -> None:
+def alerts(
+    rates: tuple[float, ...], seconds: float, own_models: bool, seed: int, as_json: bool
+) -> None:
     """From COMMIT in the source to the alert on its topic, under live traffic, leg by leg.
+
+    The rules' way, and the models' where `finlake score` runs and there is a champion.
 
     \b
     Example:
       finlake bench alerts --rate 500 --seconds 60 --json
+      finlake up --with stream,score && finlake bench alerts --own-models --json
     """
     from batch_jobs.bench import alerts as measure
 
+    measure = partial(measure, own_models=own_models)
     _print_each(measure, rates, seconds, seed, as_json)
 
 

@@ -18,7 +18,26 @@ from models.features.families.own import ERRORS
 from stream_jobs.transforms.columns import cents, flags, micros
 from stream_jobs.transforms.places import is_abroad, middle
 
-__all__ = ["Attributes", "events_of", "text_number"]
+__all__ = ["FACTS", "Attributes", "events_of", "text_number"]
+
+FACTS = (
+    "transaction_id",
+    "transaction_ts",
+    "user_id",
+    "card_id",
+    "merchant_id",
+    "merchant_city",
+    "merchant_state",
+    "zip",
+    "mcc",
+    "channel",
+    "is_online",
+    "amount",
+    "is_declined",
+    "errors",
+    "is_fraud",
+)
+"""Columns of ``gold.fact_transactions`` that events are made of."""
 
 _EARTH_RADIUS_KM = 6371.0
 _BUCKETS = 64
@@ -99,6 +118,18 @@ class _Versions:
         order = np.lexsort((since, keys))
         return cls(keys[order], since[order], {n: v[order] for n, v in columns.items()})
 
+    def but(self, keys: Array, new: Self) -> Self:
+        """These with other versions, or none, under some keys."""
+        stay = ~np.isin(self.key, keys)
+        key = np.concatenate([self.key[stay], new.key])
+        since = np.concatenate([self.since[stay], new.since])
+        order = np.lexsort((since, key))
+        columns = {
+            name: np.concatenate([values[stay], new.columns[name]])[order]
+            for name, values in self.columns.items()
+        }
+        return type(self)(key[order], since[order], columns)
+
     def at(self, key: Array, ts: Array) -> dict[str, Array]:
         """The version valid at each time: the newest not later, or else the first there is."""
         first = np.searchsorted(self.key, key, "left")
@@ -131,37 +162,56 @@ class Attributes:
 
         A dimension with a column ``valid_from`` may hold several versions of a key.
         """
-        born = [
-            nan if year is None or month is None else float((year - 1970) * 12 + month - 1)
-            for year, month in zip(
-                customers.column("birth_year").to_pylist(),
-                customers.column("birth_month").to_pylist(),
-                strict=True,
-            )
-        ]
-        homes = [
-            (nan, nan, nan) if None in pair else _place(float(pair[0]), float(pair[1]))
-            for pair in zip(
-                customers.column("latitude").to_pylist(),
-                customers.column("longitude").to_pylist(),
-                strict=True,
-            )
-        ]
-        home = np.array(homes, dtype=np.float64).reshape(-1, 3)
-        own = _numbers(customers, _CUSTOMER)
-        own["birth_month"] = np.array(born, dtype=np.float64)
-        own |= {f"home_{axis}": home[:, place] for place, axis in enumerate("xyz")}
-        names = zip(
-            categories.column("mcc").to_pylist(),
-            categories.column("description").to_pylist(),
+        return cls(_cards(cards), _customers(customers), _words(categories))
+
+    def but(self, keys: Array, **rows: pa.Table) -> Self:
+        """These with other rows of ``cards``, ``customers`` or ``categories`` under some keys.
+
+        Keys of which there is no row become unknown.
+        """
+        cards, customers, words = self.cards, self.customers, self.words
+        if "cards" in rows:
+            cards = cards.but(keys, _cards(rows["cards"]))
+        if "customers" in rows:
+            customers = customers.but(keys, _customers(rows["customers"]))
+        if "categories" in rows:
+            gone = set(keys.tolist())
+            words = {code: word for code, word in words.items() if code not in gone}
+            words |= _words(rows["categories"])
+        return type(self)(cards, customers, words)
+
+
+def _cards(rows: pa.Table) -> _Versions:
+    return _Versions.of(rows, "card_id", _numbers(rows, _CARD))
+
+
+def _customers(rows: pa.Table) -> _Versions:
+    born = [
+        nan if year is None or month is None else float((year - 1970) * 12 + month - 1)
+        for year, month in zip(
+            rows.column("birth_year").to_pylist(),
+            rows.column("birth_month").to_pylist(),
             strict=True,
         )
-        words = {mcc: (_first_word(text), len(text)) for mcc, text in names}
-        return cls(
-            _Versions.of(cards, "card_id", _numbers(cards, _CARD)),
-            _Versions.of(customers, "user_id", own),
-            words,
+    ]
+    homes = [
+        (nan, nan, nan) if None in pair else _place(float(pair[0]), float(pair[1]))
+        for pair in zip(
+            rows.column("latitude").to_pylist(),
+            rows.column("longitude").to_pylist(),
+            strict=True,
         )
+    ]
+    home = np.array(homes, dtype=np.float64).reshape(-1, 3)
+    own = _numbers(rows, _CUSTOMER)
+    own["birth_month"] = np.array(born, dtype=np.float64)
+    own |= {f"home_{axis}": home[:, place] for place, axis in enumerate("xyz")}
+    return _Versions.of(rows, "user_id", own)
+
+
+def _words(rows: pa.Table) -> dict[int, tuple[int, int]]:
+    texts = zip(rows.column("mcc").to_pylist(), rows.column("description").to_pylist(), strict=True)
+    return {mcc: (_first_word(text), len(text)) for mcc, text in texts}
 
 
 def _first_word(text: str) -> int:
@@ -182,7 +232,7 @@ def _numbers(
 
 
 def events_of(facts: pa.Table, attributes: Attributes) -> Events:
-    """Rows of ``gold.fact_transactions`` as events, in order of (time, number).
+    """Rows of ``gold.fact_transactions``, with ``FACTS``, as events, in order of (time, number).
 
     ``is_fraud`` that is empty is no label; a card or customer that is not known has no attributes.
     """
@@ -194,10 +244,12 @@ def events_of(facts: pa.Table, attributes: Attributes) -> Events:
     city = pc.binary_join_element_wise(facts.column("merchant_city"), state, "|")
     online = flags(facts.column("is_online")).astype(bool)
     label = pc.fill_null(pc.cast(facts.column("is_fraud"), pa.int8()), ABSENT).to_numpy()
-    places = np.array([_middle(text) for text in _distinct(state)], dtype=np.float64)
-    place = places.reshape(-1, 3)[_codes(state)]
-    words = [attributes.words.get(code, (ABSENT, 0)) for code in np.unique(mcc).tolist()]
-    word = np.array(words, dtype=np.int64).reshape(-1, 2)[np.unique(mcc, return_inverse=True)[1]]
+    states, of_state = _coded(state)
+    places = np.array([_middle(text) for text in states], dtype=np.float64)
+    place = places.reshape(-1, 3)[of_state]
+    codes, of_mcc = np.unique(mcc, return_inverse=True)
+    words = [attributes.words.get(code, (ABSENT, 0)) for code in codes.tolist()]
+    word = np.array(words, dtype=np.int64).reshape(-1, 2)[of_mcc]
     return Events.of(
         {
             "id": facts.column("transaction_id").to_numpy(),
@@ -226,24 +278,17 @@ def events_of(facts: pa.Table, attributes: Attributes) -> Events:
     ).ordered()
 
 
-def _coded(texts: pa.ChunkedArray) -> pa.DictionaryArray:
-    return texts.combine_chunks().dictionary_encode(null_encoding="encode")
-
-
-def _distinct(texts: pa.ChunkedArray) -> list[str | None]:
-    found: list[str | None] = _coded(texts).dictionary.to_pylist()
-    return found
-
-
-def _codes(texts: pa.ChunkedArray) -> Array:
-    found: Array = _coded(texts).indices.to_numpy()
-    return found
+def _coded(texts: pa.ChunkedArray) -> tuple[list[str | None], Array]:
+    """The distinct texts, and which of them each row has."""
+    found = texts.combine_chunks().dictionary_encode(null_encoding="encode")
+    return found.dictionary.to_pylist(), found.indices.to_numpy()
 
 
 def _mapped(texts: pa.ChunkedArray, number: Callable[[str], int]) -> Array:
     """The number of each text; ``ABSENT`` where there is none, or an empty one."""
-    numbers = [number(text) if text else ABSENT for text in _distinct(texts)]
-    return np.array(numbers, dtype=np.int64)[_codes(texts)]
+    distinct, code = _coded(texts)
+    numbers = [number(text) if text else ABSENT for text in distinct]
+    return np.array(numbers, dtype=np.int64)[code]
 
 
 def _middle(state: str | None) -> tuple[float, float, float]:

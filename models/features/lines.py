@@ -36,6 +36,7 @@ class Lines:
         self._columns = ENTITIES[entity]
         self._kept = kept
         self._names = sorted(set(measures) - {"count"})
+        self._rows = {name: row for row, name in enumerate(self._names)}
         self.place = np.zeros(0, np.int64)
         """By slot: where the event lies."""
         self.number = np.zeros(0, np.int64)
@@ -48,13 +49,24 @@ class Lines:
         self.length = np.zeros(1, np.int64)
         self._room = np.zeros(1, np.int64)
         self._cut = np.full(1, _CLEAN)  # of entities with changes: events that stayed as they were
-        self._open: list[Array] = []
+        self._open = np.zeros(0, np.int64)  # entities with changes, in order,
+        self._noted: list[Array] = []  # and those that have come since
+        self._held = 0  # events
         self._end = 1  # of the part of the arena that is in use
         self.ts = np.zeros(_ROOM, np.int64)
         self.id = np.zeros(_ROOM, np.int64)
         self.slot = np.zeros(_ROOM, np.int64)
-        self.running = {name: np.zeros(_ROOM, np.uint64) for name in self._names}
-        """By measure: sums of what lies before each place, right as differences within an entity"""
+        self.running = np.zeros((len(self._names), _ROOM), np.uint64)
+        """By measure, see :meth:`row`: sums of what lies before each place, right as differences
+        within an entity"""
+
+    def row(self, measure: str) -> int:
+        """Where a measure's sums are in ``running``.
+
+        Raises:
+            KeyError: it is not summed up.
+        """
+        return self._rows[measure]
 
     def entity(self, key: object) -> int:
         """The entity of that key, 0 when none of its events is here."""
@@ -72,6 +84,7 @@ class Lines:
         entity = self._named(come)
         self.number[come] = entity
         come, entity = come[entity > 0], entity[entity > 0]
+        self._held += len(come) - len(gone)
         self._note(entity, self._due(come, entity))
         touched = self._touched()
         if not len(touched):
@@ -95,9 +108,9 @@ class Lines:
         slots = slots[self.number[slots] > 0]
         self._note(self.number[slots], self.place[slots])
 
-    def sum(self, measures: Iterable[str]) -> None:
-        """Bring running sums up to what was moved and touched."""
-        wanted = [name for name in self._names if name in set(measures)]
+    def sum(self, measures: Iterable[str] | None = None) -> None:
+        """Bring running sums, all or those of these measures, up to what was moved and touched."""
+        wanted = self._names if measures is None else sorted(set(measures) & self._rows.keys())
         touched = self._touched()
         if not wanted or not len(touched):
             return
@@ -105,23 +118,24 @@ class Lines:
         places = stretches(first, first + count)
         slots = self.slot[places]
         events = Events({name: self._kept[name][slots] for name in MEASURED})
-        begins = np.cumsum(count) - count
-        for name in wanted:
-            running = self.running[name]
-            sums = np.zeros(len(slots) + 1, np.uint64)
-            np.cumsum(measured(events, name).view(np.uint64), out=sums[1:])
-            before = running[first] - sums[begins]  # wraps, as all of it does
-            running[places + 1] = sums[1:] + np.repeat(before, count)
+        sums = np.zeros((len(wanted), len(slots) + 1), np.uint64)
+        for values, name in zip(sums, wanted, strict=True):
+            values[1:] = measured(events, name).view(np.uint64)
+        np.cumsum(sums, axis=1, out=sums)
+        rows = slice(None) if measures is None else np.array([[self._rows[n]] for n in wanted])
+        before = self.running[rows, first] - sums[:, np.cumsum(count) - count]  # wraps, as all does
+        self.running[rows, places + 1] = sums[:, 1:] + np.repeat(before, count, axis=1)
 
     def clean(self) -> None:
         """All sums are right; forget what was touched."""
         self._cut[self._touched()] = _CLEAN
-        self._open.clear()
+        self._open = self._open[:0]
 
     def forget(self, slots: Array) -> None:
         """Take out the oldest events of their entities."""
         count = np.bincount(self.number[slots], minlength=len(self.base))
         count[0] = 0
+        self._held -= int(count.sum())
         self.base += count
         self.length -= count
         self._room -= count
@@ -142,14 +156,13 @@ class Lines:
     def _note(self, entity: Array, place: Array) -> None:
         if len(entity):
             np.minimum.at(self._cut, entity, place - self.base[entity])
-            self._open.append(entity)
+            self._noted.append(entity)
 
     def _touched(self) -> Array:
-        if not self._open:
-            return np.zeros(0, np.int64)
-        if len(self._open) > 1 or len(self._open[0]) > 1:
-            self._open = [np.unique(np.concatenate(self._open))]
-        return self._open[0]
+        if self._noted:
+            self._open = np.unique(np.concatenate([self._open, *self._noted]))
+            self._noted.clear()
+        return self._open
 
     def _named(self, slots: Array) -> Array:
         """The entities of events; new ones get a number."""
@@ -214,27 +227,25 @@ class Lines:
         self.place[self.slot[new]] = new
         old = stretches(self.base[moving], self.base[moving] + cut + 1)
         new = stretches(base, base + cut + 1)
-        for values in self.running.values():
-            values[new] = values[old]
+        self.running[:, new] = self.running[:, old]
         self.base[moving], self._room[moving] = base, room
 
     def _lengthen(self, wanted: int) -> None:
         size = max(wanted, 2 * len(self.ts))
         self.ts, self.id = _longer(self.ts, size), _longer(self.id, size)
-        self.slot = _longer(self.slot, size)
-        self.running = {name: _longer(values, size) for name, values in self.running.items()}
+        self.slot, self.running = _longer(self.slot, size), _longer(self.running, size)
 
     @property
     def is_wasteful(self) -> bool:
         """Whether most of the arena is what entities have left behind."""
-        return self._end > max(4 * int(self.length.sum()), 64 * _ROOM)
+        return self._end > max(4 * self._held, 64 * _ROOM)
 
     def tidy(self, slots: Array) -> None:
         """Lay all events out anew; entities without any are forgotten."""
         self._clear()
         self.number[:] = 0
         self.move(slots[:0], slots)
-        self.sum(self._names)
+        self.sum()
         self.clean()
 
 
@@ -244,16 +255,12 @@ def first_place(values: Array, low: Array, high: Array, least: Array) -> Array:
     Values rise from ``low`` to before ``high``.
     """
     found = low.copy()
-    which = np.flatnonzero(low < high)
-    low, high, least = low[which], high[which], least[which]
-    while len(which):
-        middle = (low + high) >> 1
-        less = (values[middle] < least) & (low < high)
-        low, high = np.where(less, middle + 1, low), np.where(less, high, middle)
-        open_ = low < high
-        if np.count_nonzero(open_) <= len(which) // 2:
-            found[which] = low
-            which, low, high, least = which[open_], low[open_], high[open_], least[open_]
+    step = 1 << int((high - low).max(initial=0)).bit_length()
+    while step := step >> 1:
+        further = found + step
+        less = values.take(further - 1, mode="clip") < least
+        less &= further <= high
+        np.copyto(found, further, where=less)
     return found
 
 
@@ -266,5 +273,6 @@ def stretches(first: Array, behind: Array) -> Array:
 
 
 def _longer(values: Array, size: int) -> Array:
-    found: Array = np.concatenate([values, np.zeros(size - len(values), values.dtype)])
+    found: Array = np.zeros((*values.shape[:-1], size), values.dtype)
+    found[..., : values.shape[-1]] = values
     return found

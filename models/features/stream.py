@@ -24,8 +24,7 @@ from models.features.view import View
 __all__ = ["Changed", "FeatureStream"]
 
 _FIRST_ROOM = 1024
-_ROWS_AT_ONCE = 50_000
-_OF_MARKS = ("unusual", "usual", "usual cents", "quiet fraud")
+_ROWS_AT_ONCE = 10_000
 
 
 class Changed(NamedTuple):
@@ -235,7 +234,8 @@ class FeatureStream:
         return slots
 
     def _release(self, slots: Array) -> None:
-        self._free = np.concatenate([self._free, slots])
+        if len(slots):
+            self._free = np.concatenate([self._free, slots])
 
     def _tidy(self) -> None:
         for lines in self._lines.values():
@@ -270,11 +270,9 @@ class FeatureStream:
 
     def _sum(self, marked: Array) -> _Touch:
         """Bring all sums up to date, those of the events that are marked anew among them."""
-        for entity, lines in self._lines.items():
-            plain = self._needs[entity].measures.difference(_OF_MARKS)
-            lines.sum(plain)
+        for lines in self._lines.values():
             lines.touch(marked)
-            lines.sum(_OF_MARKS)
+            lines.sum()
             lines.clean()
         return self._touch(marked)
 
@@ -292,9 +290,7 @@ class FeatureStream:
                     since = one.ts[one.labelled] + self._delay
                     until = since + own.label_reach
                     found.append(_reached(lines, entity[one.labelled], since, until))
-        wanted = np.zeros(len(self._digest), bool)
-        wanted[np.concatenate(found)] = True
-        return np.flatnonzero(wanted)
+        return np.unique(np.concatenate(found))
 
     def _computed(self, slots: Array) -> tuple[Events, dict[str, Array]]:
         """The rows that came out differently, in order of (time, number)."""
@@ -303,14 +299,17 @@ class FeatureStream:
         for begin in range(0, max(1, len(slots)), _ROWS_AT_ONCE):
             some = slots[begin : begin + _ROWS_AT_ONCE]
             view = _LiveView(self._lines, self._needs, self._kept, some, self._delay)
-            features = features_in(view, self._names)
+            features, rows = features_in(view, self._names), view.rows
             digest = _digests(features, self._factors, len(some))
             new = self._digest[some] != digest
             self._digest[some] = digest
-            kept.append(view.rows.take(new))
-            parts.append({name: values[new] for name, values in features.items()})
-        names = parts[0]
-        return Events.join(kept), {n: np.concatenate([p[n] for p in parts]) for n in names}
+            if not new.all():
+                features, rows = {n: v[new] for n, v in features.items()}, rows.take(new)
+            kept.append(rows)
+            parts.append(features)
+        if len(parts) == 1:
+            return kept[0], parts[0]
+        return Events.join(kept), {n: np.concatenate([p[n] for p in parts]) for n in parts[0]}
 
     def _events(self, slots: Array) -> Events:
         return Events({name: values[slots] for name, values in self._kept.items()})
@@ -332,24 +331,22 @@ class _LiveView(View):
         self._lines = lines
         self._wanted = wanted
         self._slots = slots
-        self._starts: dict[tuple[str, int], Array] = {}
+        self._looks: dict[str, _Look] = {}
 
     def bounds(self, entity: str, window: int, *, delayed: bool = False) -> tuple[Array, Array]:
-        key = (entity, window, delayed)
-        if key not in self._bounds:
-            if not delayed:
-                found = self._first(entity, window), self._place(entity)
-            else:
-                shift = self.label_delay
-                found = self._first(entity, shift + window), self._first(entity, shift)
-            self._bounds[key] = found
-        return self._bounds[key]
+        look = self._look(entity)
+        low, high = look.edges(self._shift(delayed), window)
+        return look.places[low], look.places[high]
 
     def sum(self, entity: str, window: int, measure: str, *, delayed: bool = False) -> Array:
-        low, high = self.bounds(entity, window, delayed=delayed)
+        look = self._look(entity)
+        low, high = look.edges(self._shift(delayed), window)
         if measure == "count":
-            return high - low
-        return self.sum_from(entity, low, high, measure)
+            count: Array = look.places[high] - look.places[low]
+            return count
+        sums = look.sums[self._lines[entity].row(measure)]
+        found: Array = (sums[high] - sums[low]).view(np.int64)
+        return found
 
     def last(
         self, entity: str, window: int, which: str | None = None, *, delayed: bool = False
@@ -357,7 +354,7 @@ class _LiveView(View):
         low, high = self.bounds(entity, window, delayed=delayed)
         if which is None:
             return np.where(high > low, high - 1, -1)
-        running = self._lines[entity].running[which]
+        running = self._lines[entity].running[self._lines[entity].row(which)]
         there = running[high] != running[low]
         # The last one is where the sum behind it first reaches that of the window's end.
         found = first_place(running[1:], low, np.where(there, high, low), running[high])
@@ -365,11 +362,11 @@ class _LiveView(View):
 
     def first_after(self, entity: str, place: Array, which: str) -> Array:
         lines = self._lines[entity]
-        running = lines.running[which]
+        running = lines.running[lines.row(which)]
         return first_place(running[1:], place, lines.behind(self._slots), running[place] + 1)
 
     def sum_from(self, entity: str, place: Array, high: Array, measure: str) -> Array:
-        running = self._lines[entity].running[measure]
+        running = self._lines[entity].running[self._lines[entity].row(measure)]
         found: Array = (running[high] - running[place]).view(np.int64)
         return found
 
@@ -377,23 +374,41 @@ class _LiveView(View):
         found: Array = self.history[column][self._lines[entity].slot[place]]
         return found
 
-    def _place(self, entity: str) -> Array:
-        lines = self._lines[entity]
-        # An absent entity's rows have no place, and nothing before them.
-        return np.where(lines.number[self._slots] > 0, lines.place[self._slots], 0)
+    def _shift(self, delayed: bool) -> int:
+        return self.label_delay if delayed else -1
 
-    def _first(self, entity: str, ago: int) -> Array:
-        """Of each row, the first place that is no older than so many microseconds before it."""
-        key = (entity, ago)
-        if key not in self._starts:
+    def _look(self, entity: str) -> _Look:
+        if entity not in self._looks:
             # All that will be asked for at once: most of the time goes into calls, not numbers.
             lines, starts = self._lines[entity], sorted(self._wanted[entity].starts)
             number, times = lines.number[self._slots], len(starts)
-            low, high = np.tile(lines.base[number], times), np.tile(self._place(entity), times)
+            # An absent entity's rows have no place, and nothing before them.
+            own = np.where(number > 0, lines.place[self._slots], 0)
+            low, high = np.tile(lines.base[number], times), np.tile(own, times)
             least = (self.rows["ts"] - np.array(starts)[:, None]).ravel()
-            found = first_place(lines.ts, low, high, least).reshape(times, -1)
-            self._starts |= {(entity, one): found[place] for place, one in enumerate(starts)}
-        return self._starts[key]
+            first = first_place(lines.ts, low, high, least)
+            places = np.concatenate([own, first]).reshape(times + 1, -1)
+            at = {start: place for place, start in enumerate(starts, 1)}
+            self._looks[entity] = _Look(at, places, lines.running[:, places])
+        return self._looks[entity]
+
+
+class _Look(NamedTuple):
+    """Where windows of an entity begin and end, of each row, and what lies before.
+
+    ``places`` are those of the rows themselves, then by ``at`` the first that are no older than so
+    many microseconds before them; ``sums`` are running sums there, by measure.
+    """
+
+    at: dict[int, int]
+    places: Array
+    sums: Array
+
+    def edges(self, shift: int, window: int) -> tuple[int, int]:
+        """The window's begin and end in ``places``; ``shift`` is -1 for one up to the row."""
+        if shift < 0:
+            return self.at[window], 0
+        return self.at[shift + window], self.at[shift]
 
 
 def _reached(lines: Lines, entity: Array, since: Array, until: Array) -> Array:
@@ -404,8 +419,14 @@ def _reached(lines: Lines, entity: Array, since: Array, until: Array) -> Array:
     entity, since, until, behind = entity[late], since[late], until[late], behind[late]
     if not len(entity):
         return np.zeros(0, np.int64)
-    low = first_place(lines.ts, lines.base[entity], behind, since)
-    high = first_place(lines.ts, low, behind, until + 1)
+    first = lines.base[entity]
+    # Most changes are of the newest events: then the last one is all there is from there on.
+    alone = (behind - 1 == first) | (lines.ts[np.maximum(behind - 2, 0)] < since)
+    low = np.where(alone, behind - 1, first)
+    low = first_place(lines.ts, low, np.where(alone, low, behind), since)
+    ends = lines.ts[behind - 1] <= until
+    high = np.where(ends, behind, low)
+    high = first_place(lines.ts, high, behind, until + 1)
     order = np.argsort(low)
     low, high = low[order], np.maximum.accumulate(high[order])
     low = np.maximum(low, np.concatenate([[0], high[:-1]]))  # each place once
@@ -419,9 +440,9 @@ def _odd_numbers(count: int) -> Array:
 
 def _digests(features: dict[str, Array], factors: Array, rows: int) -> Array:
     """A number for each row that differs when one of its features does; never 0."""
-    found = np.zeros(rows, np.uint64)
-    for values, factor in zip(features.values(), factors, strict=True):
-        bits = values.view(np.uint64)
-        bits = (bits ^ (bits >> np.uint64(32))) * factor
-        found += bits ^ (bits >> np.uint64(29))
+    bits = np.empty((len(features), rows), np.uint64)
+    for place, values in enumerate(features.values()):
+        bits[place] = values.view(np.uint64)
+    bits = (bits ^ (bits >> np.uint64(32))) * factors[:, None]
+    found: Array = (bits ^ (bits >> np.uint64(29))).sum(axis=0, dtype=np.uint64)
     return found | np.uint64(1)

@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 from lakehouse_schemas import contracts
 from models.features import Events
 from models.features.batch import lookback
-from models.features.encode import Attributes, events_of
+from models.features.encode import FACTS, Attributes, events_of
 from models.features.events import Array
 from models.features.kernel import LABEL_DELAY
 from models.features.marks import MARK_WINDOW
@@ -68,8 +68,8 @@ class Book:
         self._horizon = horizon(label_delay)
         self._features = FeatureStream(label_delay, names)
         self._tokens: dict[str, dict[int, str]] = {name: {} for name in TABLES}
-        self._silver: dict[str, pa.Table] = {}
-        self._attributes: Attributes | None = None
+        self._attributes = Attributes.of(*(_dimension(n, _EMPTY[n]) for n in _PARTS))
+        self._last4: dict[int, str | None] = {}  # by card
         self._early: dict[int, int] = {}  # labels of transactions that are not here
         self._truncated = ""  # the order token of the last one
         self._newest: int | None = None
@@ -134,11 +134,7 @@ class Book:
         own: Array | tuple[()] = (),
     ) -> Moved:
         mine = np.isin(rows["id"], own)
-        last4 = pa.nulls(len(rows), pa.string())
-        if "cards" in self._silver:
-            cards = self._silver["cards"]
-            place = pc.index_in(pa.array(rows["card"]).cast(pa.int32()), _flat(cards["id"]))
-            last4 = _flat(cards["card_last4"]).take(place)
+        last4 = pa.array(map(self._last4.get, rows["card"].tolist()), pa.string())
         return Moved(rows, features, mine, last4, gone, too_old)
 
     def _newer(self, name: str, rows: pa.Table) -> pa.Table:
@@ -163,11 +159,12 @@ class Book:
         if name == "fraud_labels":
             self._learn(rows)
             return
-        key, old = _KEYS[name], self._silver.get(name, _EMPTY[name])
-        rest = old.filter(pc.invert(pc.is_in(old[key], value_set=_flat(rows[key]))))
-        rows = rows.select(old.column_names).cast(old.schema)
-        self._silver[name] = pa.concat_tables([rest, rows]).combine_chunks()
-        self._attributes = None
+        keys = rows[_KEYS[name]]
+        if name == "cards":
+            digits = rows["card_last4"].to_pylist()
+            self._last4.update(zip(keys.to_pylist(), digits, strict=True))
+        part = {_PARTS[name]: _dimension(name, rows.select(_EMPTY[name].column_names))}
+        self._attributes = self._attributes.but(keys.to_numpy(), **part)
 
     def _learn(self, rows: pa.Table) -> None:
         numbers = rows["transaction_id"].to_numpy()
@@ -192,11 +189,10 @@ class Book:
 
     def _events(self, rows: pa.Table, now_us: int) -> Events:
         """Live silver rows as events with what labels are known of them."""
-        if self._attributes is None:
-            self._attributes = Attributes.of(*map(self._dimension, ("cards", "users", "mcc_codes")))
         if not rows.num_rows:
             return Events.none()
-        events = events_of(gold.fact_rows(gold.wide(rows, _NO_LABELS)), self._attributes)
+        facts = gold.fact_rows(gold.wide(rows, _NO_LABELS), FACTS)
+        events = events_of(facts, self._attributes)
         labels = self._features.labels(events["id"])
         if self._early:
             early = [self._early.pop(number, -1) for number in events["id"].tolist()]
@@ -205,10 +201,6 @@ class Book:
         if len(times):
             self._newest = max(int(times.max()), self._newest or int(times.max()))
         return Events({**events.columns, "label": labels.astype(np.int8)})
-
-    def _dimension(self, name: str) -> pa.Table:
-        silver = self._silver.get(name)
-        return gold.dim_rows(_DIMENSIONS[name], _EMPTY[name] if silver is None else silver)
 
     def _forget(self) -> None:
         """Drop what nothing looks at any more, once for every week that passes."""
@@ -233,6 +225,11 @@ class Book:
 _KEYS = {name: contracts.get(f"silver.{name}").key[0] for name in TABLES}
 _EMPTY = {name: contracts.get(f"silver.{name}").lake_schema.empty_table() for name in TABLES}
 _NO_LABELS = _EMPTY["fraud_labels"]
+_PARTS = {"cards": "cards", "users": "customers", "mcc_codes": "categories"}  # of Attributes
+
+
+def _dimension(name: str, silver: pa.Table) -> pa.Table:
+    return gold.dim_rows(_DIMENSIONS[name], silver)
 
 
 def _live(rows: pa.Table) -> pa.Table:

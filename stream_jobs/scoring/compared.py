@@ -26,6 +26,16 @@ __all__ = ["CONTRACT", "Compared", "comparisons"]
 CONTRACT = contracts.get("gold.model_comparison")
 _SCORES = contracts.get("gold.fraud_scores")
 _LABELS = contracts.get("silver.fraud_labels")
+_SCORED = pa.schema(
+    [
+        _SCORES.lake_schema.field(name)
+        for name in (
+            *("transaction_id", "transaction_ts", "model_version", "challenger_version"),
+            *("is_alert", "challenger_alert", "score", "challenger_score"),
+        )
+    ]
+)
+_TOLD = ["transaction_id", "label", "_is_deleted"]
 _log = logging.getLogger(__name__)
 _CACHE = 4 << 20
 _DAY_US = 86_400_000_000
@@ -35,8 +45,9 @@ def comparisons(scores: pa.Table, labels: pa.Table, now_us: int) -> pa.Table:
     """Rows of ``model_comparison`` of all days and pairs of versions among the scores.
 
     Args:
-        scores: rows of ``fraud_scores`` that both models have scored.
-        labels: rows of ``silver.fraud_labels``, delete markers included.
+        scores: rows of ``fraud_scores`` that both models have scored, with the columns compared.
+        labels: rows of ``silver.fraud_labels``, delete markers included: the label of each
+            transaction as it is now, whatever it was before.
         now_us: time of the comparison, microseconds since 1970.
     """
     known = labels.filter(pc.invert(labels["_is_deleted"]))
@@ -48,9 +59,12 @@ def comparisons(scores: pa.Table, labels: pa.Table, now_us: int) -> pa.Table:
     alerts = [_flat(scores[n]).to_numpy(zero_copy_only=False)
               for n in ("is_alert", "challenger_alert")]  # fmt: skip
     points = [scores[n].to_numpy() for n in ("score", "challenger_score")]
+    order = np.lexsort((versions[1], versions[0], day))
+    keys = np.column_stack([day, *versions])[order]
+    begins = np.flatnonzero(np.any(np.diff(keys, axis=0, prepend=keys[:1] - 1), axis=1))
     rows = []
-    for key in np.unique(np.column_stack([day, *versions]), axis=0).tolist():
-        mine = (day == key[0]) & (versions[0] == key[1]) & (versions[1] == key[2])
+    for begin, mine in zip(begins.tolist(), np.split(order, begins)[1:], strict=True):
+        key = keys[begin].tolist()
         found = compare(
             label[mine],
             (alerts[0][mine].astype(bool), alerts[1][mine].astype(bool)),
@@ -97,6 +111,8 @@ class Compared:
     def look(self) -> None:
         """Compare the days that can have changed, and write those that did.
 
+        What has no transactions any more, because they were deleted or are another pair's, goes.
+
         Raises:
             ComponentMissing: when the lake cannot be reached.
         """
@@ -110,13 +126,16 @@ class Compared:
             return
         day = pc.floor_temporal(newest, unit="day").cast(pa.int64()).as_py()
         since = pa.scalar(day - self._days * _DAY_US, newest.type)
-        rows = whole.to_table(filter=both & (pc.field("transaction_ts") >= since))
+        lately = both & (pc.field("transaction_ts") >= since)
+        rows = whole.to_table(columns=_SCORED.names, filter=lately)
         numbers = pc.min_max(rows["transaction_id"])
         number = pc.field("transaction_id")
         wanted = (number >= numbers["min"]) & (number <= numbers["max"])
-        known = labels.to_pyarrow_dataset().to_table(filter=wanted)
-        found = comparisons(rows.cast(_SCORES.lake_schema), known, time.time_ns() // 1000)
-        there = self._table.of(found["comparison_id"])
+        known = labels.to_pyarrow_dataset().to_table(columns=_TOLD, filter=wanted)
+        found = comparisons(rows.cast(_SCORED), known, time.time_ns() // 1000)
+        first = pa.scalar((day - self._days * _DAY_US) // _DAY_US, pa.int32()).cast(pa.date32())
+        every = pa.concat_tables([CONTRACT.lake_schema.empty_table(), *self._table.parts()])
+        there = every.filter(pc.greater_equal(every["date"], first))
         patch = patch_but_for("compared_at", there, found, "comparison_id")
         if patch.num_rows:
             self._table.apply(patch)

@@ -6,7 +6,28 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 __all__ = ["ScoreMetrics"]
 
-_SECONDS = (0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.6, 0.8, 1, 1.5, 2, 3, 5, 10, 60)
+_SECONDS = (
+    0.005,
+    0.01,
+    0.02,
+    0.03,
+    0.05,
+    0.075,
+    0.1,
+    0.15,
+    0.2,
+    0.3,
+    0.4,
+    0.6,
+    0.8,
+    1,
+    1.5,
+    2,
+    3,
+    5,
+    10,
+    60,
+)
 
 
 class ScoreMetrics:
@@ -47,6 +68,23 @@ class ScoreMetrics:
             buckets=_SECONDS,
             registry=self.registry,
         )
+        self.alert_seconds = Histogram(
+            "finlake_score_alert_seconds",
+            "Time from the first change of a batch in Kafka until Kafka has an alert of the batch",
+            buckets=_SECONDS,
+            registry=self.registry,
+        )
+        self.hop = Histogram(
+            "finlake_score_hop_seconds",
+            "Parts of that time: read (of a batch's first change, from Kafka to its batch), scored"
+            " (a batch), published (an alert, from its score until Kafka has it), committed (a"
+            " batch, from its scores until they are in the table)",
+            ["hop"],
+            buckets=_SECONDS,
+            registry=self.registry,
+        )
+        for hop in ("read", "scored", "published", "committed"):
+            self.hop.labels(hop)
         self.lag = self._gauge("lag_records", "Records in the topics that were not looked at yet")
         self.known = self._gauge("transactions_known", "Transactions that features can look at")
         self.start_seconds = self._gauge("start_seconds", "What the last start took until live")

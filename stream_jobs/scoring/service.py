@@ -12,6 +12,7 @@ import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -50,8 +51,9 @@ _log = logging.getLogger(__name__)
 _TOPICS = {table_topic(DATABASE, name): name for name in TABLES}
 _TRANSACTIONS = table_topic(DATABASE, "transactions")
 _ANSWER_S = 10.0
-_COMMIT_EVERY_S = 5.0  # when there is nothing to score
+_PATIENCE_S = 0.1  # for a record, until the process looks whether it should stop
 _TELL_EVERY_S = 10.0
+_MOST = 20_000  # records at once, at a start
 _COMPARE_EVERY_S = 300.0
 _COMPARED_DAYS = 40  # most labels have come by then
 
@@ -70,6 +72,7 @@ class Scoring:
         self.table = ScoreTable(lake, tables)
         self._watch = watch
         self._models = watch.models
+        self._offsets: dict[Place, int] = {}
         self._metrics = metrics
         self._decoders = {name: Decoder(name) for name in TABLES}
         self.book = Book(self._models.features)
@@ -91,7 +94,10 @@ class Scoring:
         self.book.apply(self.decode(records), _now_us())
 
     def score(self, records: pa.Table, offsets: Mapping[Place, int]) -> list[dict[str, Any]]:
-        """Take in a batch and score it; the alerts to publish before :meth:`commit`."""
+        """Take in a batch and score it; the alerts to publish before :meth:`commit`.
+
+        ``offsets`` are where each partition is read on after it.
+        """
         self._take_up()
         changes = self.decode(records)
         now_us = _now_us()
@@ -102,7 +108,8 @@ class Scoring:
             _log.warning("%s: scored none of a batch: %s", role, said)
         there = self.table.of(_numbers(moved))
         own = self._own(moved, changes)
-        self._patch, new = patch_of(scored.rows, own, there)
+        patch, new = patch_of(scored.rows, own, there)
+        self.table.stage(patch)
         self._offsets = dict(offsets)
         places = _places(changes.get("transactions"))
         return [
@@ -110,9 +117,8 @@ class Scoring:
         ]
 
     def commit(self) -> None:
-        """Write what :meth:`score` made, with how far the topics were read."""
-        self.table.commit(self._patch, self._offsets)
-        written = pa.concat_tables([self._patch.inserts, self._patch.updates])
+        """Write what :meth:`score` made since the last time, with how far the topics were read."""
+        written = self.table.commit(self._offsets)
         for band, count in _counts(written["band"]).items():
             self._metrics.scored.labels(band or "none").inc(count)
 
@@ -194,6 +200,9 @@ class _Service:
         held.callback(self._consumer.close)
         self._alerts = AlertTopic(settings)
         self._positions: dict[Place, int] = {}
+        self._commit_after_s = settings.score_commit_ms / 1000
+        self._scored_at: list[float] = []  # batches that are not in the table, monotonic seconds
+        self._came: list[float] = []  # when Kafka had their transactions, seconds since 1970
 
     # ── Start ────────────────────────────────────────────────────────────────────────────────
 
@@ -258,7 +267,7 @@ class _Service:
         self._consumer.assign([TopicPartition(*place, start[place]) for place in left])
         while left and not self._stop.is_set():
             found = []
-            for message in self._consume(0.5):
+            for message in self._consume(_MOST, 0.5):
                 place, offset = _place(message), message.offset() or 0
                 if message.error():  # the end of the partition
                     left.discard(place)
@@ -273,43 +282,82 @@ class _Service:
 
     def run(self) -> None:
         """Batch after batch, until told to stop."""
-        committed = told = time.monotonic()
+        told = began = time.monotonic()
         records = 0
         while not self._stop.is_set():
-            found = self._consume(self._settings.score_trigger_ms / 1000)
-            messages = [message for message in found if not message.error()]
-            now = time.monotonic()
+            messages = self._gather(began)
             if messages:
+                began = time.monotonic()
                 self._batch(messages)
                 records += len(messages)
-                committed = now
+            now = time.monotonic()
+            if self._scored_at and now - self._scored_at[0] >= self._commit_after_s:
+                self._commit()
                 self._keeper.after_batch()
-            elif now - committed > _COMMIT_EVERY_S:
-                committed = now
-                self._measure()
+            self._alerts.hear()
             if now - told >= _TELL_EVERY_S:
                 told = now
                 _log.info("%d records, %d transactions known", records, len(self._scoring.book))
                 records = 0
                 self._measure()
+        self._commit()
         self._keeper.stop()
+
+    def _gather(self, began: float) -> list[Message]:
+        """What waits, as soon as there is anything and the last batch has begun long enough ago.
+
+        So a transaction that comes alone is scored at once, and under traffic what a batch costs
+        whatever its size is paid so often only.
+        """
+        now = time.monotonic()
+        patience = 0.0 if len(self._alerts) else _PATIENCE_S
+        if self._scored_at:
+            patience = min(patience, max(self._scored_at[0] + self._commit_after_s - now, 0))
+        found = self._consume(1, patience)
+        if found:
+            rest = began + self._settings.score_trigger_ms / 1000 - time.monotonic()
+            found += self._consume(self._settings.score_batch - 1, max(rest, 0))
+        return [message for message in found if not message.error()]
 
     def _batch(self, messages: Sequence[Message]) -> None:
         for message in messages:
             self._positions[_place(message)] = (message.offset() or 0) + 1
+        came = [m.timestamp()[1] / 1000 for m in messages if m.topic() == _TRANSACTIONS]
+        began = time.time()
+        if came:
+            self.metrics.hop.labels("read").observe(max(began - min(came), 0))
+            self._came += came
         alerts = self._scoring.score(_records(messages), self._positions)
+        scored = time.time()
+        self.metrics.hop.labels("scored").observe(max(scored - began, 0))
         for one in alerts:
-            self._alerts.send(str(one["alert_id"]).encode(), msgspec.json.encode(one))
+            told = partial(self._published, scored, min(came, default=scored))
+            self._alerts.send(str(one["alert_id"]).encode(), msgspec.json.encode(one), told)
+        self._alerts.hear()
+        self._scored_at.append(time.monotonic())
+
+    def _published(self, scored: float, came: float) -> None:
+        now = time.time()
+        self.metrics.alerts.inc()
+        self.metrics.hop.labels("published").observe(max(now - scored, 0))
+        self.metrics.alert_seconds.observe(max(now - came, 0))
+
+    def _commit(self) -> None:
+        """Write the scores of the batches since the last time."""
+        if not self._scored_at:
+            return
         self._alerts.wait()  # a score in the table is one whose alert was told
         self._scoring.commit()
-        self.metrics.alerts.inc(len(alerts))
-        now_ms = time.time_ns() // 1_000_000
-        for message in messages:
-            if message.topic() == _TRANSACTIONS:
-                self.metrics.seconds.observe(max(now_ms - message.timestamp()[1], 0) / 1000)
+        now, clock = time.time(), time.monotonic()
+        for at in self._scored_at:
+            self.metrics.hop.labels("committed").observe(clock - at)
+        for came in self._came:
+            self.metrics.seconds.observe(max(now - came, 0))
+        self._scored_at.clear()
+        self._came.clear()
 
-    def _consume(self, patience_s: float) -> list[Message]:
-        found = self._consumer.consume(self._settings.score_batch, patience_s)
+    def _consume(self, most: int, patience_s: float) -> list[Message]:
+        found = self._consumer.consume(most, patience_s)
         for message in found:
             error = message.error()
             if error is not None and error.code() != KafkaError._PARTITION_EOF:

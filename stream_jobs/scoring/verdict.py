@@ -55,16 +55,15 @@ class Scored(NamedTuple):
 def score(moved: Moved, models: Models, now_us: int) -> Scored:
     """Score the rows of a batch.
 
-    A model that raises scores nothing of this batch, and the note says so; the other one goes on.
+    A model that raises scores nothing of this batch, and one that gives no probability for a row
+    does not score that row; the note says so, and the other one goes on.
     """
-    failed: dict[str, str] = {}
-    champion = _Opinion(models.champion, "champion", moved, failed, with_reasons=True)
-    challenger = _Opinion(models.challenger, "challenger", moved, failed)
-    note = ""
-    if models.champion is None:
-        note = models.problem
-    elif "champion" in failed:
-        note = f"the champion failed: {failed['champion']}"
+    matrices: dict[tuple[str, ...], Array] = {}
+    champion = _Opinion(models.champion, moved, matrices, with_reasons=True)
+    challenger = _Opinion(models.challenger, moved, matrices)
+    every = {"champion": champion.failed, "challenger": challenger.failed}
+    failed = {role: said for role, said in every.items() if said}
+    note = models.problem if models.champion is None else f"the champion failed: {champion.failed}"
     made = {
         "card_last4": moved.last4,
         "score": champion.score,
@@ -73,30 +72,32 @@ def score(moved: Moved, models: Models, now_us: int) -> Scored:
         "reasons": champion.reasons,
         "model": _all(models.champion.name if models.champion else None, moved, pa.string()),
         "model_version": _version(models.champion, moved),
-        "note": _all(note or None, moved, pa.string()),
+        "note": pc.if_else(pc.is_valid(champion.score), pa.scalar(None, pa.string()), note),
         "challenger_score": challenger.score,
         "challenger_alert": challenger.is_alert if models.challenger else None,
         "challenger_version": _version(models.challenger, moved),
     }
     rows = _rows(moved.rows, made, now_us)
+    if not len(moved.too_old):
+        return Scored(rows, failed)
     too_old = {"is_alert": _all(False, moved.too_old, pa.bool_())}
     too_old["note"] = _all(TOO_OLD, moved.too_old, pa.string())
     return Scored(pa.concat_tables([rows, _rows(moved.too_old, too_old, now_us)]), failed)
 
 
 class _Opinion:
-    """What one model says of all rows."""
+    """What one model says of all rows; ``failed`` says what went wrong."""
 
     def __init__(
         self,
         model: Model | None,
-        role: str,
         moved: Moved,
-        failed: dict[str, str],
+        matrices: dict[tuple[str, ...], Array],
         *,
         with_reasons: bool = False,
     ) -> None:
         count = len(moved.rows)
+        self.failed = ""
         self.score: pa.Array = pa.nulls(count, pa.float64())
         self.band: pa.Array = pa.nulls(count, pa.string())
         self.reasons: pa.Array = pa.nulls(count, pa.string())
@@ -104,21 +105,40 @@ class _Opinion:
         if model is None or not count:
             return
         try:
-            values = _matrix(moved.features, model.features)
+            if model.features not in matrices:
+                matrices[model.features] = _matrix(moved.features, model.features)
+            values = matrices[model.features]
             found = np.asarray(model.probability(values), np.float64)
-            alarms = found >= model.threshold
-            bands = [model.band(probability) for probability in found.tolist()]
-            reasons: list[str | None] = [None] * count
-            places = np.flatnonzero(alarms).tolist()
-            if places and with_reasons:
-                for place, names in zip(places, model.reasons(values[alarms]), strict=True):
-                    reasons[place] = ",".join(names)
+            if found.shape != (count,):
+                raise ValueError(f"{count} rows were given scores of shape {found.shape}")
+            sound = (found >= 0) & (found <= 1)
+            if not sound.all():
+                some = f"{np.count_nonzero(~sound)} of {count} rows"
+                self.failed = f"it gave no probability for {some}"
+            bands = pa.array(model.bands(found), pa.string(), mask=~sound)
+            alarms = sound & (found >= model.threshold)
         except Exception as error:  # noqa: BLE001 (whatever it is, the stream goes on)
-            text = " ".join(str(error).split())[:200]
-            failed[role] = f"{type(error).__name__}: {text}"
+            self.failed = _said(error)
             return
-        self.score, self.is_alert = pa.array(found), pa.array(alarms)
-        self.band, self.reasons = pa.array(bands, pa.string()), pa.array(reasons, pa.string())
+        self.score = pa.array(found, mask=~sound)
+        self.is_alert, self.band = pa.array(alarms), bands
+        if with_reasons and alarms.any():
+            try:
+                self.reasons = _reasons(model, values, alarms)
+            except Exception as error:  # noqa: BLE001 (an alert is worth more than its reasons)
+                self.failed = f"no reasons: {_said(error)}"
+
+
+def _reasons(model: Model, values: Array, alarms: Array) -> pa.Array:
+    reasons: list[str | None] = [None] * len(values)
+    places = np.flatnonzero(alarms).tolist()
+    for place, names in zip(places, model.reasons(values[alarms]), strict=True):
+        reasons[place] = ",".join(names)
+    return pa.array(reasons, pa.string())
+
+
+def _said(error: Exception) -> str:
+    return f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
 
 
 def _matrix(features: Mapping[str, Array], names: tuple[str, ...]) -> Array:

@@ -7,6 +7,8 @@ import threading
 from collections.abc import Callable
 from typing import Protocol
 
+import numpy as np
+
 from finlake.errors import FinlakeError
 from models.artifact import Model
 from stream_jobs.scoring.verdict import Models
@@ -67,7 +69,7 @@ class Watch:
                 if version is None:
                     have[role] = None
                 elif old is None or old.version != version:
-                    have[role] = self._source.load(version)
+                    have[role] = _tried(self._source.load(version))
             except Exception as error:  # noqa: BLE001 (no fault of a registry may stop the scores)
                 self._fault(role, error)
                 continue
@@ -90,3 +92,23 @@ class Watch:
     def _run(self) -> None:
         while not self._done.wait(self._every_s):
             self.look()
+
+
+def _tried(model: Model) -> Model:
+    """The model, after it has scored two rows: one that cannot takes nobody's place.
+
+    And what its library does when it is first used is done here, where no batch waits for it.
+
+    Raises:
+        FinlakeError: what it gave are no probabilities.
+    """
+    values = np.zeros((2, len(model.features)))
+    values[1] = np.nan
+    found = np.asarray(model.probability(values))
+    if found.shape != (2,) or not ((found >= 0) & (found <= 1)).all():
+        raise FinlakeError(
+            f"model {model.name} {model.version}: gives no probabilities; train it again or choose"
+            " another version"
+        )
+    model.reasons(values)
+    return model

@@ -91,6 +91,9 @@ _WIDE = pa.schema(
 )
 
 
+_FACT = contracts.get("gold.fact_transactions").lake_schema
+
+
 def wide(transactions: pa.Table, labels: pa.Table) -> pa.Table:
     """Live transactions with their live label, if any.
 
@@ -165,24 +168,24 @@ def _measures(moved: pa.Table) -> dict[str, Numbers]:
     }
 
 
-def fact_rows(rows: pa.Table) -> pa.Table:
-    """``fact_transactions`` of wide rows."""
-    contract = contracts.get("gold.fact_transactions")
+def fact_rows(rows: pa.Table, names: Sequence[str] = _FACT.names) -> pa.Table:
+    """``fact_transactions`` of wide rows, or those of its columns."""
     chip, errors = rows.column("use_chip"), rows.column("errors")
-    made = {
-        "transaction_id": rows.column("id"),
-        "transaction_ts": rows.column("ts"),
-        "date_key": _date_keys(_days(rows)),
-        "user_id": rows.column("client_id"),
-        "merchant_key": pa.array(_merchant_keys(rows)),
-        "channel": _first_words(chip),
-        "is_online": pc.starts_with(chip, "Online"),
-        "is_refund": pa.array(cents(rows.column("amount")) < 0),
-        "is_declined": pc.fill_null(pc.not_equal(errors, ""), False),
-        "is_fraud": pc.equal(rows.column("label"), "Yes"),
+    made: dict[str, Callable[[], pa.Array | pa.ChunkedArray]] = {
+        "transaction_id": lambda: rows.column("id"),
+        "transaction_ts": lambda: rows.column("ts"),
+        "date_key": lambda: _date_keys(_days(rows)),
+        "user_id": lambda: rows.column("client_id"),
+        "merchant_key": lambda: pa.array(_merchant_keys(rows)),
+        "channel": lambda: _first_words(chip),
+        "is_online": lambda: pc.starts_with(chip, "Online"),
+        "is_refund": lambda: pa.array(cents(rows.column("amount")) < 0),
+        "is_declined": lambda: pc.fill_null(pc.not_equal(errors, ""), False),
+        "is_fraud": lambda: pc.equal(rows.column("label"), "Yes"),
     }
-    columns = [made[c] if c in made else rows.column(c) for c in contract.column_names]
-    return pa.Table.from_arrays(columns, names=contract.column_names).cast(contract.lake_schema)
+    columns = [made[name]() if name in made else rows.column(name) for name in names]
+    schema = pa.schema([_FACT.field(name) for name in names])
+    return pa.Table.from_arrays(columns, names=list(names)).cast(schema)
 
 
 def _date_keys(days: pa.Array) -> pa.Array:

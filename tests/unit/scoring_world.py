@@ -47,8 +47,48 @@ class Plain:
         return np.nan_to_num(values) * self._weight
 
 
+class Fails(Plain):
+    """One that raises when it sees a transaction; what it is tried with has no amount."""
+
+    def score(self, values: Array) -> Array:
+        if np.nan_to_num(values).any():
+            raise RuntimeError("no more trees")
+        return super().score(values)
+
+
+class Misshapen(Plain):
+    """One that gives two scores for a transaction."""
+
+    def score(self, values: Array) -> Array:
+        found = super().score(values)
+        return np.column_stack([found, found]) if np.nan_to_num(values).any() else found
+
+
+class Unsure(Plain):
+    """One that gives no score for amounts above a hundred."""
+
+    def score(self, values: Array) -> Array:
+        return np.where(values[:, 0] > 100, np.nan, super().score(values))
+
+
+class Wordless(Plain):
+    """One that has no reasons for a transaction."""
+
+    def contributions(self, values: Array) -> Array:
+        if np.nan_to_num(values).any():
+            raise RuntimeError("no words")
+        return super().contributions(values)
+
+
+class Unscored(Plain):
+    """One that gives numbers that are none."""
+
+    def score(self, values: Array) -> Array:
+        return np.full(len(values), np.nan)
+
+
 class Broken(Plain):
-    """One that raises."""
+    """One that never works."""
 
     def score(self, values: Array) -> Array:
         raise RuntimeError("no more trees")
@@ -122,7 +162,11 @@ class Process:
             self.positions[place] = end
 
     def batch(self, most: int = 10**9, crash: str = "") -> int:
-        """Score the next records of each partition; ``crash`` says where the process ends."""
+        """Score the next records of each partition.
+
+        The process ends after it has ``published`` or after all is ``done``; it goes on without a
+        commit where it is ``held``.
+        """
         rows = []
         for place, log in self.logs.items():
             start = self.positions.get(place, 0)
@@ -132,9 +176,9 @@ class Process:
         if not rows:
             return 0
         self.published += self.scoring.score(records(rows), self.positions)
-        if crash != "published":
+        if crash not in ("published", "held"):
             self.scoring.commit()
-        if crash:
+        if crash in ("published", "done"):
             raise Crash
         return len(rows)
 

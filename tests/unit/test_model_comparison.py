@@ -17,6 +17,7 @@ from lakehouse_schemas import contracts
 from models.comparison import compare, mcnemar
 from stream_jobs.io.writer import LakeWriter, Tables
 from stream_jobs.scoring.compared import Compared, comparisons
+from stream_jobs.shapes import Patch
 
 SCORES = contracts.get("gold.fraud_scores").lake_schema
 LABELS = contracts.get("silver.fraud_labels").lake_schema
@@ -119,3 +120,46 @@ def test_the_table_follows_the_labels_and_is_let_alone_without_new_ones(tmp_path
     rows = lake.ensure(TABLE).to_pyarrow_dataset().to_table().sort_by("comparison_id").to_pylist()
     assert [row["labelled"] for row in rows] == [1, 0, 1]
     assert rows[0]["compared_at"] < rows[2]["compared_at"]
+
+
+def rows_of(lake):
+    return lake.ensure(TABLE).to_pyarrow_dataset().to_table().sort_by("comparison_id").to_pylist()
+
+
+def test_a_label_that_changes_its_mind_counts_as_it_is(tmp_path):
+    lake = Lake(load_settings(home=tmp_path, lake=f"file:{tmp_path}/lake"))
+    tables = Tables(lake, 1 << 20)
+    LakeWriter(tables, "test").append(contracts.get("gold.fraud_scores"), scores(ROWS), 0)
+    told = tables.keyed(contracts.get("silver.fraud_labels"))
+    none = labels({})
+    compared = Compared(lake, 60, days=40)
+    seen = []
+    for label in ("Yes", "No", "Yes", None):
+        rows = labels({2: label or "Yes"})
+        if label is None:  # taken back: the marker stays
+            place = rows.column_names.index("_is_deleted")
+            rows = rows.set_column(place, LABELS.field("_is_deleted"), [[True]])
+        there = told.of(rows["transaction_id"]).num_rows
+        told.apply(Patch(*((none, rows) if there else (rows, none)), none))
+        compared.look()
+        row = rows_of(lake)[0]
+        seen.append((row["labelled"], row["frauds"], row["only_champion"], row["only_challenger"]))
+    assert seen == [(1, 1, 1, 0), (1, 0, 0, 1), (1, 1, 1, 0), (0, 0, 0, 0)]
+
+
+def test_a_pair_that_has_no_transactions_any_more_goes(tmp_path):
+    lake = Lake(load_settings(home=tmp_path, lake=f"file:{tmp_path}/lake"))
+    tables = Tables(lake, 1 << 20)
+    scored = tables.keyed(contracts.get("gold.fraud_scores"))
+    none = scores(ROWS).slice(0, 0)
+    scored.apply(Patch(scores(ROWS), none, none))
+    LakeWriter(tables, "test").append(contracts.get("silver.fraud_labels"), labels({1: "Yes"}), 0)
+    compared = Compared(lake, 60, days=40)
+    compared.look()
+    assert len(rows_of(lake)) == 3
+    # One is deleted, and one was scored again, by another pair.
+    again = scores([(3, 6 * DAY, 9, 2, False, False, 0.1, 0.2)])
+    scored.apply(Patch(none, again, scores(ROWS[3:])))
+    compared.look()
+    found = [row["comparison_id"] for row in rows_of(lake)]
+    assert found == ["1970-01-06:1:2", "1970-01-07:9:2"]

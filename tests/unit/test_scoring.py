@@ -14,9 +14,22 @@ from hypothesis import strategies as st
 
 from infra.lake.tables import Lake
 from infra.settings import load_settings
+from stream_jobs.io.source import within
 from stream_jobs.scoring.history import silver
 from stream_jobs.scoring.verdict import TOO_OLD
-from tests.unit.scoring_world import Broken, Plain, Process, Shelf, by_batch, model
+from tests.unit.scoring_world import (
+    Broken,
+    Fails,
+    Misshapen,
+    Plain,
+    Process,
+    Shelf,
+    Unscored,
+    Unsure,
+    Wordless,
+    by_batch,
+    model,
+)
 from tests.unit.stream_world import T0, Crash, Stream, World, delta_writer, drain, row
 
 DAY = 86_400_000_000
@@ -53,7 +66,9 @@ steps = st.lists(
     st.one_of(
         st.tuples(st.just("put"), st.integers(1, 9), st.integers(0, 40), st.integers(1, 3)),
         st.tuples(st.just("delete"), st.integers(1, 9)),
-        st.tuples(st.just("batch"), st.integers(1, 5), st.sampled_from(["", "published", "done"])),
+        st.tuples(
+            st.just("batch"), st.integers(1, 5), st.sampled_from(["", "held", "published", "done"])
+        ),
     ),
     max_size=25,
 )
@@ -85,8 +100,9 @@ def test_scores_are_those_of_the_batch_whatever_ends_in_between(steps):
                 except Crash:
                     running.start()
             running.send(world.sent[before:])
-        while running.batch(3):
+        while running.batch(3, "held"):
             pass
+        running.scoring.commit()
         found = {n: one["score"] for n, one in running.scores().items()}
         expected = by_batch(world, champion)
         assert found == expected
@@ -191,13 +207,71 @@ def test_without_a_champion_the_note_says_so(world):
 
 def test_a_model_that_raises_scores_nothing_and_stops_nothing(world, caplog):
     book(world, 1)
-    shelf = Shelf(champion=model(1, Broken()), challenger=model(2))
+    shelf = Shelf(champion=model(1, Fails()), challenger=model(2))
     rows, running = scored(world, shelf)
     assert rows[1]["note"] == "the champion failed: RuntimeError: no more trees"
     assert rows[1]["score"] is None
     assert rows[1]["challenger_score"] is not None
     assert running.metrics.failures.labels("champion")._value.get() == 1
     assert "no more trees" in caplog.text
+
+
+def test_scores_of_a_wrong_shape_are_none(world, caplog):
+    book(world, 1)
+    rows, running = scored(world, Shelf(champion=model(1), challenger=model(2, Misshapen())))
+    assert rows[1]["score"] is not None
+    assert rows[1]["challenger_score"] is None
+    assert not rows[1]["challenger_alert"]
+    assert running.metrics.failures.labels("challenger")._value.get() == 1
+    assert "challenger: scored none of a batch: ValueError: 1 rows were given" in caplog.text
+
+
+def test_a_row_without_a_probability_has_a_note_and_the_others_are_scored(world):
+    book(world, 1, amount="5.00")
+    book(world, 2, amount="500.00")
+    rows, running = scored(world, Shelf(champion=model(1, Unsure())))
+    assert rows[1]["score"] is not None
+    assert rows[1]["note"] is None
+    assert (rows[2]["score"], rows[2]["band"], rows[2]["is_alert"]) == (None, None, False)
+    assert rows[2]["note"] == "the champion failed: it gave no probability for 1 of 2 rows"
+    assert running.metrics.failures.labels("champion")._value.get() == 1
+
+
+def test_an_alert_whose_reasons_fail_is_told_without_them(world):
+    book(world, 1, amount="5.00")
+    rows, running = scored(world, Shelf(champion=model(1, Wordless())))
+    assert rows[1]["is_alert"]
+    assert rows[1]["reasons"] is None
+    (alert,) = running.published
+    assert alert["reason"].endswith("by plain 1: all of it")
+    assert running.metrics.failures.labels("champion")._value.get() == 1
+
+
+def test_a_model_that_cannot_score_takes_nobodys_place(world, caplog):
+    shelf = Shelf(champion=model(1))
+    with process(shelf) as running:
+        for broken in (model(2, Broken()), model(3, Unscored())):
+            shelf.models["champion"] = broken
+            running.watch.look()
+        book(world, 1)
+        running.send(world.sent)
+        running.batch()
+        assert running.scores()[1]["model_version"] == 1
+    assert "no more trees; what scores goes on" in caplog.text
+    assert "plain 3: gives no probabilities" in caplog.text
+
+
+def test_a_champion_that_is_taken_away_leaves_a_note(world):
+    shelf = Shelf(champion=model(1), challenger=model(2))
+    with process(shelf) as running:
+        del shelf.models["champion"]
+        running.watch.look()
+        book(world, 1)
+        running.send(world.sent)
+        running.batch()
+        row = running.scores()[1]
+    assert (row["score"], row["note"]) == (None, "no champion")
+    assert row["challenger_version"] == 2
 
 
 @pytest.mark.parametrize("fault", [ConnectionError("no answer"), ValueError("does not load")])
@@ -250,6 +324,80 @@ def test_a_new_champion_is_taken_up_between_two_batches(world):
         rows = running.scores()
         assert [rows[n]["model_version"] for n in (1, 2)] == [1, 2]
         assert rows[2]["score"] == by_batch(world, new)[2]
+
+
+def test_neither_a_late_label_nor_a_new_champion_changes_a_score(world):
+    shelf = Shelf(champion=model(1), challenger=model(2))
+    with process(shelf) as running:
+        book(world, 1)
+        book(world, 2, 10)
+        running.send(world.sent)
+        running.batch()
+        first = running.scores()
+        shelf.models["champion"] = model(3, Plain(0.5))
+        running.watch.look()
+        before = len(world.sent)
+        world.put("fraud_labels", row("fraud_labels", transaction_id=1, label="Yes"))
+        running.send(world.sent[before:])
+        running.batch()
+        assert running.scores() == first
+        book(world, 3, 11, card_id=5, merchant_id=7)  # to which they are nothing
+        running.send(world.sent[before + 1 :])
+        running.batch()
+        rows = running.scores()
+        assert {n: rows[n] for n in first} == first
+        assert rows[3]["model_version"] == 3
+
+
+def test_what_is_deleted_or_changed_before_it_is_scored_is_scored_as_it_is(world):
+    book(world, 1, amount="5.00")
+    book(world, 2, amount="5.00")
+    book(world, 1, amount="6.00")
+    world.delete("transactions", 2)
+    rows, running = scored(world)
+    assert set(rows) == {1}
+    assert str(rows[1]["amount"]) == "6.00"
+    assert {one["transaction_id"] for one in running.published} == {1}
+
+
+def test_what_is_deleted_before_its_score_is_written_leaves_none(world):
+    with process() as running:
+        book(world, 1, amount="5.00")
+        running.send(world.sent)
+        running.batch(crash="held")
+        before = len(world.sent)
+        world.delete("transactions", 1)
+        book(world, 2, 1)
+        running.send(world.sent[before:])
+        running.batch()
+        assert set(running.scores()) == {2}
+
+
+def test_a_card_that_changes_is_looked_at_as_it_is(world):
+    with process() as running:
+        found = []
+        for number, limit in ((1, "100.00"), (2, "200.00")):
+            before = len(world.sent) if number > 1 else 0
+            world.put("cards", row("cards", credit_limit=limit, card_last4=f"000{number}"))
+            book(world, number, number)
+            running.send(world.sent[before:])
+            running.batch()
+            one = running.scores()[number]
+            found.append(one["card_last4"])
+            assert one["score"] == by_batch(world, model())[number]
+        assert found == ["0001", "0002"]
+        world.delete("cards", 4524)
+        before = len(world.sent) - 2
+        book(world, 3, 3)
+        running.send(world.sent[before:])
+        running.batch()
+        assert running.scores()[3]["score"] == by_batch(world, model())[3]
+
+
+def test_a_topic_that_is_made_anew_is_read_from_its_beginning():
+    assert within(500, 0, 10) == 0
+    assert within(5, 0, 10) == 5
+    assert within(5, 8, 10) == 8
 
 
 # ── Bad input ────────────────────────────────────────────────────────────────────────────────────
