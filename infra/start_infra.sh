@@ -21,7 +21,7 @@ Options
   --profile NAME     core, bi, ops, scale or all; may be repeated. core is always started.
                        core  source, Kafka, Connect, MinIO, Spark, stream, dashboard
                        bi    and Dremio, Superset
-                       ops   and Airflow, MLflow, Prometheus, Grafana
+                       ops   and Airflow, MLflow, scoring, drift, Prometheus, Grafana
                        scale and a second Spark worker
                        all   everything (the default is core)
   --timeout SECONDS  how long to wait until all are healthy (default 900)

@@ -69,6 +69,7 @@ def test_the_whole_stack_is_there():
         ),
         *("superset-init", "superset", "airflow-init", "airflow-api-server", "airflow-scheduler"),
         *("airflow-dag-processor", "mlflow", "kafka-exporter", "prometheus", "grafana"),
+        *("score", "drift"),
     }
     assert {"buckets", "register", "superset-init", "airflow-init"} == ONCE
 
@@ -138,6 +139,8 @@ CATALOGUE = {
     "spark-master": [8081],
     "stream": [4040, 9108],
     "alerts": [9118],
+    "score": [9128],
+    "drift": [9138],
     "dashboard": [8501],
     "kafka-ui": [9089],
     "dremio": [9047, 32010],
@@ -160,6 +163,8 @@ def test_ports_agree_with_the_settings():
     defaults = {name: field.default for name, field in Settings.model_fields.items()}
     assert PUBLISHED["minio"][1] == defaults["port_minio_console"]
     assert PUBLISHED["stream"] == [defaults["port_spark_ui"], defaults["port_metrics"]]
+    assert PUBLISHED["alerts"] == [defaults["port_alerts"]]
+    assert PUBLISHED["score"] == [defaults["port_score"]]
     assert PUBLISHED["dashboard"] == [defaults["port_dashboard"]]
     assert PUBLISHED["mlflow"] == [defaults["port_mlflow"]]
     assert defaults["kafka_bootstrap"] == f"127.0.0.1:{PUBLISHED['kafka'][0]}"
@@ -167,7 +172,7 @@ def test_ports_agree_with_the_settings():
 
 
 @pytest.mark.parametrize(
-    "name", sorted(set(OWN) & set(PUBLISHED) - {"stream", "alerts", "spark-master"})
+    "name", sorted(set(OWN) & set(PUBLISHED) - {"stream", "alerts", "score", "drift", "spark-master"})
 )
 def test_own_images_expose_what_is_published(name):
     exposed = re.search(r"^EXPOSE (.+)$", dockerfile(name).read_text(), re.MULTILINE)
@@ -203,10 +208,10 @@ def test_every_setting_exists(name):
     assert {word for word in given if word.startswith("FINLAKE_")} <= known
 
 
-def test_the_stream_can_be_reached_by_executors_and_prometheus():
-    stream = SERVICES["stream"]
-    host = stream.environment["FINLAKE_ADVERTISED_HOST"]
-    assert host == stream.hostname == "stream"
+@pytest.mark.parametrize("name", ["stream", "alerts", "score", "drift"])
+def test_who_has_figures_can_be_reached_by_prometheus(name):
+    host = SERVICES[name].environment["FINLAKE_ADVERTISED_HOST"]
+    assert host == SERVICES[name].hostname == name
     assert Settings(advertised_host=host).listen_host == "0.0.0.0"  # noqa: S104
     assert Settings().listen_host == "127.0.0.1"
 
@@ -214,7 +219,7 @@ def test_the_stream_can_be_reached_by_executors_and_prometheus():
 def test_services_agree_about_settings():
     shared = SERVICES["register"].environment
     own_home = {"FINLAKE_HOME"}  # the dashboard keeps nothing
-    for name in ("buckets", "stream", "dashboard"):
+    for name in ("buckets", "stream", "alerts", "score", "drift", "dashboard"):
         here = SERVICES[name].environment
         assert set(shared) <= set(here)
         assert {w for w in shared if here[w] != shared[w]} <= own_home, name
@@ -430,7 +435,7 @@ def test_root_file_systems_are_read_only_where_they_can_be():
     for name, service in SERVICES.items():
         if service.read_only:
             assert "/tmp" in service.tmpfs, name
-    for name in ("register", "stream", "dashboard"):
+    for name in ("register", "stream", "score", "drift", "dashboard"):
         home = SERVICES[name].environment["FINLAKE_HOME"]
         writable = [*SERVICES[name].mounts, *SERVICES[name].tmpfs]
         assert any(home.startswith(place) for place in writable), name

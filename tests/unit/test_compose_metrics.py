@@ -88,6 +88,8 @@ def test_prometheus_asks_services_that_answer():
     assert {name: config[0]["targets"] for name, config in jobs.items()} == {
         "stream": [f"stream:{SERVICES['stream'].environment['FINLAKE_PORT_METRICS']}"],
         "alerts": [f"alerts:{SERVICES['alerts'].environment['FINLAKE_PORT_ALERTS']}"],
+        "score": [f"score:{SERVICES['score'].environment['FINLAKE_PORT_SCORE']}"],
+        "drift": [f"drift:{SERVICES['drift'].command[-1]}"],
         "connect": ["connect:9404"],
         "kafka": ["kafka-exporter:9308"],
         "minio": ["minio:9900"],
