@@ -31,7 +31,7 @@ _LARGE = 0.05  # share of them with a large amount
 _NOISE = 0.02  # share of the others that are frauds all the same
 _DOLLARS = 2_500.0
 _DAY = date(2018, 1, 1)
-_PATIENCE_S = 120.0
+_PATIENCE_S = 600.0
 
 
 def save_model(folder: Path, seed: int) -> None:
@@ -40,7 +40,7 @@ def save_model(folder: Path, seed: int) -> None:
     values = random.normal(size=(_ROWS, len(NAMES))).astype(np.float32)
     large = random.random(_ROWS) < _LARGE
     amount = np.where(large, _DOLLARS * (1 + random.random(_ROWS)), random.exponential(80, _ROWS))
-    values[:, NAMES.index("amount")] = values[:, NAMES.index("amount_size")] = amount
+    values[:, NAMES.index("amount")] = amount
     label = (large | (random.random(_ROWS) < _NOISE)).astype(np.int64)
     learnt = fit(RECIPE, values, label, seed)
     days = (_DAY, _DAY)

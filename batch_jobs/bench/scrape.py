@@ -10,7 +10,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from finlake.errors import ComponentMissing
 
-__all__ = ["Served", "quantiles", "scrape"]
+__all__ = ["Served", "quantiles", "read", "scrape"]
 
 Served = Mapping[str, float]
 """Values by name with labels, as they are served."""
@@ -29,6 +29,11 @@ def scrape(address: str) -> Served:
         raise ComponentMissing(
             f"{address} does not answer ({error}); see `finlake status`"
         ) from None
+    return read(text)
+
+
+def read(text: str) -> Served:
+    """Values by name with labels, of Prometheus' text."""
     return {
         _name(sample.name, sample.labels): sample.value
         for family in text_string_to_metric_families(text)

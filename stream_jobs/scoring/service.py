@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import logging
+import sys
 import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -73,6 +74,7 @@ class Scoring:
         self._watch = watch
         self._models = watch.models
         self._offsets: dict[Place, int] = {}
+        self._told: dict[str, float] = {}  # when a model's failure was logged, monotonic seconds
         self._metrics = metrics
         self._decoders = {name: Decoder(name) for name in TABLES}
         self.book = Book(self._models.features)
@@ -98,14 +100,16 @@ class Scoring:
 
         ``offsets`` are where each partition is read on after it.
         """
-        self._take_up()
+        self.take_up()
         changes = self.decode(records)
         now_us = _now_us()
         moved = self.book.apply(changes, now_us)
         scored = score(moved, self._models, now_us)
         for role, said in scored.failed.items():
             self._metrics.failures.labels(role).inc()
-            _log.warning("%s: scored none of a batch: %s", role, said)
+            if time.monotonic() - self._told.get(role, -_TELL_EVERY_S) >= _TELL_EVERY_S:
+                self._told[role] = time.monotonic()
+                _log.warning("%s: a batch was not scored as it should be: %s", role, said)
         there = self.table.of(_numbers(moved))
         own = self._own(moved, changes)
         patch, new = patch_of(scored.rows, own, there)
@@ -132,8 +136,8 @@ class Scoring:
             own -= set(read) - set(streamed)
         return own
 
-    def _take_up(self) -> None:
-        """Change models, at the only time at which they are: before a batch."""
+    def take_up(self) -> None:
+        """Change models when there are others; a batch is scored by those that it began with."""
         models = self._watch.models
         if models is self._models:
             return
@@ -157,6 +161,8 @@ def run(
     if stop is None:
         stop = threading.Event()
         stop_on_signal(stop, _log, "stopping after this batch")
+    # The registry is asked beside the batches: they should not wait long for their turn.
+    sys.setswitchinterval(0.001)
     with ExitStack() as held:
         service = _Service(settings, stop, held, source or Registry(settings))
         service.start()
@@ -290,6 +296,8 @@ class _Service:
                 began = time.monotonic()
                 self._batch(messages)
                 records += len(messages)
+            else:
+                self._scoring.take_up()
             now = time.monotonic()
             if self._scored_at and now - self._scored_at[0] >= self._commit_after_s:
                 self._commit()
@@ -310,7 +318,8 @@ class _Service:
         whatever its size is paid so often only.
         """
         now = time.monotonic()
-        patience = 0.0 if len(self._alerts) else _PATIENCE_S
+        # Deliveries are heard of between two looks at the consumer.
+        patience = 0.005 if len(self._alerts) else _PATIENCE_S
         if self._scored_at:
             patience = min(patience, max(self._scored_at[0] + self._commit_after_s - now, 0))
         found = self._consume(1, patience)

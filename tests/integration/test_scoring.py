@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
+import time
+from collections.abc import Sequence
 from contextlib import closing
+from functools import partial
 from pathlib import Path
+from random import Random
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pytest
+from confluent_kafka import Consumer, TopicPartition
 
 from batch_jobs.load.connection import connect
+from connectors.topics import ALERTS_TOPIC
 from infra.lake.tables import Lake
+from infra.security import kafka_options
 from infra.settings import Settings
 from infra.stack.control import tail
 from infra.stack.home import Home
@@ -24,6 +33,7 @@ from models.features.encode import Attributes, events_of
 from models.registry import CHAMPION, Registry
 from models.training.learners import Recipe, fit
 from models.training.threshold import calibrate
+from stream_jobs.scoring.verdict import RULE
 from stream_jobs.transforms import gold
 from tests.support.stack import running_stack, start, status_of, wait_for
 from tests.unit.model_world import ORIGIN
@@ -39,13 +49,13 @@ def stack(tmp_path_factory):
         yield settings
 
 
-def champion(settings: Settings, folder: Path, seed: int) -> Model:
+def champion(settings: Settings, folder: Path, seed: int, names: Sequence[str] = NAMES) -> Model:
     """Learn something, and have it score."""
     random = np.random.default_rng(seed)
-    values = random.normal(size=(1500, len(NAMES))).astype(np.float32) * 50
+    values = random.normal(size=(1500, len(names))).astype(np.float32) * 50
     label = (values[:, seed] > 60).astype(np.int64)
     learnt = fit(Recipe("lightgbm", {"n_estimators": 20}), values, label, seed)
-    save(folder, learnt, NAMES, calibrate(learnt.score(values), label), 0.2, ORIGIN)
+    save(folder, learnt, names, calibrate(learnt.score(values), label), 0.2, ORIGIN)
     registry = Registry(settings)
     registry.promote(registry.register(folder))
     return registry.load(CHAMPION)
@@ -122,6 +132,68 @@ def test_scores_are_those_of_the_batch_through_a_kill_and_a_new_champion(stack, 
     wait_for(lambda: number in scores(stack), "the score of what came last", 600)
     assert scores(stack)[number] == (by_batch(stack, second)[number], second.version)
     assert "Traceback" not in logs(stack)
+
+
+def test_scores_are_there_once_through_kills_and_a_broker_that_starts_again(stack, tmp_path):
+    # A score keeps the card and customer of its moment, and traffic changes them.
+    own = ("time", "amount", "velocity", "last use", "novelty")
+    without = ("amount_to_limit", "amount_to_income")
+    names = [f.name for f in FEATURES if f.family in own and f.name not in without]
+    model = champion(stack, tmp_path / "third", 3, names)
+    wait_for(lambda: f"champion: {model.name} {model.version}" in logs(stack), "the third", 600)
+    traffic = start(stack.home, "traffic", "--rate", "150", "--seconds", "40", "--seed", "5")
+    random = Random(5)
+    for name in ("score", "score", "kafka", "score"):
+        time.sleep(random.uniform(1, 6))
+        os.kill(status_of(stack.home)[name]["pid"], signal.SIGKILL)
+        wait_for(partial(is_healthy, stack, name), name, 600)
+    assert traffic.wait() == 0
+
+    def by_it() -> dict[int, float | None]:
+        found = scores(stack)
+        return {n: score for n, (score, version) in found.items() if version == model.version}
+
+    def all_there() -> bool:
+        every = set(source(stack, "transactions")["id"].to_pylist())
+        return every == set(scores(stack))
+
+    wait_for(all_there, "a score of each transaction, and of no other", 600)
+    assert len(by_it()) > 500
+    expected = by_batch(stack, model)
+    wait_for(
+        lambda: by_it() == {n: expected[n] for n in by_it()}, "the scores that the batch has", 600
+    )
+    table = Lake(stack).open(contracts.get("gold.fraud_scores"))
+    assert table is not None
+    alarms = table.to_pyarrow_dataset().to_table(filter=pc.field("is_alert"))
+    assert set(alarms["transaction_id"].to_pylist()) <= told_on_the_topic(stack)
+
+
+def is_healthy(settings: Settings, name: str) -> bool:
+    return bool(status_of(settings.home)[name]["state"] == "healthy")
+
+
+def told_on_the_topic(settings: Settings) -> set[int]:
+    """Transactions of which there is an alert of a model."""
+    consumer = Consumer(
+        {**kafka_options(settings), "group.id": "test", "enable.partition.eof": True}
+    )
+    with closing(consumer):
+        places = list(
+            consumer.list_topics(ALERTS_TOPIC, timeout=10).topics[ALERTS_TOPIC].partitions
+        )
+        consumer.assign([TopicPartition(ALERTS_TOPIC, p, 0) for p in places])
+        ended: set[int | None] = set()
+        found: set[int] = set()
+        while len(ended) < len(places):
+            for message in consumer.consume(1000, 1):
+                if message.error():
+                    ended.add(message.partition())
+                    continue
+                alert = json.loads(message.value() or b"{}")
+                if alert["rule"] == RULE:
+                    found.add(alert["transaction_id"])
+        return found
 
 
 def told(found: dict[int, tuple[float | None, int | None]]) -> dict[int, float | None]:

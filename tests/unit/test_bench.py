@@ -2,6 +2,7 @@
 
 import importlib
 import json
+import math
 import subprocess
 import sys
 import time
@@ -9,9 +10,11 @@ from collections.abc import Iterator
 from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
 
 import batch_jobs.bench
 from batch_jobs.bench import figures, markers, processes
@@ -19,14 +22,19 @@ from batch_jobs.bench.alerts import Arrivals
 from batch_jobs.bench.figures import Figure, Figures, percentiles
 from batch_jobs.bench.freshness import Reader, Sightings, over_batches
 from batch_jobs.bench.markers import AMOUNTS, Markers
+from batch_jobs.bench.model import own_models, save_model
 from batch_jobs.bench.processes import Watch, thread_seconds
+from batch_jobs.bench.scrape import quantiles, read, scrape
 from batch_jobs.follow import Follower
 from finlake.cli import main
 from finlake.errors import ComponentMissing, FinlakeError, UsageProblem
 from infra.lake.tables import Lake
+from infra.metrics import serve
 from infra.settings import load_settings
 from infra.stack.supervisor import Report
 from lakehouse_schemas import contracts
+from models.artifact import load
+from models.features import NAMES
 from stream_jobs.io.writer import LakeWriter, Tables
 from tests.unit.stream_world import Stream, Topics, World, row
 
@@ -545,3 +553,70 @@ def test_alerts_of_rules_and_of_the_model_have_ways_of_their_own():
     assert ways["scored.commit_to_alert"] == [750.0]
     assert found.repeated == 1
     assert not found.unseen()
+
+
+# ── Figures that a process serves ────────────────────────────────────────────────────────────────
+
+
+@given(
+    st.lists(st.floats(0.001, 50), min_size=1, max_size=60),
+    st.lists(st.floats(0.001, 50)),
+    st.sampled_from([0.5, 0.9, 0.99]),
+)
+def test_a_quantile_is_in_the_bucket_of_the_value(counted, earlier, share):
+    registry = CollectorRegistry()
+    bounds = (0.01, 0.1, 1.0, 10.0)
+    histogram = Histogram("x_seconds", "x", ["hop"], buckets=bounds, registry=registry)
+    for seconds in earlier:
+        histogram.labels("a").observe(seconds)
+    histogram.labels("b").observe(5)
+    before = read(generate_latest(registry).decode())
+    wanted = ("x_seconds", {"hop": "a"}, (share,))
+    assert quantiles(before, before, *wanted) == []
+    for seconds in counted:
+        histogram.labels("a").observe(seconds)
+    (found,) = quantiles(before, read(generate_latest(registry).decode()), *wanted)
+    exact = sorted(counted)[math.ceil(share * len(counted)) - 1]
+    high = next((bound for bound in bounds if exact <= bound), 10.0)
+    low = max(bound for bound in (0.0, *bounds) if bound < exact)
+    assert low <= found <= high
+
+
+def test_figures_are_read_where_a_process_serves_them():
+    registry = CollectorRegistry()
+    Counter("x_things", "x", ["kind"], registry=registry).labels("a b").inc(3)
+    port = serve(registry, 0, "127.0.0.1")
+    assert scrape(f"http://127.0.0.1:{port}/metrics")['x_things_total{kind="a b"}'] == 3
+    with pytest.raises(ComponentMissing, match="does not answer"):
+        scrape("http://127.0.0.1:9/metrics")
+
+
+def test_a_model_of_the_bench_is_sure_of_large_amounts_alone(tmp_path):
+    save_model(tmp_path / "model", 1)
+    found = load(tmp_path / "model")
+    assert found.features == NAMES
+    values = np.zeros((2, len(NAMES)))
+    values[:, NAMES.index("amount")] = (40.0, 3001.0)
+    told = found.probability(values)
+    assert told[0] < found.threshold <= told[1]
+
+
+class _Aliases:
+    """What the bench asks of a registry, which has a champion."""
+
+    name = "fraud"
+
+    def __init__(self, _):
+        pass
+
+    def version(self, alias):
+        return 7 if alias == "champion" else None
+
+
+def test_models_of_the_bench_do_not_push_others_aside(monkeypatch):
+    monkeypatch.setattr("batch_jobs.bench.model.Registry", _Aliases)
+    with (
+        pytest.raises(UsageProblem, match="there is a champion; leave --own-models out"),
+        own_models(load_settings(), "http://127.0.0.1:9/metrics", lambda _: None),
+    ):
+        pass

@@ -172,7 +172,8 @@ def test_ports_agree_with_the_settings():
 
 
 @pytest.mark.parametrize(
-    "name", sorted(set(OWN) & set(PUBLISHED) - {"stream", "alerts", "score", "drift", "spark-master"})
+    "name",
+    sorted(set(OWN) & set(PUBLISHED) - {"stream", "alerts", "score", "drift", "spark-master"}),
 )
 def test_own_images_expose_what_is_published(name):
     exposed = re.search(r"^EXPOSE (.+)$", dockerfile(name).read_text(), re.MULTILINE)

@@ -13,6 +13,7 @@ from batch_jobs.drift import Health
 from batch_jobs.drift.gauges import Gauges
 from models.lifecycle.drift import SCORE, Drift
 from stream_jobs.io.metrics import Metrics
+from stream_jobs.scoring.metrics import ScoreMetrics
 from tests.unit.compose_stack import IMAGES, ROOT, SERVICES
 
 PROMETHEUS = yaml.safe_load((ROOT / "infra/prometheus/prometheus.yml").read_text())
@@ -44,13 +45,21 @@ def of_models():
     return [sample for family in gauges.registry.collect() for sample in family.samples]
 
 
+@pytest.fixture(scope="module")
+def of_scoring():
+    """Names, labels and values of what ``finlake score`` publishes."""
+    return [sample for family in ScoreMetrics().registry.collect() for sample in family.samples]
+
+
 def family(name):
     return re.sub(r"_(total|bucket|sum|count|created)$", "", name)
 
 
 @pytest.mark.parametrize("query", QUERIES)
-def test_queries_name_metrics_labels_and_values_of_the_code(query, published, of_models):
-    published = [*published, *of_models]
+def test_queries_name_metrics_labels_and_values_of_the_code(
+    query, published, of_models, of_scoring
+):
+    published = [*published, *of_models, *of_scoring]
     assert set(re.findall(r"\bfinlake_\w+", query)) <= {sample.name for sample in published}
     for name, selector in re.findall(r"\b(finlake_\w+)\{([^}]*)\}", query):
         for label, operator, value in re.findall(r'(\w+)(=~|=)"([^"]*)"', selector):

@@ -30,7 +30,7 @@ from tests.unit.scoring_world import (
     by_batch,
     model,
 )
-from tests.unit.stream_world import T0, Crash, Stream, World, delta_writer, drain, row
+from tests.unit.stream_world import T0, Crash, Event, Stream, World, delta_writer, drain, row
 
 DAY = 86_400_000_000
 
@@ -216,6 +216,17 @@ def test_a_model_that_raises_scores_nothing_and_stops_nothing(world, caplog):
     assert "no more trees" in caplog.text
 
 
+def test_a_failure_of_each_batch_is_counted_each_time_and_logged_now_and_then(world, caplog):
+    with process(Shelf(champion=model(1, Fails()))) as running:
+        for number in (1, 2, 3):
+            before = len(world.sent) if number > 1 else 0
+            book(world, number)
+            running.send(world.sent[before:])
+            running.batch()
+        assert running.metrics.failures.labels("champion")._value.get() == 3
+    assert caplog.text.count("no more trees") == 1
+
+
 def test_scores_of_a_wrong_shape_are_none(world, caplog):
     book(world, 1)
     rows, running = scored(world, Shelf(champion=model(1), challenger=model(2, Misshapen())))
@@ -223,7 +234,7 @@ def test_scores_of_a_wrong_shape_are_none(world, caplog):
     assert rows[1]["challenger_score"] is None
     assert not rows[1]["challenger_alert"]
     assert running.metrics.failures.labels("challenger")._value.get() == 1
-    assert "challenger: scored none of a batch: ValueError: 1 rows were given" in caplog.text
+    assert "challenger: a batch was not scored as it should be: ValueError: 1 rows" in caplog.text
 
 
 def test_a_row_without_a_probability_has_a_note_and_the_others_are_scored(world):
@@ -430,6 +441,16 @@ def test_what_does_not_fit_is_passed_over_and_counted(world, values):
     rows, running = scored(world)
     assert set(rows) == {1}
     assert running.metrics.bad._value.get() == 1
+
+
+@pytest.mark.parametrize("value", [b"", b"\xff\xfe", b"[]", b"null", b'{"op": "c"}', None])
+def test_a_record_that_is_none_is_passed_over(world, value):
+    book(world, 1)
+    world.sent.append(Event("transactions", 0, b"", value))
+    book(world, 2)
+    rows, running = scored(world)
+    assert set(rows) == {1, 2}
+    assert running.metrics.bad._value.get() == (value is not None)  # else it is a tombstone
 
 
 def test_a_clock_that_goes_back_a_year_gives_no_score(world):
