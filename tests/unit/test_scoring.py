@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -15,8 +16,11 @@ from hypothesis import strategies as st
 from infra.lake.tables import Lake
 from infra.settings import load_settings
 from stream_jobs.io.source import within
+from stream_jobs.io.writer import Tables
 from stream_jobs.scoring.history import silver
+from stream_jobs.scoring.table import CONTRACT, ScoreTable
 from stream_jobs.scoring.verdict import TOO_OLD
+from stream_jobs.transforms.patch import patch_between
 from tests.unit.scoring_world import (
     Broken,
     Fails,
@@ -112,6 +116,51 @@ def test_scores_are_those_of_the_batch_whatever_ends_in_between(steps):
         running.start()
         assert running.batch() == 0
         assert {n: one["score"] for n, one in running.scores().items()} == expected
+
+
+def score_row(number: int, score: int) -> pa.Table:
+    made = {"transaction_id": number, "score": float(score), "is_alert": False}
+    schema = CONTRACT.lake_schema
+    return pa.Table.from_pylist([{name: made.get(name) for name in schema.names}], schema=schema)
+
+
+def as_scores(rows: pa.Table) -> dict[int, float]:
+    found = dict(zip(rows["transaction_id"].to_pylist(), rows["score"].to_pylist(), strict=True))
+    assert len(found) == rows.num_rows
+    return found
+
+
+@settings(
+    max_examples=40,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
+)
+@given(
+    st.lists(
+        st.tuples(st.integers(1, 4), st.one_of(st.none(), st.integers(0, 2)), st.booleans()),
+        max_size=15,
+    )
+)
+def test_what_waits_to_be_written_is_there_for_whoever_asks(caplog, steps):
+    caplog.clear()
+    every = pa.array([1, 2, 3, 4], pa.int64())
+    with tempfile.TemporaryDirectory() as home:
+        lake = Lake(load_settings(home=Path(home), lake=f"file:{home}/lake"))
+        table, expected = ScoreTable(lake, Tables(lake, 1 << 20)), dict[int, float]()
+        for number, score, written in steps:
+            there = table.of(pa.array([number], pa.int64()))
+            new = there.slice(0, 0) if score is None else score_row(number, score)
+            table.stage(patch_between(there, new, "transaction_id"))
+            expected.pop(number, None)
+            if score is not None:
+                expected[number] = float(score)
+            if written:
+                table.commit({})
+                assert as_scores(lake.ensure(CONTRACT).to_pyarrow_dataset().to_table()) == expected
+            assert as_scores(table.of(every)) == expected
+        table.commit({})
+        assert as_scores(lake.ensure(CONTRACT).to_pyarrow_dataset().to_table()) == expected
+    assert "rows to change" not in caplog.text  # the table's own look at what a patch believes
 
 
 def test_a_batch_given_again_writes_nothing(world):
