@@ -36,18 +36,20 @@ class AlertTopic:
         """How many alerts are under way."""
         return len(self._producer)
 
-    def send(self, key: bytes, value: bytes, taken: Callable[[], None] = lambda: None) -> None:
-        """Send an alert; ``taken`` is called when Kafka has it.
+    def send(
+        self, key: bytes, value: bytes, taken: Callable[[float], None] = lambda _: None
+    ) -> None:
+        """Send an alert; ``taken`` hears how many seconds it took until Kafka had it.
 
         Raises:
             FinlakeError: when Kafka did not take an earlier one.
         """
 
-        def told(error: KafkaError | None, _: Message) -> None:
+        def told(error: KafkaError | None, message: Message) -> None:
             if error is not None:
                 self._failed = error
             else:
-                taken()
+                taken(message.latency() or 0.0)
 
         while True:
             try:

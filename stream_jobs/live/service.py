@@ -314,7 +314,7 @@ class _Service:
                 published += 1
         return published
 
-    def _published(self, rule: str, source_us: int | None, kafka_us: int) -> None:
+    def _published(self, rule: str, source_us: int | None, kafka_us: int, _: float) -> None:
         self._metrics.published(rule, source_us, kafka_us, time.time_ns() // 1000)
 
     def _commit(self, *, last: bool) -> None:
