@@ -6,7 +6,7 @@ from pathlib import Path
 
 import streamlit as st
 
-from dashboard.views import cards, customers, live, merchants, pipeline
+from dashboard.views import cards, customers, live, merchants, models, pipeline
 
 _HERE = Path(__file__).parent
 
@@ -19,6 +19,7 @@ st.navigation(
         st.Page(customers.show, title="Customers", icon=":material/group:", url_path="customers"),
         st.Page(cards.show, title="Cards", icon=":material/credit_card:", url_path="cards"),
         st.Page(merchants.show, title="Merchants", icon=":material/store:", url_path="merchants"),
+        st.Page(models.show, title="Models", icon=":material/psychology:", url_path="models"),
         st.Page(pipeline.show, title="Pipeline", icon=":material/lan:", url_path="pipeline"),
     ],
     position="top",

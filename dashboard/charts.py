@@ -12,7 +12,7 @@ from altair import Undefined
 
 from dashboard.figures import Measures
 
-__all__ = ["forecast_band", "freshness_lines", "volume_bars"]
+__all__ = ["forecast_band", "freshness_lines", "time_axis", "volume_bars"]
 
 _MONEY = "$,.2f"
 _SECONDS = "datum.label + ' s'"
@@ -43,7 +43,7 @@ def volume_bars(
         # Rectangles: a bar with a range of time across would lie on its side.
         .mark_rect(color=colour, xOffset=0.5, x2Offset=-0.5, cornerRadiusTopLeft=1.5)
         .encode(
-            x=_time("start", step * len(points)),
+            x=time_axis("start", step * len(points)),
             x2="end:T",
             y2=alt.datum(0),
             y=alt.Y("Volume:Q", title=None, axis=alt.Axis(format="$~s", tickCount=4)),
@@ -71,7 +71,7 @@ def forecast_band(
         }
     )
     base = alt.Chart(data, height=180).encode(
-        x=_time("day", timedelta(days=len(points))),
+        x=time_axis("day", timedelta(days=len(points))),
         tooltip=[
             alt.Tooltip("day:T", title="Day (UTC)", format="%a %d %b %Y"),
             alt.Tooltip("Expected:Q", format=_MONEY),
@@ -87,16 +87,24 @@ def forecast_band(
     return chart
 
 
-def _time(name: str, span: timedelta, domain: tuple[datetime, datetime] | None = None) -> alt.X:
+def time_axis(name: str, span: timedelta, domain: tuple[datetime, datetime] | None = None) -> alt.X:
+    """Time across (UTC), with labels that suit its span."""
     days = span.total_seconds() / 86_400
     form = "%H:%M" if days <= 1 else "%d %b" if days <= 200 else "%b %Y"
+    few = 1 < days <= 14  # else there would be several ticks to a day
     return alt.X(
         f"{name}:T",
         title=None,
         scale=alt.Scale(
             type="utc", domain=[d.isoformat() for d in domain] if domain else Undefined
         ),
-        axis=alt.Axis(grid=False, format=form, labelOverlap=True, tickCount=6, labelFlush=True),
+        axis=alt.Axis(
+            grid=False,
+            format=form,
+            labelOverlap=True,
+            tickCount=alt.TimeIntervalStep("day", -(-int(days) // 7)) if few else 6,
+            labelFlush=True,
+        ),
     )
 
 
@@ -114,7 +122,7 @@ def freshness_lines(points: Sequence[tuple[datetime, str, float]], until: dateti
         alt.Chart(data, height=240)
         .mark_line(interpolate="monotone", strokeWidth=2, point=alt.OverlayMarkDef(size=12))
         .encode(
-            x=_time("at", until - since, (since, until)),
+            x=time_axis("at", until - since, (since, until)),
             y=alt.Y("p95:Q", title=None, axis=alt.Axis(format=".1~f", labelExpr=_SECONDS)),
             color=alt.Color(
                 "hop:N",

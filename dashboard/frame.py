@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import partial
 
 import streamlit as st
 
@@ -59,7 +60,10 @@ def live(show: Callable[[], None]) -> None:
         except FinlakeError as error:
             st.html(markup.error_state(str(error)))
 
-    draw.__qualname__ = f"{show.__module__}.{show.__qualname__}"  # a fragment is known by its name
+    named = show.func if isinstance(show, partial) else show
+    draw.__qualname__ = (
+        f"{named.__module__}.{named.__qualname__}"  # a fragment is known by its name
+    )
     st.fragment(draw, run_every=None if paused() else REFRESH_S)()
 
 

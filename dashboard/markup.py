@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 from html import escape
+from itertools import zip_longest
 from typing import Any
 
 from dashboard.figures import Slice
@@ -181,22 +182,29 @@ def _component(component: Mapping[str, Any]) -> str:
 
 
 def cells(
-    heads: Sequence[tuple[str, bool]], lines: Iterable[Sequence[str]], *, caption: str
+    heads: Sequence[tuple[str, bool]],
+    lines: Iterable[Sequence[str]],
+    *,
+    caption: str,
+    levels: Iterable[str] = (),
 ) -> str:
-    """A small table; a head is (text, is it a number). On a phone each line becomes a card."""
+    """A small table; a head is (text, is it a number). On a phone each line becomes a card.
+
+    ``levels`` marks each line as ok, warn or alarm.
+    """
     classes = ["fl-number" if number else "" for _, number in heads]
     head = "".join(
         f'<th scope="col" class="{c}">{_text(text)}</th>'
         for (text, _), c in zip(heads, classes, strict=True)
     )
     body = "".join(
-        "<tr>"
+        f'<tr class="fl-{_text(level)}">'
         + "".join(
             f'<td class="{c}" data-head="{_text(text)}">{_text(value)}</td>'
             for (text, _), c, value in zip(heads, classes, line, strict=True)
         )
         + "</tr>"
-        for line in lines
+        for line, level in zip_longest(lines, levels, fillvalue="ok")
     )
     return (
         f'<table class="fl-table"><caption>{_text(caption)}</caption>'

@@ -5,7 +5,18 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from decimal import Decimal
 
-__all__ = ["ago", "change", "clock", "count", "duration", "masked", "money", "place", "share"]
+__all__ = [
+    "ago",
+    "chance",
+    "change",
+    "clock",
+    "count",
+    "duration",
+    "masked",
+    "money",
+    "place",
+    "share",
+]
 
 
 def count(number: int) -> str:
@@ -24,6 +35,16 @@ def share(part: int, whole: int) -> str:
         return "–"
     percent = 100 * part / whole
     return f"{percent:.{2 if 0 < percent < 1 else 1 if percent else 0}f} %"
+
+
+def chance(probability: float) -> str:
+    """A probability as a percentage; what is next to none or to certain is not rounded to it."""
+    percent = 100 * probability
+    if 0 < percent < 0.1:
+        return "below 0.1 %"
+    if 99.9 < percent < 100:
+        return "above 99.9 %"
+    return f"{percent:.1f} %"
 
 
 def change(now: float, before: float) -> str | None:

@@ -5,16 +5,15 @@ Pure: columns in, figures out.
 
 from __future__ import annotations
 
-from fractions import Fraction
-from math import comb
 from typing import NamedTuple
 
 import numpy as np
 from sklearn.metrics import average_precision_score
 
 from models.features.events import Array
+from models.mcnemar import mcnemar
 
-__all__ = ["Comparison", "compare", "mcnemar"]
+__all__ = ["Comparison", "compare"]
 
 
 class Comparison(NamedTuple):
@@ -69,17 +68,6 @@ def compare(label: Array, alerts: tuple[Array, Array], scores: tuple[Array, Arra
         only_challenger=only[1],
         p_value=mcnemar(*only),
     )
-
-
-def mcnemar(one: int, other: int) -> float:
-    """How likely a split of so many disagreements is, or a more uneven one, if it were by chance.
-
-    The exact test of McNemar (1947), two-sided: a coin is thrown for each transaction that only one
-    of two models judged rightly.
-    """
-    thrown, fewer = one + other, min(one, other)
-    ways = sum(comb(thrown, number) for number in range(fewer + 1))
-    return min(1.0, float(Fraction(2 * ways, 2**thrown)))
 
 
 def _precision(fraud: Array, score: Array) -> float | None:

@@ -277,6 +277,27 @@ class Registry:
         with self.reached():
             self.client.log_text(str(self._look(version).run_id), text, file)
 
+    def text(self, version: int, file: str) -> str | None:
+        """A text that lies beside the version's artifacts; ``None`` where there is none.
+
+        Raises:
+            FinlakeError: there is no such version.
+        """
+        with self.reached(), tempfile.TemporaryDirectory() as place:
+            run = str(self._look(version).run_id)
+            if file not in [one.path for one in self.client.list_artifacts(run)]:
+                return None
+            return Path(self.client.download_artifacts(run, file, place)).read_text("utf-8")
+
+    def params(self, version: int) -> dict[str, str]:
+        """What the version's run has noted of how it was trained.
+
+        Raises:
+            FinlakeError: there is no such version.
+        """
+        with self.reached():
+            return dict(self.client.get_run(str(self._look(version).run_id)).data.params)
+
     def fetch(self, wanted: str | int) -> Fetched:
         """The model of that alias or version, in a folder on this machine, its digest checked.
 

@@ -3,8 +3,9 @@
 The rows are those of ``finlake generate``, the gold rows those of the stream's own statements, and
 the files those that its writer leaves: sorted by key, of the size that they grow to when they are
 let alone; the newest transactions lie in small files, as many as a stream has written that was not
-tidied up after yet. Three things are made up: an alert for each transaction that is known to be
-fraud, one batch a second of measurements for an hour, and the places in the source's log.
+tidied up after yet. Made up are: an alert for each transaction that is known to be fraud, one batch
+a second of measurements for an hour, and the places in the source's log; without silver also scores
+and what is noted of models (``models_noted.py``), which nothing can be trained beside.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from batch_jobs.ahead import ahead
+from batch_jobs.bench.models_noted import noted
 from batch_jobs.generate.dataset import Dataset, Part
 from batch_jobs.generate.people import categories_table
 from batch_jobs.generate.plan import FIRST_ID, Plan
@@ -31,6 +33,7 @@ from infra.lake.delta_log import DataFile, DeltaLog
 from infra.lake.tables import Lake
 from infra.settings import Settings
 from lakehouse_schemas import contracts
+from models.features.events import Array
 from stream_jobs.io import appended, keyed
 from stream_jobs.io.writer import is_keyed
 from stream_jobs.transforms import gold
@@ -172,6 +175,9 @@ class _Maker:
                 self._said(f"{self._plan.transactions - left:,} transactions")
         self._commit()
         self._measurements(newest)
+        if not self._silver:
+            for name, rows in noted(newest.date()):
+                self._add(name, rows)
         self._commit()
         for contract in contracts.lake_tables() if self._silver else contracts.layer("gold"):
             self._lake.ensure(contract)
@@ -213,7 +219,10 @@ class _Maker:
             ordered = rows.sort_by([(k, "ascending") for k in contract.key])
             self._add(contract.full_name, ordered)
         self._new_merchants(gold.merchants(moved))
-        self._alerts(wide.filter(pc.fill_null(pc.equal(wide["label"], "Yes"), False)))
+        frauds = pc.fill_null(pc.equal(wide["label"], "Yes"), False)
+        self._alerts(wide.filter(frauds))
+        if not self._silver:
+            self._scores(wide, frauds.to_numpy())
 
     def _silver_rows(self, table: str, rows: pa.Table) -> pa.Table:
         """Source rows as the stream would have them in silver."""
@@ -279,6 +288,40 @@ class _Maker:
         rows = pa.Table.from_arrays(columns, names=contract.column_names)
         schema = contract.lake_schema
         self._add("gold.fraud_alerts", rows.cast(schema).sort_by("alert_id"))
+
+    def _scores(self, wide: pa.Table, fraud: Array) -> None:
+        """A score for each transaction: nearly all near nought, of frauds higher."""
+        count = wide.num_rows
+        if not count:
+            return
+        contract = contracts.get("gold.fraud_scores")
+        random = self._plan.random("scores", wide["id"][0].as_py())
+        scores = [
+            np.where(fraud, random.random(count), random.beta(0.3, 40, count)) for _ in range(2)
+        ]
+        bands = np.array(["low", "medium", "high", "critical"])
+        alerts = [score >= 0.4 for score in scores]
+        made = {
+            "transaction_id": wide["id"],
+            "transaction_ts": wide["ts"],
+            "user_id": wide["client_id"],
+            "scored_at": wide["ts"],
+            "card_last4": pa.nulls(count, pa.string()),
+            "score": pa.array(scores[0]),
+            "band": pa.array(bands[np.digitize(scores[0], [0.2, 0.4, 0.7])].tolist()),
+            "is_alert": pa.array(alerts[0]),
+            "reasons": pc.if_else(pa.array(alerts[0]), "amount", pa.scalar(None, pa.string())),
+            "model": pa.repeat("finlake-fraud", count),
+            "model_version": pa.repeat(1, count),
+            "note": pa.nulls(count, pa.string()),
+            "challenger_score": pa.array(scores[1]),
+            "challenger_alert": pa.array(alerts[1]),
+            "challenger_version": pa.repeat(2, count),
+        }
+        columns = [made.get(name, name) for name in contract.column_names]
+        columns = [wide[one] if isinstance(one, str) else one for one in columns]
+        rows = pa.Table.from_arrays(columns, names=contract.column_names)
+        self._add(contract.full_name, rows.cast(contract.lake_schema))
 
     def _measurements(self, newest: datetime) -> None:
         """An hour of one batch a second, as the stream notes them."""

@@ -1,10 +1,11 @@
 """How long the dashboard's own statements take over a large lake.
 
-The statements are those of :mod:`dashboard.queries`, at the newest moment of the lake, asked
-through the same :class:`infra.lake.query.Query` in one process. Each is asked first by a ``Query``
-that knows nothing (cold: logs and footers are read, the files are in the system's memory or not, as
-it happens), then again and again by one that has been asked everything before (warm). At last
-something is committed to the tables before each question, as happens on a live lake.
+The statements are those of :mod:`dashboard.queries` and :mod:`dashboard.model_queries`, at the
+newest moment of the lake, asked through the same :class:`infra.lake.query.Query` in one process.
+Each is asked first by a ``Query`` that knows nothing (cold: logs and footers are read, the files
+are in the system's memory or not, as it happens), then again and again by one that has been asked
+everything before (warm). At last something is committed to the tables before each question, as
+happens on a live lake.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from pathlib import Path
 from batch_jobs.bench.figures import Figure, Figures, percentiles
 from batch_jobs.bench.lake import at, make_lake
 from batch_jobs.bench.processes import Watch
-from dashboard import queries
+from dashboard import model_queries, queries
 from dashboard.period import MINUTE, Anchor, period
 from dashboard.queries import Filters, Sql
 from infra.lake.delta_log import DeltaLog
@@ -30,7 +31,15 @@ from lakehouse_schemas import contracts
 __all__ = ["query", "statements"]
 
 _MOST = 50
-_LIVE = ("timeline.1h", "alert_feed.1h", "customers.30d", "customer_transactions")
+_LIVE = (
+    "timeline.1h",
+    "alert_feed.1h",
+    "customers.30d",
+    "customer_transactions",
+    "models.scores.24h",
+)
+
+_CHANGED = ("fact_transactions", "agg_minute", "agg_customer_day", "fraud_alerts", "fraud_scores")
 
 
 def query(
@@ -135,6 +144,21 @@ def statements(newest: datetime) -> dict[str, Sql]:
         "merchants.all": queries.merchants(first, _MOST),
         "volume_by_state.30d": queries.volume_by_state(month),
         "volume_by_state.all": queries.volume_by_state(first),
+        "models.roles": model_queries.roles(),
+        "models.decisions": model_queries.decisions(_MOST),
+        "models.last_score": model_queries.last_score(),
+        "models.newest_scored": model_queries.newest_scored(),
+        "models.newest_transaction": model_queries.newest_transaction(),
+        "models.scores.24h": model_queries.scores(day.start, day.end),
+        "models.scores.30d": model_queries.scores(day.end - timedelta(days=30), day.end),
+        "models.alerts.30d": model_queries.model_alerts(
+            day.end - timedelta(days=30), day.end, _MOST
+        ),
+        "models.comparison_pairs": model_queries.comparison_pairs(),
+        "models.comparison_days": model_queries.comparison_days(1, 2),
+        "models.drift": model_queries.drift(1),
+        "models.drift_of_scores": model_queries.drift_of_scores(1),
+        "models.decay": model_queries.decay(1),
     }
 
 
@@ -149,8 +173,7 @@ class _Commits:
 
     def __init__(self, settings: Settings) -> None:
         lake = Lake(settings)
-        names = ("fact_transactions", "agg_minute", "agg_customer_day", "fraud_alerts")
-        self._logs = [DeltaLog(lake, contracts.get(f"gold.{name}")) for name in names]
+        self._logs = [DeltaLog(lake, contracts.get(f"gold.{name}")) for name in _CHANGED]
         self._batch = 1_000_000
 
     def commit(self) -> None:

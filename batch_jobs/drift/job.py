@@ -11,6 +11,7 @@ import numpy as np
 
 from batch_jobs.history import Days, History
 from batch_jobs.ledger import note_changed
+from batch_jobs.roles import note_roles
 from finlake.errors import ComponentMissing, FinlakeError
 from infra.settings import Settings
 from models.artifact import Model
@@ -132,6 +133,7 @@ def note_health(settings: Settings, found: Health) -> int:
         }
         for one in found.decays
     ]
+    note_roles(settings)  # of an alias that was given by hand nobody else would tell
     noted = note_changed(settings, "gold.model_drift", drift)
     return noted + note_changed(settings, "gold.model_decay", decay)
 

@@ -11,6 +11,7 @@ from typing import Literal
 from batch_jobs.ledger import note
 from batch_jobs.promotion.contest import contest
 from batch_jobs.promotion.told import describe
+from batch_jobs.roles import note_roles
 from finlake.errors import ComponentMissing, FinlakeError, UsageProblem
 from infra.settings import Settings
 from models.lifecycle.gate import Check
@@ -124,5 +125,6 @@ def _record(
     }
     try:
         note(settings, "gold.model_decisions", [row])
+        note_roles(settings)
     except (ComponentMissing, OSError) as error:  # a rollback must not wait for the lake
         said(f"noted in the registry alone, not in gold.model_decisions: {error}")

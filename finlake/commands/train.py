@@ -64,6 +64,7 @@ def train(
     """
     import json
 
+    from batch_jobs.roles import note_roles
     from batch_jobs.train import Asked
     from batch_jobs.train import train as run
     from infra.settings import load_settings
@@ -80,6 +81,7 @@ def train(
     )
     settings = load_settings()
     outcome = run(settings, asked, lambda text: click.echo(f"finlake train: {text}", err=True))
+    note_roles(settings)
     if as_json:
         click.echo(json.dumps(_facts(outcome)))
     else:

@@ -328,6 +328,28 @@ class ModelDrift(Row):
     measured_at: AwareDatetime = Field(description='When it was measured, UTC.')
 
 
+class ModelVersions(Row):
+    """Versions of the model that scores transactions, and what each of them was when."""
+
+    model_version: int = Field(description='Version of the model in the registry.')
+    role: str = Field(description='What it is from then on: champion, challenger, previous (the champion before) or none.')
+    registered_at: AwareDatetime = Field(description='When it came into the registry, UTC.')
+    kind: str | None = Field(default=None, description='Kind of the model, such as lightgbm; empty when it does not load, see note.')
+    recipe: str | None = Field(default=None, description='How it was learnt.')
+    features: int | None = Field(default=None, description='Number of features that it looks at.')
+    trained_from: dt.date | None = Field(default=None, description='First day that it has learnt from, UTC.')
+    trained_until: dt.date | None = Field(default=None, description='Last day that it has learnt from, UTC.')
+    tested_from: dt.date | None = Field(default=None, description='First day of the test of its training, UTC.')
+    tested_until: dt.date | None = Field(default=None, description='Last day of that test, UTC.')
+    rows_trained: int | None = Field(default=None, description='Number of labelled transactions that it has learnt from; empty when that was not logged.')
+    threshold: float | None = Field(default=None, description='Probability of fraud from which on it raises an alarm; empty when it never does.')
+    metrics: str | None = Field(default=None, description='Metrics of that test as a JSON object: for each its value and, where logged, low and high, which hold the middle 90 percent of samples of days.')
+    sha256: str | None = Field(default=None, description='Digest of its files.')
+    code_commit: str | None = Field(default=None, description='Commit of the code that it was trained by.')
+    note: str | None = Field(default=None, description='Why nothing more is known; empty otherwise.')
+    measured_at: AwareDatetime = Field(description='When that was noted, UTC.')
+
+
 class PipelineBatches(Row):
     """What each micro-batch did with the changes of each table."""
 

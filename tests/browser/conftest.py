@@ -19,6 +19,7 @@ from playwright.sync_api import Browser, Page, sync_playwright
 
 from batch_jobs.forecast import make
 from tests.browser.gold import World, build
+from tests.browser.models import add_models
 
 ROOT = Path(__file__).parents[2]
 SCREENSHOTS = ROOT / "build" / "screenshots"
@@ -100,6 +101,7 @@ def history(tmp_path_factory: pytest.TempPathFactory) -> World:
     world.log_batches(datetime.now(UTC))
     world.set_status({}, HISTORY_ENDS)
     make(world.settings, periods=["day"], processes=0)
+    add_models(world)
     return world
 
 

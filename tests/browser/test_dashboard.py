@@ -23,6 +23,7 @@ PAGES = {
     "customers": "Customers",
     "cards": "Cards",
     "merchants": "Merchants",
+    "models": "Models",
     "pipeline": "Pipeline",
 }
 LENGTHS = {
@@ -343,6 +344,37 @@ def test_customers_cards_and_merchants_rank_by_what_the_rows_add_up_to(
     )
 
 
+# ── the models ────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_the_way_through_the_models(history_app: str, open_page: Open):
+    """From who decides to why, with what was chosen kept in the address."""
+    page = open_page(f"{history_app}/models", 390)
+    champion = page.locator(".fl-champion")
+    expect(champion).to_contain_text("Version 3")
+    expect(champion).to_contain_text("0.701 to 0.803")
+    expect(page.locator(".fl-challenger")).to_contain_text("Alarms from")
+    expect(page.locator(".fl-verdict")).to_contain_text("No difference shown yet")
+    page.get_by_test_id("stSelectbox").locator("input").click()
+    page.get_by_role("option", name="2 against 3").click()
+    expect(page.locator(".fl-verdict")).to_contain_text("The challenger, version 3, judges better")
+    choose(page, "30 d")
+    expect(page.get_by_text("Transactions of the 30 days")).to_be_visible()
+    drift = page.locator(".fl-table").filter(has_text="The worst first")
+    expect(drift.locator("tbody tr")).to_have_count(3)
+    expect(drift.locator("tr.fl-alarm")).to_have_count(2)
+    choose(page, "All")
+    expect(drift.locator("tbody tr")).to_have_count(13)
+    page.get_by_text("alerts of the champion").click()
+    expect(page.locator(".fl-alerts .fl-reason").first).to_contain_text("amount over card mean")
+    for part in ("span=30+d", "features=All", "versions=2+against+3"):
+        assert part in page.url
+    again = open_page(page.url, 390)
+    expect(again.locator(".fl-verdict")).to_contain_text("version 3, judges better")
+    expect_no_trouble(again)
+    expect_fits(again)
+
+
 # ── the pipeline ──────────────────────────────────────────────────────────────────────────────────
 
 
@@ -419,6 +451,12 @@ def test_an_empty_lake_says_what_to_do(app: Start, open_page: Open):
         expect_no_trouble(page)
         expect_fits(page)
         screenshot(page, f"empty-{path or 'live'}-{width}")
+    page = open_page(f"{address}/models", 390)
+    for title in ("No model is known here", "No scores yet", "Nothing to compare yet"):
+        expect(page.locator(".fl-empty").get_by_text(title)).to_be_visible()
+    expect_no_trouble(page)
+    expect_fits(page)
+    screenshot(page, "empty-models-390")
     page = open_page(f"{address}/pipeline")
     expect(page.locator(".fl-empty").get_by_text("Nothing measured yet")).to_be_visible()
     expect_no_trouble(page)

@@ -19,6 +19,7 @@ from batch_jobs.history import History
 from batch_jobs.promotion import describe, promote, roll_back
 from batch_jobs.promotion.told import FILE
 from batch_jobs.retrain import retrain
+from batch_jobs.roles import NOBODY, note_roles
 from batch_jobs.train import Asked
 from batch_jobs.train.reading import read
 from finlake.cli import main
@@ -58,7 +59,7 @@ def world(first):
     for alias in (CHAMPION, CHALLENGER, PREVIOUS):
         if registry.version(alias):
             registry.set_alias(alias, 0)
-    for table in ("model_decisions", "model_drift", "model_decay"):
+    for table in ("model_decisions", "model_drift", "model_decay", "model_versions"):
         shutil.rmtree(first.home / "lake" / "gold" / table, ignore_errors=True)
     return first
 
@@ -108,6 +109,44 @@ def test_a_better_challenger_takes_over_and_a_worse_one_does_not(world):
     tags = {one.number: one.tags for one in registry.versions()}
     assert tags[1]["decision"] == "promote: promoted"
     assert (tags[2]["decision"], tags[2]["reason"]) == ("promote: refused", refused.reason)
+
+
+def test_a_role_is_noted_when_it_changes_and_never_again(world):
+    registry = Registry(world)
+    registry.set_alias(CHAMPION, 1)
+    registry.set_alias(CHALLENGER, 2)
+    assert note_roles(world) == 2
+    assert note_roles(world) == 0
+    promote(world, quiet, force="a drill")
+    rows = noted(world, "model_versions", "measured_at, model_version")
+    assert [(r["model_version"], r["role"]) for r in rows] == [
+        (1, CHAMPION),
+        (2, CHALLENGER),
+        (1, PREVIOUS),
+        (2, CHAMPION),
+    ]
+    first = registry.load(1)
+    assert (rows[2]["trained_from"], rows[2]["trained_until"]) == TRAINED
+    assert (rows[2]["threshold"], rows[2]["features"]) == (first.threshold, len(first.features))
+    assert json.loads(rows[2]["metrics"])["average precision"] == {"value": 0.5}
+    registry.set_alias(PREVIOUS, 0)  # by hand
+    assert note_roles(world) == 1
+    assert noted(world, "model_versions", "measured_at")[-1]["role"] == NOBODY
+
+
+def test_a_role_of_a_model_that_does_not_load_says_why(world):
+    registry = Registry(world)
+    registry.client.create_model_version(registry.name, "file:/nowhere", None)
+    (*_, last) = registry.versions()
+    try:
+        registry.set_alias(CHALLENGER, last.number)
+        assert note_roles(world) == 1
+    finally:
+        registry.set_alias(CHALLENGER, 0)
+        registry.client.delete_model_version(registry.name, str(last.number))
+    (row,) = noted(world, "model_versions", "measured_at")
+    assert (row["role"], row["kind"], row["threshold"]) == (CHALLENGER, None, None)
+    assert "has no digest" in row["note"]
 
 
 def test_one_command_goes_back_and_needs_no_lake(world, monkeypatch, capsys):

@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from infra.lake.tables import Lake
 from infra.settings import load_settings
 from lakehouse_schemas import contracts
-from models.comparison import compare, mcnemar
+from models.comparison import compare
+from models.mcnemar import mcnemar
 from stream_jobs.io.writer import LakeWriter, Tables
 from stream_jobs.scoring.compared import Compared, comparisons
 from stream_jobs.shapes import Patch

@@ -18,6 +18,7 @@ from batch_jobs.bench.lake import make_lake
 from batch_jobs.train.reading import TABLES, read
 from finlake.cli import main, root
 from finlake.errors import FinlakeError
+from infra.lake.query import Query
 from infra.lake.tables import Lake
 from infra.settings import load_settings
 from lakehouse_schemas import contracts
@@ -198,6 +199,14 @@ def test_the_run_holds_what_people_look_for(trained):
         for name in ("calibration", "importance", "precision_recall", "shap_summary")
     }
     assert min(size for size in pictures.values() if size) > 10_000
+    (row,) = Query(settings).query("SELECT * FROM gold.model_versions").to_pylist()
+    assert (row["role"], row["rows_trained"]) == ("champion", int(run.data.params["rows_trained"]))
+    served = next(iter(said["test"].values()))
+    assert json.loads(row["metrics"]) == {
+        name: {"value": value, "low": low, "high": high}
+        for name, value in served["metrics"].items()
+        for low, high in [served["low and high"][name]]
+    }
     below = client.search_runs(
         [run.info.experiment_id], f"tags.`mlflow.parentRunId` = '{said['run']}'"
     )

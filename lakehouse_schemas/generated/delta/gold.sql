@@ -465,6 +465,36 @@ TBLPROPERTIES (
   'delta.logRetentionDuration' = 'interval 2 hours'
 );
 
+CREATE TABLE IF NOT EXISTS gold.model_versions (
+  `model_version` INT COMMENT 'Version of the model in the registry.',
+  `role` STRING COMMENT 'What it is from then on: champion, challenger, previous (the champion before) or none.',
+  `registered_at` TIMESTAMP COMMENT 'When it came into the registry, UTC.',
+  `kind` STRING COMMENT 'Kind of the model, such as lightgbm; empty when it does not load, see note.',
+  `recipe` STRING COMMENT 'How it was learnt.',
+  `features` INT COMMENT 'Number of features that it looks at.',
+  `trained_from` DATE COMMENT 'First day that it has learnt from, UTC.',
+  `trained_until` DATE COMMENT 'Last day that it has learnt from, UTC.',
+  `tested_from` DATE COMMENT 'First day of the test of its training, UTC.',
+  `tested_until` DATE COMMENT 'Last day of that test, UTC.',
+  `rows_trained` BIGINT COMMENT 'Number of labelled transactions that it has learnt from; empty when that was not logged.',
+  `threshold` DOUBLE COMMENT 'Probability of fraud from which on it raises an alarm; empty when it never does.',
+  `metrics` STRING COMMENT 'Metrics of that test as a JSON object: for each its value and, where logged, low and high, which hold the middle 90 percent of samples of days.',
+  `sha256` STRING COMMENT 'Digest of its files.',
+  `code_commit` STRING COMMENT 'Commit of the code that it was trained by.',
+  `note` STRING COMMENT 'Why nothing more is known; empty otherwise.',
+  `measured_at` TIMESTAMP COMMENT 'When that was noted, UTC.'
+)
+USING DELTA
+COMMENT 'Versions of the model that scores transactions, and what each of them was when.'
+TBLPROPERTIES (
+  'delta.checkpointInterval' = '100',
+  'delta.checkpointPolicy' = 'classic',
+  'delta.columnMapping.mode' = 'none',
+  'delta.deletedFileRetentionDuration' = 'interval 1 days',
+  'delta.enableDeletionVectors' = 'false',
+  'delta.logRetentionDuration' = 'interval 2 hours'
+);
+
 CREATE TABLE IF NOT EXISTS gold.pipeline_batches (
   `batch_id` BIGINT COMMENT 'Micro-batch.',
   `table_name` STRING COMMENT 'Source table.',

@@ -443,6 +443,20 @@ FROM gold.model_drift;
 
 SELECT
   count(*) AS "rows",
+  count(*) - count(DISTINCT ROW("model_version", "measured_at")) AS "repeated_keys",
+  count(CASE WHEN "model_version" IS NULL THEN 1 END) AS "model_version required",
+  count(CASE WHEN NOT ("model_version" >= 1) THEN 1 END) AS "model_version between",
+  count(CASE WHEN "role" IS NULL THEN 1 END) AS "role required",
+  count(CASE WHEN "role" NOT IN ('champion', 'challenger', 'previous', 'none') THEN 1 END) AS "role one_of",
+  count(CASE WHEN "registered_at" IS NULL THEN 1 END) AS "registered_at required",
+  count(CASE WHEN NOT ("features" >= 1) THEN 1 END) AS "features between",
+  count(CASE WHEN NOT ("rows_trained" >= 0) THEN 1 END) AS "rows_trained between",
+  count(CASE WHEN NOT ("threshold" >= 0.0 AND "threshold" <= 1.0) THEN 1 END) AS "threshold between",
+  count(CASE WHEN "measured_at" IS NULL THEN 1 END) AS "measured_at required"
+FROM gold.model_versions;
+
+SELECT
+  count(*) AS "rows",
   count(*) - count(DISTINCT ROW("batch_id", "table_name")) AS "repeated_keys",
   count(CASE WHEN "batch_id" IS NULL THEN 1 END) AS "batch_id required",
   count(CASE WHEN "table_name" IS NULL THEN 1 END) AS "table_name required",

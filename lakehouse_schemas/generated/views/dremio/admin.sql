@@ -413,6 +413,27 @@ SELECT
   "measured_at"
 FROM lake.gold.model_drift;
 
+CREATE OR REPLACE VIEW gold_admin.model_versions AS
+SELECT
+  "model_version",
+  "role",
+  "registered_at",
+  "kind",
+  "recipe",
+  "features",
+  "trained_from",
+  "trained_until",
+  "tested_from",
+  "tested_until",
+  "rows_trained",
+  "threshold",
+  "metrics",
+  "sha256",
+  "code_commit",
+  "note",
+  "measured_at"
+FROM lake.gold.model_versions;
+
 CREATE OR REPLACE VIEW gold_admin.pipeline_batches AS
 SELECT
   "batch_id",

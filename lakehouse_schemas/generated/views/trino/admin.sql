@@ -465,6 +465,29 @@ SELECT
   "measured_at"
 FROM lake.gold.model_drift;
 
+CREATE OR REPLACE VIEW lake.gold_admin.model_versions
+COMMENT 'Versions of the model that scores transactions, and what each of them was when.'
+SECURITY DEFINER AS
+SELECT
+  "model_version",
+  "role",
+  "registered_at",
+  "kind",
+  "recipe",
+  "features",
+  "trained_from",
+  "trained_until",
+  "tested_from",
+  "tested_until",
+  "rows_trained",
+  "threshold",
+  "metrics",
+  "sha256",
+  "code_commit",
+  "note",
+  "measured_at"
+FROM lake.gold.model_versions;
+
 CREATE OR REPLACE VIEW lake.gold_admin.pipeline_batches
 COMMENT 'What each micro-batch did with the changes of each table.'
 SECURITY DEFINER AS
