@@ -46,7 +46,7 @@ def volume_bars(
             x=time_axis("start", step * len(points)),
             x2="end:T",
             y2=alt.datum(0),
-            y=alt.Y("Volume:Q", title=None, axis=alt.Axis(format="$~s", tickCount=4)),
+            y=alt.Y("Volume:Q", title=None, axis=_dollars()),
             tooltip=[
                 alt.Tooltip("start:T", title="From (UTC)", format="%d %b %Y %H:%M"),
                 alt.Tooltip("Volume:Q", format=_MONEY),
@@ -80,11 +80,17 @@ def forecast_band(
         ],
     )
     band = base.mark_area(color=colour, opacity=0.18, interpolate="step").encode(
-        y=alt.Y("low:Q", title=None, axis=alt.Axis(format="$~s", tickCount=4)), y2="high:Q"
+        y=alt.Y("low:Q", title=None, axis=_dollars()), y2="high:Q"
     )
     line = base.mark_line(color=colour, interpolate="step", strokeWidth=2).encode(y="Expected:Q")
     chart: alt.LayerChart = band + line
     return chart
+
+
+def _dollars() -> alt.Axis:
+    """``$800`` and not ``$0.8k``; thousands only where whole ones would be long."""
+    short, whole = "format(datum.value, '$~s')", "format(datum.value, '$,.2~f')"
+    return alt.Axis(labelExpr=f"abs(datum.value) >= 10000 ? {short} : {whole}", tickCount=4)
 
 
 def time_axis(name: str, span: timedelta, domain: tuple[datetime, datetime] | None = None) -> alt.X:

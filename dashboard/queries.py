@@ -26,6 +26,7 @@ __all__ = [
     "customer_cards",
     "customer_days",
     "customer_forecast",
+    "customer_forecast_categories",
     "customer_transactions",
     "customers",
     "extent",
@@ -325,14 +326,25 @@ def customer_days(customer: int, since: date) -> Sql:
     )
 
 
-def customer_forecast(customer: int) -> Sql:
-    """What the customer will spend in all, by day, with the ends of the 95 % interval."""
+def customer_forecast(customer: int, period: str) -> Sql:
+    """What the customer will spend in all, by ``day`` or ``month``, with its 95 % interval."""
     return Sql(
-        "SELECT forecast_date, value, lo95, hi95, method, backtest_coverage, history_until"
-        " FROM gold.forecasts"
-        " WHERE user_id = ? AND category = 'all' AND period = 'day' AND value IS NOT NULL"
+        "SELECT forecast_date, value, lo95, hi95, reason, backtest_coverage, history_until"
+        " FROM gold.forecasts WHERE user_id = ? AND category = 'all' AND period = ?"
         " ORDER BY forecast_date",
-        (customer,),
+        (customer, period),
+    )
+
+
+def customer_forecast_categories(customer: int, limit: int) -> Sql:
+    """What of the days that are forecast goes to which category, the largest first."""
+    return Sql(
+        "SELECT coalesce(m.description, 'Category ' || f.category) AS category, f.value"
+        " FROM (SELECT category, sum(value) AS value FROM gold.forecasts"
+        " WHERE user_id = ? AND category <> 'all' AND period = 'day' GROUP BY category) f"
+        " LEFT JOIN gold.dim_mcc m ON m.mcc = CAST(f.category AS INTEGER)"
+        " WHERE f.value > 0 ORDER BY f.value DESC, category LIMIT ?",
+        (customer, limit),
     )
 
 

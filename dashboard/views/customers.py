@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from functools import partial
@@ -20,6 +20,7 @@ from dashboard.wording import count, masked, money, place, share
 __all__ = ["show"]
 
 _NEWEST = 15
+_CATEGORIES = 5
 
 
 def show() -> None:
@@ -96,28 +97,76 @@ def _one(customer: int, since: date) -> None:
 
 
 def _forecast(customer: int) -> None:
-    """Nothing while nothing was forecast."""
-    found = rows(lake(), queries.customer_forecast(customer))
-    if not found:
-        return
     st.subheader("Spending ahead", anchor=False)
-    total = sum((r["value"] for r in found), Decimal(0))
-    tested = found[0]["backtest_coverage"] is not None
-    band = (
-        "each day lies within the band in 95 of 100 cases"
-        if tested
-        else "the band is the range so far"
-    )
+    days = rows(lake(), queries.customer_forecast(customer, "day"))
+    months = rows(lake(), queries.customer_forecast(customer, "month"))
+    if not days and not months:
+        st.html(
+            markup.empty_state(
+                "Nothing is forecast",
+                "Forecasts are made for all customers at once, by a timer:",
+                (("Make them:", "finlake forecast"),),
+            )
+        )
+        return
+    left, right = st.columns([2, 1], gap="medium")
+    with left:
+        _days_ahead(days)
+    with right:
+        _months_ahead(months)
+        _categories_ahead(customer)
+
+
+def _days_ahead(days: Sequence[Mapping[str, Any]]) -> None:
+    known = [r for r in days if r["value"] is not None]
+    if not known:
+        st.caption(f"No days are forecast: {days[0]['reason']}" if days else "No days are forecast")
+        return
+    total = sum((r["value"] for r in known), Decimal(0))
+    first = known[0]
+    tested = first["backtest_coverage"] is not None
+    band = "19 of 20 days should end within the band" if tested else "the band is the range so far"
     st.caption(
-        f"{money(total, cents=False)} expected in the {len(found)} days after"
-        f" {found[0]['history_until']:%d %b %Y}, net of refunds; {band}"
-        f" (method: {found[0]['method'].replace('_', ' ')})"
+        f"**{money(total, cents=False)}** expected in the {len(known)} days after"
+        f" {first['history_until']:%d %b %Y}, net of refunds and without declined payments; {band}"
     )
-    points = [(_midnight(r["forecast_date"]), r["value"], r["lo95"], r["hi95"]) for r in found]
+    points = [(_midnight(r["forecast_date"]), r["value"], r["lo95"], r["hi95"]) for r in known]
     st.altair_chart(
         charts.forecast_band(points, accent()),
         alt="Expected spending per day in US dollars with a 95 % interval",
     )
+    st.caption(f"How: {first['reason']}")
+
+
+def _months_ahead(months: Sequence[Mapping[str, Any]]) -> None:
+    known = [r for r in months if r["value"] is not None]
+    if known:
+        st.html(
+            markup.cells(
+                [("Month", False), ("Expected", True), ("In 19 of 20 cases", True)],
+                [
+                    (
+                        f"{r['forecast_date']:%b %Y}",
+                        money(r["value"], cents=False),
+                        f"{money(r['lo95'], cents=False)} to {money(r['hi95'], cents=False)}",
+                    )
+                    for r in known
+                ],
+                caption="Whole months, forecast on their own",
+            )
+        )
+
+
+def _categories_ahead(customer: int) -> None:
+    found = rows(lake(), queries.customer_forecast_categories(customer, _CATEGORIES))
+    if found:
+        st.html(
+            markup.cells(
+                [("What for", False), ("Expected", True)],
+                [(r["category"], money(r["value"], cents=False)) for r in found],
+                caption="Of these days, categories with enough history; they need not add up",
+            )
+        )
 
 
 def _transactions(customer: int) -> None:

@@ -52,7 +52,7 @@ def show(chosen: tuple[int, int] | None) -> None:
             markup.empty_state(
                 "Nothing to compare yet",
                 "A challenger scores every transaction in shadow; what both said is compared as"
-                " labels arrive, every five minutes while `finlake score` runs.".replace("`", ""),
+                " labels arrive, every five minutes while scores are made:",
                 (("Train a challenger:", "finlake train"), ("Score:", "finlake score")),
             )
         )

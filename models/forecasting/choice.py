@@ -165,11 +165,15 @@ def _untested(panel: Panel, made: Forecasts, rows: Array) -> None:
 
 @dataclass(frozen=True)
 class _Candidate:
-    """Forecasts of one method, series by origin by step; NaN for series that it is not for."""
+    """Forecasts of one method, series by origin by step; NaN for series that it is not for.
+
+    ``error`` is its mean absolute error in each window, series by window.
+    """
 
     method: str
     words: str
     made: Array
+    error: Array
 
 
 @dataclass(frozen=True)
@@ -247,34 +251,32 @@ class _Backtest:
     def _add(self, method: str, words: str, made: Array) -> None:
         """Keep a method's forecasts; who was not below zero at first is not forecast below it."""
         never = (self._early.below == 0)[:, None, None]
-        self._candidates.append(
-            _Candidate(method, words, np.where(never, np.maximum(made, 0), made))
-        )
+        made = np.where(never, np.maximum(made, 0), made)
+        error = np.abs(self._actual - made[:, :-1]).mean(axis=2)
+        self._candidates.append(_Candidate(method, words, made, error))
 
     def report(self, made: Forecasts, rows: Array) -> None:
         """Choose, forecast, and write down what the held-out window says."""
         panel = self._panel
-        every = np.stack([candidate.made for candidate in self._candidates])
-        missed = self._actual[None] - every[:, :, :-1]
         scale = naive_scale(
             panel.values[:, : self._origins[0]],
             panel.length - self._backs[0],
             panel.period.season,
         )
         last = len(self._origins) - 1
-        final = self._promise(every, missed, last)
+        final = self._promise(last)
         made.value[rows], made.low[rows], made.high[rows] = final.value, final.low, final.high
         made.method[rows] = [self._candidates[c].method for c in final.chosen.tolist()]
         made.reason[rows] = self._reasons(final.chosen, last)
-        made.mase[rows] = mase(missed[final.chosen, np.arange(len(panel))], scale)
+        made.mase[rows] = mase(self._actual - self._of(final.chosen)[:, :-1], scale)
         if not self._before(last - 1):
             return
-        held, actual = self._promise(every, missed, last - 1), self._actual[:, -1]
+        held, actual = self._promise(last - 1), self._actual[:, -1]
         made.coverage[rows] = coverage(actual, held.low, held.high)
         said = made.held
         said["method"][rows] = [self._candidates[c].method for c in held.chosen.tolist()]
         said["mase"][rows] = mase(actual - held.value, scale)
-        said["naive_mase"][rows] = mase(missed[-1][:, -1], scale)
+        said["naive_mase"][rows] = mase(actual - self._candidates[-1].made[:, -2], scale)
         said["pinball_low"][rows] = pinball(actual, held.low, MISSED / 2)
         said["pinball_high"][rows] = pinball(actual, held.high, 1 - MISSED / 2)
 
@@ -283,17 +285,25 @@ class _Backtest:
         back = self._backs[origin] + self._horizon
         return [n for n, other in enumerate(self._backs[:-1]) if other >= back]
 
-    def _promise(
-        self, every: Array, missed: Array, origin: int, *, stretched: bool = True
-    ) -> _Promise:
+    def _of(self, chosen: Array) -> Array:
+        """Each series' forecasts by its chosen candidate, series by origin by step.
+
+        Candidates are not stacked for that: of many series each is large.
+        """
+        found = np.empty_like(self._candidates[0].made)
+        for number, candidate in enumerate(self._candidates):
+            rows = chosen == number
+            found[rows] = candidate.made[rows]
+        return found
+
+    def _promise(self, origin: int, *, stretched: bool = True) -> _Promise:
         """What is said at an origin, from the windows that are over by then and from no others."""
         panel, before = self._panel, self._before(origin)
-        error = np.abs(missed[:, :, before]).mean(axis=(2, 3))
-        chosen = self._best(error)
-        count = np.arange(len(panel))
-        value = every[chosen, count, origin]
-        own = missed[chosen, count][:, before].reshape(len(panel), -1)
-        stretch = self._stretch(every, missed, before) if stretched else np.ones(len(panel))
+        chosen = self._best(np.stack([c.error[:, before].mean(axis=1) for c in self._candidates]))
+        made = self._of(chosen)
+        value = made[:, origin]
+        own = (self._actual[:, before] - made[:, before]).reshape(len(panel), -1)
+        stretch = self._stretch(before) if stretched else np.ones(len(panel))
         end = self._origins[origin]
         shape = Shape.of(panel.values[:, :end], panel.length - self._backs[origin])
         overlap = self._horizon / (panel.period.stride or self._horizon)
@@ -302,13 +312,13 @@ class _Backtest:
         )
         return _Promise(chosen, value, low, high)
 
-    def _stretch(self, every: Array, missed: Array, windows: Sequence[int]) -> Array:
+    def _stretch(self, windows: Sequence[int]) -> Array:
         """How much too narrow unstretched bounds were in the newest of the windows."""
         found = np.ones(len(self._panel))
         tests = [n for n in windows if self._before(n)][-_STRETCH_WINDOWS:]
         if not tests:
             return found
-        said = [self._promise(every, missed, n, stretched=False) for n in tests]
+        said = [self._promise(n, stretched=False) for n in tests]
         for kind in (self._panel.category == ALL, self._panel.category != ALL):
             columns = [
                 np.stack([of(n, one)[kind] for n, one in zip(tests, said, strict=True)])

@@ -252,7 +252,8 @@ def test_a_table_without_data_answers_every_statement():
         queries.batch_totals(END),
         queries.customers(END.date(), 5),
         queries.customer_days(1, END.date()),
-        queries.customer_forecast(1),
+        queries.customer_forecast(1, "day"),
+        queries.customer_forecast_categories(1, 5),
         queries.customer_cards(1),
         queries.customer_transactions(1, 5),
         queries.cards(END.date(), 5),
@@ -262,6 +263,45 @@ def test_a_table_without_data_answers_every_statement():
     ):
         assert figures.rows(lake, sql) == [], sql.text
     assert figures.rows(lake, queries.newest_measurement()) == [{"newest": None}]
+
+
+def test_a_forecast_is_the_customers_own_and_its_categories_are_sums_of_days():
+    def ahead(user: int, category: str, period: str, step: int, value: str | None) -> Row:
+        return {
+            "user_id": user,
+            "category": category,
+            "period": period,
+            "forecast_date": END.date() + timedelta(days=step),
+            "value": value and Decimal(value),
+            "reason": "because",
+        }
+
+    lake = ArrowLake(
+        {
+            "dim_mcc": [{"mcc": 742, "description": "Veterinary Services"}],
+            "forecasts": [
+                ahead(1, "all", "day", 2, "7.50"),
+                ahead(1, "all", "day", 1, None),
+                ahead(1, "all", "month", 1, "210.00"),
+                ahead(1, "0742", "day", 1, "2.00"),
+                ahead(1, "0742", "day", 2, "1.50"),
+                ahead(1, "5411", "day", 1, "9.00"),
+                ahead(1, "5812", "day", 1, "-1.00"),
+                ahead(1, "5411", "month", 1, "99.00"),
+                ahead(2, "5411", "day", 1, "50.00"),
+            ],
+        }
+    )
+    days = figures.rows(lake, queries.customer_forecast(1, "day"))
+    assert [r["value"] for r in days] == [None, Decimal("7.50")]
+    (month,) = figures.rows(lake, queries.customer_forecast(1, "month"))
+    assert month["value"] == Decimal("210.00")
+    found = figures.rows(lake, queries.customer_forecast_categories(1, 5))
+    assert [(r["category"], r["value"]) for r in found] == [
+        ("Category 5411", Decimal("9.00")),
+        ("Veterinary Services", Decimal("3.50")),
+    ]
+    assert len(figures.rows(lake, queries.customer_forecast_categories(1, 1))) == 1
 
 
 def test_the_last_known_state_of_a_table_counts():
