@@ -1,5 +1,11 @@
-"""The tracking server for real: what was registered with it and without it is one registry."""
+"""The tracking server for real: what was registered with it and without it is one registry.
 
+With a lake on MinIO the models lie there too.
+"""
+
+import io
+import subprocess
+import sys
 import warnings
 
 import psutil
@@ -7,13 +13,14 @@ import pytest
 
 from finlake.errors import ComponentMissing, FinlakeError
 from infra.settings import load_settings
-from infra.stack import plan
+from infra.stack import control, plan
+from infra.stack.minio import check_minio, make_bucket
 from infra.stack.ports import Wish, choose_ports
 from infra.stack.process import Identity, spawn, stop_group
 from infra.stack.progress import quiet
 from models.artifact import digest
 from models.registry import CHAMPION, EXPERIMENT, Registry
-from tests.support.stack import wait_for
+from tests.support.stack import PROJECT, launched, object_store, wait_for
 from tests.unit.model_world import saved
 
 pytestmark = pytest.mark.slow
@@ -107,3 +114,53 @@ def test_when_it_is_down_that_is_said_in_one_line(server):
     with pytest.raises(ComponentMissing, match="does not answer") as caught:
         registry.fetch(CHAMPION)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.minio
+def test_with_a_lake_on_minio_models_lie_there_and_nowhere_else(tmp_path, monkeypatch):
+    try:
+        check_minio()
+    except ComponentMissing as error:
+        pytest.skip(f"NO MINIO WAS TESTED: {error}")
+    home = tmp_path / "my home"
+    home.mkdir()
+    wanted = ["minio", "mlflow"]
+    try:
+        settings = launched(home, monkeypatch, wanted, ("mlflow",), FINLAKE_LAKE="s3a://warehouse")
+        make_bucket(settings)
+        registry = Registry(settings)
+        folder = saved(tmp_path / "first", "lightgbm", seed=1)
+        version = registry.register(folder)
+        registry.promote(version)
+        registry.log_text(version, "a card", "model_card.md")
+        bucket = object_store(settings)
+        kept = [o.object_name for o in bucket.list_objects("warehouse", "mlflow/", recursive=True)]
+        assert {name.rpartition("/")[2] for name in kept} == {
+            "model.json", "member-0.txt", "model_card.md",
+        }  # fmt: skip
+        assert not (home / "mlflow" / "artifacts").exists()
+        assert registry.text(version, "model_card.md") == "a card"
+        # Another machine has the server's address alone: no home with models, no key of the bucket.
+        code = (
+            "from infra.settings import load_settings\n"
+            "from models.registry import Registry\n"
+            "print(Registry(load_settings()).fetch('champion').folder.name)\n"
+        )
+        clean = {
+            "PYTHONPATH": str(PROJECT),
+            "FINLAKE_HOME": str(tmp_path / "elsewhere"),
+            "FINLAKE_MLFLOW_URL": str(settings.mlflow_url),
+        }
+        done = subprocess.run(
+            [sys.executable, "-c", code], env=clean, capture_output=True, text=True, check=False
+        )
+        assert done.stdout.strip() == digest(folder), done.stderr
+        (member,) = (name for name in kept if name.endswith("member-0.txt"))
+        there = bucket.get_object("warehouse", member).read()
+        bucket.put_object("warehouse", member, io.BytesIO(there + b"\n"), len(there) + 1)
+        with pytest.raises(FinlakeError, match="so they were changed and are not loaded"):
+            Registry(load_settings(home=tmp_path / "third", mlflow_url=settings.mlflow_url)).fetch(
+                CHAMPION
+            )
+    finally:
+        control.down(load_settings(home=home))

@@ -19,8 +19,15 @@ from infra.stack import control
 from infra.stack.minio import check_minio, make_bucket
 from infra.stack.mysql import check_mysql
 from infra.stack.process import Identity, read_pid_file
-from infra.stack.progress import quiet
-from tests.support.stack import finlake, running_stack, runs_anew, status_of, wait_for
+from tests.support.stack import (
+    finlake,
+    launched,
+    object_store,
+    running_stack,
+    runs_anew,
+    status_of,
+    wait_for,
+)
 
 pytestmark = pytest.mark.slow
 NAMES = ["source", "kafka", "connect"]
@@ -232,26 +239,6 @@ def test_a_port_that_is_set_and_taken_is_told_in_one_line(tmp_path):
     ]
 
 
-def started(home, monkeypatch, names, **env):
-    """Start these components alone: what others they need is said to be elsewhere."""
-    elsewhere = {
-        "source": ("FINLAKE_SOURCE_URL", "mysql://a:b@127.0.0.1:1/finance"),
-        "kafka": ("FINLAKE_KAFKA_BOOTSTRAP", "127.0.0.1:1"),
-        "connect": ("FINLAKE_CONNECT_URL", "http://127.0.0.1:1"),
-    }
-    for name, (variable, value) in elsewhere.items():
-        if name not in names:
-            monkeypatch.setenv(variable, value)
-    for variable, value in env.items():
-        monkeypatch.setenv(variable, value)
-    settings = load_settings(home=home)
-    components = control.prepare(settings, (), quiet)
-    assert list(components) == names
-    control.launch(settings)
-    control.wait_until_healthy(settings, names)
-    return load_settings(home=home)
-
-
 @pytest.mark.mysql
 def test_a_real_mysql_can_be_the_source(home, monkeypatch):
     try:
@@ -259,7 +246,7 @@ def test_a_real_mysql_can_be_the_source(home, monkeypatch):
     except ComponentMissing as error:
         pytest.skip(f"NO REAL MYSQL WAS TESTED: {error}")
     try:
-        settings = started(home, monkeypatch, ["source"], FINLAKE_SOURCE_FLAVOUR="mysql")
+        settings = launched(home, monkeypatch, ["source"], FINLAKE_SOURCE_FLAVOUR="mysql")
         assert settings.source_flavour == "mysql"
         apply_schema(settings)
         with connect(settings) as connection, connection.cursor() as cursor:
@@ -282,18 +269,11 @@ def test_minio_keeps_the_lake(home, monkeypatch):
         check_minio()
     except ComponentMissing as error:
         pytest.skip(f"NO MINIO WAS TESTED: {error}")
-    from minio import Minio
-
     try:
-        settings = started(home, monkeypatch, ["minio"], FINLAKE_LAKE="s3a://warehouse")
+        settings = launched(home, monkeypatch, ["minio"], FINLAKE_LAKE="s3a://warehouse")
         make_bucket(settings)
         make_bucket(settings)
-        client = Minio(
-            settings.s3_endpoint.removeprefix("http://"),
-            access_key=settings.s3_access_key,
-            secret_key=settings.s3_secret_key.get_secret_value(),
-            secure=False,
-        )
+        client = object_store(settings)
         assert client.bucket_exists("warehouse")
         assert requests.get(f"{settings.s3_endpoint}/warehouse", timeout=10).status_code == 403
     finally:

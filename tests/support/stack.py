@@ -18,15 +18,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from minio import Minio
 
 from finlake.errors import ComponentMissing
 from infra.settings import Settings, load_settings
-from infra.stack.control import status
+from infra.stack import control
 from infra.stack.mysql import MySQL
 from infra.stack.progress import quiet
 
 __all__ = [
     "finlake",
+    "launched",
+    "object_store",
     "run",
     "running_stack",
     "runs_anew",
@@ -108,13 +111,54 @@ def skip_without_mysql(home: Path) -> None:
 
 def status_of(home: Path) -> dict[str, dict[str, Any]]:
     """What ``finlake status`` reads, by component; in this process, as it is asked in loops."""
-    return {report.component: asdict(report) for report in status(load_settings(home=home))}
+    return {report.component: asdict(report) for report in control.status(load_settings(home=home))}
 
 
 def runs_anew(home: Path, name: str, gone: int) -> bool:
     """Whether a component is healthy in another process than that one."""
     now = status_of(home)[name]
     return now["state"] == "healthy" and now["pid"] not in (None, gone)
+
+
+def launched(
+    home: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    names: list[str],
+    extras: tuple[str, ...] = (),
+    **env: str,
+) -> Settings:
+    """Start these components alone: what others they need is said to be elsewhere.
+
+    Whoever calls it has to end them, by ``control.down``.
+    """
+    elsewhere = {
+        "source": ("FINLAKE_SOURCE_URL", "mysql://a:b@127.0.0.1:1/finance"),
+        "kafka": ("FINLAKE_KAFKA_BOOTSTRAP", "127.0.0.1:1"),
+        "connect": ("FINLAKE_CONNECT_URL", "http://127.0.0.1:1"),
+    }
+    for name, (variable, value) in elsewhere.items():
+        if name not in names:
+            monkeypatch.setenv(variable, value)
+    for variable, value in env.items():
+        monkeypatch.setenv(variable, value)
+    settings = load_settings(home=home)
+    components = control.prepare(settings, extras, quiet)
+    assert list(components) == names
+    control.launch(settings)
+    control.wait_until_healthy(settings, names)
+    return load_settings(home=home)
+
+
+def object_store(settings: Settings) -> Minio:
+    """A client of the stack's own object store, without TLS."""
+    assert settings.s3_endpoint
+    assert settings.s3_secret_key
+    return Minio(
+        settings.s3_endpoint.removeprefix("http://"),
+        access_key=settings.s3_access_key,
+        secret_key=settings.s3_secret_key.get_secret_value(),
+        secure=False,
+    )
 
 
 def wait_for(what: Callable[[], Any], describe: str, patience_s: float = 120) -> Any:
