@@ -207,7 +207,7 @@ def page(home: Path, monkeypatch: pytest.MonkeyPatch, mlflow: str = "", **chosen
 
 
 def texts_of(app: AppTest) -> str:
-    html = [element.proto.body for element in app.get("html")]  # type: ignore[attr-defined]
+    html = [element.proto.body for element in app.get("html")]
     captions = [element.value for element in app.caption]
     return unescape(re.sub(r"<[^>]+>", " ", " ".join([*html, *captions])))
 
@@ -284,7 +284,7 @@ def test_mlflow_is_linked_only_while_it_runs(world: World, monkeypatch: pytest.M
 
     def linked(given: str) -> bool:
         app = page(home, monkeypatch, mlflow=given)
-        return link in " ".join(element.proto.body for element in app.get("html"))  # type: ignore[attr-defined]
+        return link in " ".join(element.proto.body for element in app.get("html"))
 
     assert linked(url)  # a server elsewhere
     assert not linked("")
