@@ -18,7 +18,7 @@ from models.features.view import DAY
 from models.lifecycle import segments
 from models.training.matrix import matrix
 from models.training.prequential import BLOCKED_DAYS, DELAY_DAYS
-from models.training.split import day_number
+from models.training.split import blocked, day_number
 
 __all__ = ["Days", "History", "Labelled"]
 
@@ -88,12 +88,14 @@ class History:
         Left out are those of a card of which a fraud had just become known, as in training.
         """
         events, which = self._events(days)
-        day = np.floor_divide(events["ts"], DAY)
-        which &= (events["label"] >= 0) & ~_blocked(events, day)
+        rows = np.flatnonzero(which & (events["label"] >= 0))
+        rows = rows[~blocked(events, rows, DELAY_DAYS, BLOCKED_DAYS)]
+        which = np.zeros(len(events), dtype=bool)
+        which[rows] = True
         return Labelled(
             names=tuple(names),
             values=matrix(events, which, names=names),
-            day=day[which],
+            day=np.floor_divide(events["ts"][which], DAY),
             card=events["card"][which],
             label=events["label"][which],
             segments=segments.segments(self._divided(days, events["id"][which])),
@@ -118,19 +120,6 @@ class History:
         place = np.searchsorted(known, numbers)
         place = np.minimum(place, max(0, len(known) - 1))
         return found.take(pa.array(place, mask=known[place] != numbers))
-
-
-def _blocked(events: Events, day: Array) -> Array:
-    """Whether a fraud of each event's card became known in the days before its own, as in training.
-
-    That is what ``models.training.split`` leaves out of a test.
-    """
-    wide = int(day.max(initial=0)) + 1
-    fraud = events["label"] == 1
-    known = np.sort(events["card"][fraud] * wide + day[fraud])
-    until = events["card"] * wide + day - DELAY_DAYS
-    first, behind = (np.searchsorted(known, at) for at in (until - BLOCKED_DAYS, until))
-    return first < behind
 
 
 def _day(moment: datetime) -> date:

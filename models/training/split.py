@@ -12,7 +12,7 @@ from models.features import Events
 from models.features.events import Array
 from models.features.view import DAY
 
-__all__ = ["Protocol", "Split", "day_number", "split"]
+__all__ = ["Protocol", "Split", "blocked", "day_number", "split"]
 
 
 @dataclass(frozen=True)
@@ -52,32 +52,57 @@ def day_number(day: date) -> int:
     return (day - date(1970, 1, 1)).days
 
 
+def blocked(
+    events: Events,
+    rows: Array,
+    delay_days: int,
+    blocked_days: int | None = None,
+    *,
+    since: int | None = None,
+) -> Array:
+    """Whether the card of each of these rows (positions) is out of use on the row's day: bool.
+
+    It is when a fraud of the card is known by then, one of more than ``delay_days`` whole days
+    earlier, which became known not longer ago than ``blocked_days`` (for good when that is None).
+    With ``since`` (a day's number) frauds of earlier days do not count.
+    """
+    if not len(events):
+        return np.zeros(0, dtype=bool)
+    day = np.floor_divide(events["ts"], DAY)
+    base, wide = int(day.min()), int(day.max() - day.min()) + 1
+    day = day - base
+    first = 0 if since is None else max(0, since - base)
+    fraud = (events["label"] == 1) & (day >= first)
+    card = events["card"]
+    known = np.sort(card[fraud] * wide + day[fraud])
+    until = np.maximum(day[rows] - delay_days, 0)
+    begin = np.zeros_like(until) if blocked_days is None else np.maximum(until - blocked_days, 0)
+    keys = (card[rows] * wide + end for end in (begin, until))
+    low, high = (np.searchsorted(known, key) for key in keys)
+    found: Array = low < high
+    return found
+
+
 def split(events: Events, start: date, protocol: Protocol = Protocol()) -> Split:
     """Rows to learn from and rows to judge by, for a training that begins on ``start``.
 
-    Rows without a label are in neither. On each day of the test those cards are left out of which a
-    fraud since ``start`` is known by then: it happened more than ``delay_days`` whole days earlier,
-    and became known not longer ago than the protocol's ``blocked_days``. Without the last
-    that is the protocol of the Fraud Detection Handbook (Le Borgne et al., 2022, chapter 5,
-    "Validation strategies").
+    Rows without a label are in neither. On each day of the test those cards are left out that a
+    fraud since ``start`` has put out of use (:func:`blocked`). Without the protocol's
+    ``blocked_days`` that is the protocol of the Fraud Detection Handbook (Le Borgne et al., 2022,
+    chapter 5, "Validation strategies").
 
     Raises:
         FinlakeError: there is nothing to learn from or to judge by, or only one kind.
     """
     day = np.floor_divide(events["ts"], DAY)
     first = day_number(start)
-    label, card = events["label"], events["card"]
+    label = events["label"]
     train = np.flatnonzero((day >= first) & (day < first + protocol.train_days) & (label >= 0))
-    fraud = (label == 1) & (day >= first)
     first_test = first + protocol.train_days + protocol.delay_days
-    parts = []
-    for today in range(first_test, first_test + protocol.test_days):
-        until_known = today - protocol.delay_days
-        since = first if protocol.blocked_days is None else until_known - protocol.blocked_days
-        known = np.unique(card[fraud & (day < until_known) & (day >= since)])
-        rows = np.flatnonzero((day == today) & (label >= 0))
-        parts.append(rows[~np.isin(card[rows], known)])
-    test = np.concatenate(parts)
+    behind = first_test + protocol.test_days
+    test = np.flatnonzero((day >= first_test) & (day < behind) & (label >= 0))
+    out = blocked(events, test, protocol.delay_days, protocol.blocked_days, since=first)
+    test = test[~out]
     for name, rows, from_, length in (
         ("training", train, start, protocol.train_days),
         ("test", test, date(1970, 1, 1) + timedelta(first_test), protocol.test_days),

@@ -22,7 +22,7 @@ from models.training.handbook import read, weeks
 from models.training.learners import KINDS, Recipe, fit
 from models.training.matrix import informative
 from models.training.metrics import Scored, card_precision, intervals, judge, recall_at_precision
-from models.training.split import Protocol, day_number, split
+from models.training.split import Protocol, blocked, day_number, split
 from models.training.threshold import Costs, calibrate, cheapest
 
 FIRST = date(2018, 4, 1)
@@ -60,6 +60,33 @@ def test_a_card_comes_back_when_it_was_blocked_for_its_days():
     day = events["ts"][found.test] // DAY - day_number(FIRST)
     # The fraud of day 0 is known from day 8 on, and blocks through day 16.
     assert day[events["card"][found.test] == 1].tolist() == [17]
+
+
+rows_of_cards = st.lists(
+    st.tuples(st.integers(0, 25), st.integers(-1, 2), st.sampled_from([-1, 0, 1]))
+)
+
+
+@given(
+    rows_of_cards, st.integers(0, 9), st.none() | st.integers(0, 9), st.none() | st.integers(0, 9)
+)
+def test_a_card_is_out_of_use_when_a_plain_loop_says_so(rows, delay, most, since):
+    events = labelled(*zip(*rows, strict=True)) if rows else Events.none()
+    first = day_number(FIRST)
+    from_day = None if since is None else first + since
+    found = blocked(events, np.arange(len(events)), delay, most, since=from_day)
+    every = list(zip(events["ts"] // DAY - first, events["card"], events["label"], strict=True))
+    assert found.tolist() == [
+        any(
+            other == card
+            and label == 1
+            and fraud < day - delay
+            and (most is None or fraud >= day - delay - most)
+            and (since is None or fraud >= since)
+            for fraud, other, label in every
+        )
+        for day, card, _ in every
+    ]
 
 
 def test_a_split_without_frauds_says_which_days_and_why():
