@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import date
 from math import inf, nan
@@ -19,14 +20,27 @@ import numpy as np
 from typing_extensions import override
 
 from finlake.errors import FinlakeError
-from models.features.catalogue import NAMES, fingerprint
+from models.features.catalogue import EVERY, NAMES, fingerprint
 from models.features.events import Array
 
 if TYPE_CHECKING:
     from models.training.learners import Fitted
     from models.training.threshold import Calibration
 
-__all__ = ["BANDS", "SERVED", "Band", "Model", "Origin", "bands_of", "digest", "load", "save"]
+__all__ = [
+    "BANDS",
+    "SERVED",
+    "Band",
+    "LightGBM",
+    "Model",
+    "Origin",
+    "bands_of",
+    "digest",
+    "load",
+    "reading",
+    "save",
+    "write",
+]
 
 Band = Literal["low", "medium", "high", "critical"]
 BANDS: tuple[Band, ...] = get_args(Band)
@@ -170,32 +184,51 @@ def save(
             f"a model of kind {kind} cannot be served; train one of {', '.join(_SUFFIX)}"
         )
     features = [names[column] for column in fitted.columns]
-    folder.mkdir(parents=True, exist_ok=True)
-    members = {}
-    for number, member in enumerate(fitted.members):
-        name, content = f"member-{number}{_SUFFIX[kind]}", _native(kind, member)
-        (folder / name).write_bytes(content)
-        members[name] = hashlib.sha256(content).hexdigest()
-    facts = {
-        "format": _FORMAT,
-        "kind": kind,
-        "members": members,
-        "features": features,
-        "catalogue": fingerprint(features),
-        "recipe": origin.recipe,
-        "seed": origin.seed,
+    members = {
+        f"member-{number}{_SUFFIX[kind]}": _native(kind, member)
+        for number, member in enumerate(fitted.members)
+    }
+    own = {
         "calibration": {
             "scores": [float(score) for score in calibration.scores],
             "shares": [float(share) for share in calibration.shares],
         },
         "threshold": None if threshold == inf else threshold,
         "bands": None if threshold == inf else list(bands_of(threshold)),
+    }
+    return write(folder, kind, features, members, origin, own)
+
+
+def write(
+    folder: Path,
+    kind: str,
+    features: Sequence[str],
+    members: Mapping[str, bytes],
+    origin: Origin,
+    own: Mapping[str, Any],
+) -> str:
+    """Write the folder of any kind of model; returns its digest.
+
+    ``members`` are its other files by name; ``own`` are facts that its kind alone has.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, content in members.items():
+        (folder / name).write_bytes(content)
+    facts = {
+        "format": _FORMAT,
+        "kind": kind,
+        "members": {name: hashlib.sha256(data).hexdigest() for name, data in members.items()},
+        "features": list(features),
+        "catalogue": fingerprint(features),
+        "recipe": origin.recipe,
+        "seed": origin.seed,
         "trained": [day.isoformat() for day in origin.trained],
         "tested": [day.isoformat() for day in origin.tested],
         "tables": dict(origin.tables),
         "contracts": origin.contracts,
         "commit": origin.commit,
         "metrics": dict(origin.metrics),
+        **own,
     }
     text = json.dumps(facts, indent=1, sort_keys=True, allow_nan=False)
     (folder / _FACTS).write_text(text + "\n", encoding="utf-8")
@@ -221,6 +254,36 @@ def load(folder: Path, sha256: str | None = None) -> Model:
         FinlakeError: the digest is another, a file is missing or does not load, or the features are
             not those of this program's catalogue.
     """
+    with reading(folder, sha256, NAMES) as facts:
+        kind = _KINDS[facts["kind"]]
+        features = tuple(facts["features"])
+        threshold = inf if facts["threshold"] is None else float(facts["threshold"])
+        bands = (inf,) * 3 if facts["bands"] is None else tuple(map(float, facts["bands"]))
+        steps = [np.array(facts["calibration"][name], float) for name in ("scores", "shares")]
+        if len(steps[0]) != len(steps[1]) or not len(steps[0]) or (np.diff(steps) < 0).any():
+            raise ValueError("the calibration does not rise")
+        if len(bands) != len(BANDS) - 1:
+            raise ValueError(f"bands must be {len(BANDS) - 1} limits")
+        members = tuple(
+            kind((folder / name).read_bytes(), len(features)) for name in facts["members"]
+        )
+        if not members:
+            raise ValueError("there is no member")
+        return Model(features, threshold, facts, members, (steps[0], steps[1]), bands)
+
+
+@contextmanager
+def reading(
+    folder: Path, sha256: str | None = None, known: Collection[str] = EVERY
+) -> Iterator[dict[str, Any]]:
+    """The facts of the model in a folder, whose members are whole, while it is being read.
+
+    ``known`` are the features that it may look at.
+
+    Raises:
+        FinlakeError: the digest is another, a file is missing or is not what was written, the
+            features are not those of this program's catalogue, or the block raised anything.
+    """
     if sha256 is not None and (found := digest(folder)) != sha256:
         raise FinlakeError(
             f"model {folder}: its digest is {found[:12]} and not {sha256[:12]}, so it was changed"
@@ -230,20 +293,10 @@ def load(folder: Path, sha256: str | None = None) -> Model:
         facts = json.loads((folder / _FACTS).read_bytes())
         if facts["format"] != _FORMAT:
             raise ValueError(f"format {facts['format']} is not {_FORMAT}")
-        features = tuple(facts["features"])
-        _check_features(folder, features, facts["catalogue"])
-        threshold = inf if facts["threshold"] is None else float(facts["threshold"])
-        bands = (inf,) * 3 if facts["bands"] is None else tuple(map(float, facts["bands"]))
-        steps = [np.array(facts["calibration"][name], float) for name in ("scores", "shares")]
-        if len(steps[0]) != len(steps[1]) or not len(steps[0]) or (np.diff(steps) < 0).any():
-            raise ValueError("the calibration does not rise")
-        if len(bands) != len(BANDS) - 1:
-            raise ValueError(f"bands must be {len(BANDS) - 1} limits")
-        kind = _KINDS[facts["kind"]]
-        noted = facts["members"].items()
-        members = tuple(kind(_whole(folder / n, sha), len(features)) for n, sha in noted)
-        if not members:
-            raise ValueError("there is no member")
+        _check_features(folder, tuple(facts["features"]), facts["catalogue"], known)
+        for name, written in facts["members"].items():
+            _check_whole(folder / name, written)
+        yield facts
     except FinlakeError:
         raise
     except Exception as error:  # noqa: BLE001 (the libraries raise kinds of their own)
@@ -252,11 +305,12 @@ def load(folder: Path, sha256: str | None = None) -> Model:
             f"model {folder}: does not load ({type(error).__name__}: {said}); train it again or"
             " choose another version"
         ) from None
-    return Model(features, threshold, facts, members, (steps[0], steps[1]), bands)
 
 
-def _check_features(folder: Path, features: tuple[str, ...], catalogue: str) -> None:
-    unknown = [name for name in features if name not in NAMES]
+def _check_features(
+    folder: Path, features: tuple[str, ...], catalogue: str, known: Collection[str]
+) -> None:
+    unknown = [name for name in features if name not in known]
     if unknown or fingerprint(features) != catalogue:
         what = f"feature {unknown[0]} is unknown" if unknown else "a feature is defined otherwise"
         raise FinlakeError(
@@ -265,11 +319,10 @@ def _check_features(folder: Path, features: tuple[str, ...], catalogue: str) -> 
         )
 
 
-def _whole(path: Path, sha256: str) -> Path:
-    """The file, if it is what was written: of half a file LightGBM makes the process end."""
+def _check_whole(path: Path, sha256: str) -> None:
+    """Whether the file is what was written: of half a file LightGBM makes the process end."""
     if hashlib.sha256(path.read_bytes()).hexdigest() != sha256:
         raise ValueError(f"{path.name} is not what {_FACTS} says of it")
-    return path
 
 
 def _native(kind: str, member: Any) -> bytes:
@@ -279,12 +332,19 @@ def _native(kind: str, member: Any) -> bytes:
     return bytes(member.get_booster().save_raw("json"))
 
 
-class _LightGBM(_Member):
-    def __init__(self, path: Path, columns: int) -> None:
+class LightGBM(_Member):
+    """A booster of LightGBM as its text, ``content``, says; uses one thread.
+
+    Raises:
+        ValueError: it takes another number of columns.
+    """
+
+    def __init__(self, content: bytes, columns: int) -> None:
         from lightgbm import Booster
 
-        self._booster = Booster(model_str=path.read_text(encoding="utf-8"))
-        _check_columns(path, self._booster.num_feature(), columns)
+        self.content = content
+        self._booster = Booster(model_str=content.decode())
+        _check_columns(self._booster.num_feature(), columns)
 
     @override
     def score(self, values: Array) -> Array:
@@ -297,13 +357,13 @@ class _LightGBM(_Member):
 
 
 class _XGBoost(_Member):
-    def __init__(self, path: Path, columns: int) -> None:
+    def __init__(self, content: bytes, columns: int) -> None:
         from xgboost import Booster
 
         self._booster = Booster({"nthread": 1})
-        self._booster.load_model(bytearray(path.read_bytes()))
+        self._booster.load_model(bytearray(content))
         self._booster.set_param({"nthread": 1})  # the file has that of its training
-        _check_columns(path, self._booster.num_features(), columns)
+        _check_columns(self._booster.num_features(), columns)
 
     @override
     def score(self, values: Array) -> Array:
@@ -319,9 +379,9 @@ class _XGBoost(_Member):
         return found[:, :-1]
 
 
-def _check_columns(path: Path, has: int, wants: int) -> None:
+def _check_columns(has: int, wants: int) -> None:
     if has != wants:
-        raise ValueError(f"{path.name} takes {has} columns, and there are {wants} features")
+        raise ValueError(f"a member takes {has} columns, and there are {wants} features")
 
 
-_KINDS: dict[str, type[_LightGBM] | type[_XGBoost]] = {"lightgbm": _LightGBM, "xgboost": _XGBoost}
+_KINDS: dict[str, type[LightGBM] | type[_XGBoost]] = {"lightgbm": LightGBM, "xgboost": _XGBoost}

@@ -12,7 +12,7 @@ import tempfile
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import cached_property
@@ -23,12 +23,16 @@ from typing import TYPE_CHECKING, NamedTuple
 from finlake.errors import ComponentMissing, FinlakeError
 from infra.settings import Settings
 from models.artifact import Model, digest, load
+from models.spending.amount import Amount
+from models.spending.category import Category
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities.model_registry import ModelVersion
 
 __all__ = [
+    "AMOUNT",
+    "CATEGORY",
     "CHALLENGER",
     "CHAMPION",
     "EXPERIMENT",
@@ -38,10 +42,15 @@ __all__ = [
     "Registry",
     "Run",
     "Version",
+    "load_amount",
+    "load_category",
 ]
 
 FRAUD = "finlake-fraud"
 """Name of the registered model that scores transactions."""
+
+CATEGORY, AMOUNT = "finlake-category", "finlake-amount"
+"""Names of those that tell categories and amounts."""
 
 EXPERIMENT = "finlake"
 CHAMPION, CHALLENGER, PREVIOUS = "champion", "challenger", "previous"
@@ -111,6 +120,7 @@ class Registry:
         self.name = name
         self._settings = settings
         self._home = settings.home / "mlflow"
+        self._command = " ".join(["finlake train", *[name.partition("-")[2]] * (name != FRAUD)])
 
     @cached_property
     def client(self) -> MlflowClient:
@@ -168,7 +178,7 @@ class Registry:
         Raises:
             FinlakeError: the folder holds no model that loads.
         """
-        facts = load(folder).facts
+        facts = _OPENED.get(self.name, load)(folder).facts
         if run is None:
             with self.run(folder.name, {"kind": str(facts["kind"])}) as own:
                 return self.register(folder, own.id, tags)
@@ -235,7 +245,7 @@ class Registry:
         if before is None:
             raise FinlakeError(
                 f"model {self.name}: there is no previous champion to go back to;"
-                " `finlake train --alias champion` makes one"
+                f" `{self._command} --alias champion` makes one"
             )
         self.promote(before)
         return before
@@ -309,7 +319,7 @@ class Registry:
         if version is None:
             raise FinlakeError(
                 f"model {self.name}: no version has the alias {wanted};"
-                f" `finlake train --alias {wanted}` makes one"
+                f" `{self._command} --alias {wanted}` makes one"
             )
         with self.reached():
             found = self._look(version)
@@ -317,7 +327,7 @@ class Registry:
         if len(sha256) != 64 or not sha256.isalnum():
             raise FinlakeError(
                 f"model {self.name} {version}: has no digest, so it is not loaded; register models"
-                " with `finlake train`"
+                f" with `{self._command}`"
             )
         folder = self._settings.home / "models" / sha256
         if not folder.is_dir() or digest(folder) != sha256:
@@ -376,6 +386,30 @@ class Registry:
                 f"MLflow at {where} cannot be used ({said}); see `finlake status` and"
                 " FINLAKE_MLFLOW_URL, then try again"
             ) from None
+
+
+_OPENED: dict[str, Callable[[Path], Model | Category | Amount]] = {
+    FRAUD: load,
+    CATEGORY: Category.load,
+    AMOUNT: Amount.load,
+}
+
+
+def load_category(settings: Settings, wanted: str | int = CHAMPION) -> Category:
+    """The model of categories of that alias or version.
+
+    Raises:
+        FinlakeError: as those of :meth:`Registry.fetch`, or it is no such model.
+        ComponentMissing: the registry cannot be reached.
+    """
+    version, folder = Registry(settings, CATEGORY).fetch(wanted)
+    return Category.load(folder, folder.name).named(CATEGORY, version)
+
+
+def load_amount(settings: Settings, wanted: str | int = CHAMPION) -> Amount:
+    """The model of amounts of that alias or version; raises as :func:`load_category` does."""
+    version, folder = Registry(settings, AMOUNT).fetch(wanted)
+    return Amount.load(folder, folder.name).named(AMOUNT, version)
 
 
 def _quieten() -> None:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import date, datetime
 from math import isfinite
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
 if TYPE_CHECKING:
     from batch_jobs.train import Outcome
+    from batch_jobs.train.spending import Outcome as SpendingOutcome
 
 __all__ = ["train"]
 
@@ -17,23 +18,27 @@ _day = click.DateTime(["%Y-%m-%d"])
 
 
 @click.command()
+@click.argument(
+    "what", type=click.Choice(["fraud", "category", "amount"]), default="fraud",
+    metavar="[fraud|category|amount]",
+)  # fmt: skip
 @click.option(
     "--kind", type=click.Choice(["best", "lightgbm", "xgboost"]), default="best",
-    show_default=True, help="Kind of the model; best is the better one in validation.",
+    show_default=True, help="Kind of the model of fraud; best is the better one in validation.",
 )  # fmt: skip
 @click.option("--from", "since", type=_day, metavar="DAY", help="First day; all days if not said.")
-@click.option("--until", type=_day, metavar="DAY", help="Last day, with labels.")
+@click.option("--until", type=_day, metavar="DAY", help="Last day; for fraud, with labels.")
 @click.option(
     "--test-days", type=click.IntRange(min=1), metavar="N",
     help="Days of the test, the last ones; a tenth, from 7 to 60, if not said.",
 )  # fmt: skip
 @click.option(
     "--trials", type=click.IntRange(min=0), default=12, show_default=True,
-    help="How many recipes tuning tries.",
+    help="How many recipes tuning tries, for fraud.",
 )  # fmt: skip
 @click.option(
     "--budget", type=click.FloatRange(min=0), default=600, show_default=True,
-    help="Seconds after which tuning begins no further one.",
+    help="Seconds after which tuning begins no further one, for fraud.",
 )  # fmt: skip
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Seed.")
 @click.option(
@@ -41,7 +46,10 @@ _day = click.DateTime(["%Y-%m-%d"])
     show_default=True, help="What the model is from now on.",
 )  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@click.pass_context
 def train(
+    context: click.Context,
+    what: Literal["fraud", "category", "amount"],
     kind: str,
     since: datetime | None,
     until: datetime | None,
@@ -52,16 +60,26 @@ def train(
     alias: str,
     as_json: bool,
 ) -> None:
-    """Train a model of fraud from the lake, judge it by the last days, and register it.
+    """Train a model from the lake, judge it by the last days, and register it.
 
-    What fraud and alarms cost is set by FINLAKE_COST_MISSED_FRAUD, FINLAKE_COST_FALSE_ALARM and
-    FINLAKE_ALARMS_A_DAY. The same data, seed and trials give the same model.
+    A model of fraud; of the category that a transaction is of when its own is missing; or of the
+    amount that a purchase will have. The same data, seed and trials give the same model. What
+    fraud and alarms cost is set by FINLAKE_COST_MISSED_FRAUD, FINLAKE_COST_FALSE_ALARM and
+    FINLAKE_ALARMS_A_DAY.
 
     \b
     Example:
       finlake train --alias champion
       finlake train --kind xgboost --from 2019-01-01 --trials 30 --budget 1800 --json
+      finlake train category --alias champion
+      finlake train amount --test-days 30
     """
+    if what != "fraud":
+        _of_fraud_alone(context)
+        days = (since.date() if since else None, until.date() if until else None, test_days)
+        _train_spending(what, days, seed, "" if alias == "none" else alias, as_json)
+        return
+
     import json
 
     from batch_jobs.roles import note_roles
@@ -86,6 +104,87 @@ def train(
         click.echo(json.dumps(_facts(outcome)))
     else:
         _print(outcome, asked.alias)
+
+
+def _of_fraud_alone(context: click.Context) -> None:
+    for name in ("kind", "trials", "budget"):
+        if context.get_parameter_source(name) is not click.core.ParameterSource.DEFAULT:
+            raise click.UsageError(f"--{name} is for fraud alone; leave it out")
+
+
+def _train_spending(
+    what: Literal["category", "amount"],
+    days: tuple[date | None, date | None, int | None],
+    seed: int,
+    alias: str,
+    as_json: bool,
+) -> None:
+    import json
+
+    from batch_jobs.train import spending
+    from infra.settings import load_settings
+
+    asked = spending.Asked(what, *days, seed, alias)
+    outcome = spending.train(
+        load_settings(), asked, lambda text: click.echo(f"finlake train: {text}", err=True)
+    )
+    if as_json:
+        click.echo(json.dumps(_facts_of_spending(outcome)))
+    else:
+        _print_spending(outcome, alias)
+
+
+def _facts_of_spending(outcome: SpendingOutcome) -> dict[str, Any]:
+    return {
+        "name": outcome.name,
+        "version": outcome.version,
+        "sha256": outcome.sha256,
+        "run": outcome.run,
+        "trained": [day.isoformat() for day in outcome.plan.trained],
+        "tested": [day.isoformat() for day in outcome.plan.tested],
+        "test": [
+            {
+                "rows": one.rows,
+                "name": one.name,
+                "count": one.count,
+                "metrics": one.metrics,
+                "low and high": one.spread,
+            }
+            for one in outcome.told
+        ],
+    }
+
+
+def _print_spending(outcome: SpendingOutcome, alias: str) -> None:
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+
+    plan, names = outcome.plan, list(outcome.told[0].metrics)
+    title = (
+        f"trained {plan.trained[0]} to {plan.trained[1]},"
+        f" tested {plan.tested[0]} to {plan.tested[1]}"
+    )
+    table = Table("rows", "guesser", box=box.SIMPLE, title=title, title_justify="left")
+    for name in ("number", *names):
+        table.add_column(name, justify="right")
+    for one in outcome.told:
+        cells = [
+            f"{one.metrics[name]:.3f} {one.spread[name][0]:.2f}-{one.spread[name][1]:.2f}"
+            if name in one.metrics
+            else ""
+            for name in names
+        ]
+        table.add_row(one.rows, one.name, f"{one.count:,}", *cells)
+    Console().print(table)
+    _print_registered(outcome, outcome.name, alias)
+
+
+def _print_registered(outcome: Outcome | SpendingOutcome, name: str, alias: str) -> None:
+    known = f" as {alias}" if alias else ""
+    click.echo(f"registered   {name} {outcome.version}{known}, sha256 {outcome.sha256[:12]}")
+    shown = outcome.page or "in the home's store; finlake up --with mlflow shows it"
+    click.echo(f"run          {outcome.run} {shown}")
 
 
 def _facts(outcome: Outcome) -> dict[str, Any]:
@@ -142,7 +241,4 @@ def _print(outcome: Outcome, alias: str) -> None:
     click.echo(f"threshold    {means}")
     click.echo(f"a day        {cost.alarms:.1f} alarms, costs {cost.cost:,.2f} US dollars")
     click.echo(f"calibration  Brier {judged.brier:.5f}, mean gap {judged.off:.5f}")
-    name = f" as {alias}" if alias else ""
-    click.echo(f"registered   finlake-fraud {outcome.version}{name}, sha256 {outcome.sha256[:12]}")
-    shown = outcome.page or "in the home's store; finlake up --with mlflow shows it"
-    click.echo(f"run          {outcome.run} {shown}")
+    _print_registered(outcome, "finlake-fraud", alias)

@@ -5,16 +5,22 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable
 
-from models.features.families import labels, own, past
+from models.features.families import habits, labels, own, past
 from models.features.feature import Feature
 
-__all__ = ["FEATURES", "LABEL_WINDOW", "LONGEST_WINDOW", "NAMES", "fingerprint"]
+__all__ = ["EVERY", "FEATURES", "HABITS", "LABEL_WINDOW", "LONGEST_WINDOW", "NAMES", "fingerprint"]
 
 FEATURES: tuple[Feature, ...] = (*own.FEATURES, *past.FEATURES, *labels.FEATURES)
 
+HABITS = habits.FEATURES
+"""Features that models of categories and amounts look at besides; no model of fraud does."""
+
+EVERY = {feature.name: feature for feature in (*FEATURES, *HABITS)}
+"""All of them by name."""
+
 NAMES = tuple(feature.name for feature in FEATURES)
 
-LONGEST_WINDOW = max(f.window for f in FEATURES if f.family != "fraud rate")
+LONGEST_WINDOW = max(f.window for f in EVERY.values() if f.family != "fraud rate")
 """How far back a row looks at what happened (microseconds)."""
 
 LABEL_WINDOW = max(f.window for f in FEATURES if f.family == "fraud rate")
@@ -27,10 +33,9 @@ def fingerprint(names: Iterable[str]) -> str:
     It changes with a feature's words too: they are what says which function it is.
     """
     found = hashlib.sha256()
-    by_name = {feature.name: feature for feature in FEATURES}
     for name in names:
-        if name in by_name:
-            fields = {n: getattr(by_name[name], n) for n in Feature.__dataclass_fields__}
+        if name in EVERY:
+            fields = {n: getattr(EVERY[name], n) for n in Feature.__dataclass_fields__}
             del fields["of"]
             found.update(f"{sorted(fields.items())}\n".encode())
     return found.hexdigest()

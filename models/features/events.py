@@ -123,6 +123,10 @@ class Events:
         """The events at these positions, or where the mask is true."""
         return type(self)({name: values[which] for name, values in self.columns.items()})
 
+    def without(self, names: Iterable[str]) -> Self:
+        """The same events without these columns: whoever looks at one of them raises KeyError."""
+        return type(self)({n: v for n, v in self.columns.items() if n not in set(names)})
+
     def ordered(self) -> Self:
         """The same events by (time, number)."""
         time, number = self["ts"], self["id"]

@@ -23,6 +23,7 @@ Family = Literal[
     "last use",
     "novelty",
     "fraud rate",
+    "habit",
 ]
 Entity = Literal[
     "none",
@@ -34,6 +35,8 @@ Entity = Literal[
     "card and merchant",
     "card and category",
     "card and state",
+    "customer and category",
+    "merchant and category",
 ]
 Kind = Literal["count", "number", "flag", "code"]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from models.features.catalogue import FEATURES, NAMES
+from models.features.catalogue import EVERY, NAMES
 from models.features.events import Array, Events
 from models.features.view import DAY, View
 
@@ -12,8 +12,6 @@ __all__ = ["LABEL_DELAY", "compute", "features_in"]
 
 LABEL_DELAY = 7 * DAY
 """How old a transaction is when its label may be looked at, in microseconds."""
-
-_BY_NAME = {feature.name: feature for feature in FEATURES}
 
 
 def compute(
@@ -35,6 +33,6 @@ def features_in(view: View, names: Sequence[str] = NAMES) -> dict[str, Array]:
     """Features of the view's rows, see :func:`compute`."""
     found = {}
     for name in names:
-        feature = _BY_NAME[name]
+        feature = EVERY[name]
         found[name] = feature.of(view).astype(feature.dtype, copy=False)
     return found

@@ -10,7 +10,7 @@ from models.features.kernel import features_in
 from models.features.marks import mark
 from models.features.view import View
 
-__all__ = ["Needs", "needs"]
+__all__ = ["Needs", "known_without", "needs"]
 
 
 @dataclass
@@ -38,6 +38,22 @@ def needs(names: Sequence[str], label_delay: int) -> dict[str, Needs]:
     mark(view)
     features_in(view, names)
     return view.heard
+
+
+def known_without(columns: Sequence[str], names: Sequence[str]) -> tuple[str, ...]:
+    """Those of the features that can be made of a row without these columns of its own.
+
+    They may look at the same columns of earlier transactions.
+    """
+    view = View(Events.none(), Events.none().without(columns))
+    found = []
+    for name in names:
+        try:
+            features_in(view, (name,))
+        except KeyError:
+            continue
+        found.append(name)
+    return tuple(found)
 
 
 class _Listening(View):

@@ -1,16 +1,18 @@
-"""Features of one transaction that has just been asked about."""
+"""Features of transactions that have just been asked about."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import numpy as np
 
-from models.features.events import Events
+from models.features.catalogue import FEATURES
+from models.features.events import Array, Events
+from models.features.feature import Feature
 from models.features.kernel import LABEL_DELAY, compute
 from models.features.reach import reaches
 
-__all__ = ["Lookup", "features_of"]
+__all__ = ["Lookup", "features_of", "history_of"]
 
 Lookup = Callable[[str, int, int, int], Events]
 """``(column, key, since, until)`` to the events of an entity in that time (µs, both included).
@@ -29,14 +31,36 @@ def features_of(
     """
     if len(row) != 1:
         raise ValueError(f"features of one transaction were asked for, and {len(row)} given")
-    until = int(row["ts"][0])
-    parts = [
-        lookup(column, int(row[column][0]), until - reach, until)
-        for column, reach in reaches(label_delay).items()
-        if row[column][0] >= 0
-    ]
-    features = compute(_once(Events.join(parts)), row, label_delay)
+    features = compute(history_of(row, lookup, label_delay), row, label_delay)
     return {name: values[0].item() for name, values in features.items()}
+
+
+def history_of(
+    rows: Events,
+    lookup: Lookup,
+    label_delay: int = LABEL_DELAY,
+    features: Iterable[Feature] = FEATURES,
+) -> Events:
+    """What these features of the rows look at, in order of (time, number); each entity once."""
+    parts = []
+    for column, reach in reaches(label_delay, features).items():
+        if not reach:
+            continue
+        keys, of_row = np.unique(rows[column], return_inverse=True)
+        first, last = _bounds(rows["ts"], of_row, len(keys))
+        for key, since, until in zip(keys.tolist(), first, last, strict=True):
+            if key >= 0:
+                parts.append(lookup(column, key, since - reach, until))
+    return _once(Events.join(parts))
+
+
+def _bounds(ts: Array, group: Array, groups: int) -> tuple[list[int], list[int]]:
+    """First and last moment of each group."""
+    first = np.full(groups, np.iinfo(np.int64).max)
+    last = np.full(groups, np.iinfo(np.int64).min)
+    np.minimum.at(first, group, ts)
+    np.maximum.at(last, group, ts)
+    return first.tolist(), last.tolist()
 
 
 def _once(events: Events) -> Events:

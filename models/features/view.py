@@ -33,6 +33,8 @@ ENTITIES: dict[str, tuple[str, ...]] = {
     "card and merchant": ("card", "merchant"),
     "card and category": ("card", "mcc"),
     "card and state": ("card", "state"),
+    "customer and category": ("customer", "mcc"),
+    "merchant and category": ("merchant", "mcc"),
 }
 """What windows run over: an entity and the columns that name it."""
 

@@ -19,14 +19,19 @@ def matrix(
     *,
     label_delay: int = LABEL_DELAY,
     names: Sequence[str] = NAMES,
+    hidden: Sequence[str] = (),
 ) -> Array:
     """Features of the rows where the mask ``which`` is true: float32, a row each, a column a name.
 
     ``events`` is in order of (time, number). What cannot be known is NaN.
+
+    Raises:
+        KeyError: a feature looks at a column of its row that is ``hidden``.
     """
     found = np.empty((int(which.sum()), len(names)), dtype=np.float32)
     row = 0
-    for places, features in chunks(events, which, label_delay=label_delay, names=names):
+    parts = chunks(events, which, label_delay=label_delay, names=names, hidden=hidden)
+    for places, features in parts:
         for column, name in enumerate(names):
             found[row : row + len(places), column] = features[name]
         row += len(places)

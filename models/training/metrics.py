@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,7 +10,16 @@ from sklearn.metrics import average_precision_score, precision_recall_curve, roc
 
 from models.features.events import Array
 
-__all__ = ["METRICS", "Scored", "card_precision", "intervals", "judge", "recall_at_precision"]
+__all__ = [
+    "METRICS",
+    "Scored",
+    "card_precision",
+    "intervals",
+    "judge",
+    "middle",
+    "recall_at_precision",
+    "samples_of_days",
+]
 
 METRICS = ("average precision", "card precision@100", "recall at 90 % precision", "AUC")
 
@@ -94,20 +104,32 @@ def intervals(
     are blocked as on the days as they were. A sample without both kinds of labels counts for
     nothing.
     """
-    random = np.random.default_rng(seed)
-    days = np.unique(scored.day)
-    rows = {day: np.flatnonzero(scored.day == day) for day in days.tolist()}
     shares = _card_shares(scored, _TOP)
     found: dict[str, list[float]] = {name: [] for name in METRICS}
-    for _ in range(times):
-        drawn = random.integers(0, len(days), len(days))
-        sample = scored.take(np.concatenate([rows[day] for day in days[drawn].tolist()]))
+    for drawn, rows in samples_of_days(scored.day, times, seed):
+        sample = scored.take(rows)
         if len(np.unique(sample.label)) == 2:
             found[f"card precision@{_TOP}"].append(float(shares[drawn].mean()))
             for name, value in _by_transaction(sample).items():
                 found[name].append(value)
+    return {name: middle(values, coverage) for name, values in found.items()}
+
+
+def samples_of_days(day: Array, times: int, seed: int) -> Iterator[tuple[Array, Array]]:
+    """Bootstrap samples of whole days: places among the sorted days, and positions of their rows.
+
+    ``day`` is the day of each row.
+    """
+    random = np.random.default_rng(seed)
+    days = np.unique(day)
+    order = np.argsort(day, kind="stable")
+    rows = np.split(order, np.searchsorted(day[order], days[1:], "left"))
+    for _ in range(times):
+        drawn = random.integers(0, len(days), len(days))
+        yield drawn, np.concatenate([rows[place] for place in drawn.tolist()])
+
+
+def middle(values: Sequence[float], coverage: float = 0.9) -> tuple[float, float]:
+    """Bounds of the middle share of the values."""
     low, high = (1 - coverage) / 2, (1 + coverage) / 2
-    return {
-        name: (float(np.quantile(values, low)), float(np.quantile(values, high)))
-        for name, values in found.items()
-    }
+    return float(np.quantile(values, low)), float(np.quantile(values, high))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 from matplotlib import colormaps
@@ -10,7 +11,6 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 from sklearn.metrics import precision_recall_curve
 
-from models.artifact import Model
 from models.features.events import Array
 from models.training.judging import Compared, Judged
 from models.training.learners import Fitted
@@ -87,10 +87,18 @@ def _gain(member: object) -> Array:
     return np.asarray(member.feature_importances_, dtype=np.float64)  # type: ignore[attr-defined]
 
 
-def shap_summary(path: Path, model: Model, values: Array, seed: int) -> None:
-    """What each feature adds to the log odds of single transactions: a point each, red is high.
+class _Explained(Protocol):
+    @property
+    def features(self) -> tuple[str, ...]: ...
+    def contributions(self, values: Array) -> Array: ...
 
-    ``values`` are rows of the model's features; see ``Model.contributions``.
+
+def shap_summary(
+    path: Path, model: _Explained, values: Array, seed: int, of: str = "log odds of fraud"
+) -> None:
+    """What each feature adds for single transactions: a point each, red is high.
+
+    ``values`` are rows of the model's features; its ``contributions`` add up to what ``of`` says.
     """
     pushed = model.contributions(values)
     best = np.argsort(-np.abs(pushed).mean(axis=0), kind="stable")[:_SHOWN][::-1]
@@ -108,7 +116,7 @@ def shap_summary(path: Path, model: Model, values: Array, seed: int) -> None:
         )  # fmt: skip
     axes.axvline(0, color="grey", linewidth=0.8)
     axes.set_yticks(range(len(best)), [model.features[column] for column in best], fontsize=8)
-    axes.set(xlabel="what it adds to the log odds of fraud (SHAP value)")
+    axes.set(xlabel=f"what it adds to the {of} (SHAP value)")
     axes.set(title=f"What pushes scores, of {len(values):,} transactions of the test")
     if points is not None:
         bar = figure.colorbar(points, ax=axes, ticks=[0, 1], aspect=40)

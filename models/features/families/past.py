@@ -12,7 +12,7 @@ from models.features.feature import PAST, Entity, Family, Feature, Kind
 from models.features.marks import MARK_WINDOW, mark
 from models.features.view import DAY, HOUR, MINUTE, View
 
-__all__ = ["FEATURES", "WINDOWS", "mean", "ratio_to_mean"]
+__all__ = ["FEATURES", "WINDOWS", "deviation", "mean", "ratio_to_mean", "seen"]
 
 WINDOWS = {
     "10m": 10 * MINUTE,
@@ -68,7 +68,7 @@ def mean(view: View, entity: Entity, window: int) -> Array:
     return ratio(view.sum(entity, window, "cents") / 100.0, count)
 
 
-def _deviation(view: View, entity: Entity, window: int) -> Array:
+def deviation(view: View, entity: Entity, window: int) -> Array:
     """Standard deviation of a sample; NaN with fewer than two transactions."""
     count = view.sum(entity, window, "count").astype(np.float64)
     total = view.sum(entity, window, "cents").astype(np.float64)
@@ -95,7 +95,7 @@ def _usual_ratio(view: View, entity: Entity, window: int) -> Array:
 
 def _score(view: View, entity: Entity, window: int) -> Array:
     above = view.rows["cents"] / 100.0 - mean(view, entity, window)
-    return ratio(above, _deviation(view, entity, window))
+    return ratio(above, deviation(view, entity, window))
 
 
 def _count(measure: str) -> Callable[[View, Entity, int], Array]:
@@ -116,7 +116,7 @@ _STATISTICS: dict[str, tuple[Kind, str, str, Callable[[View, Entity, int], Array
         "number",
         "Standard deviation of the amounts, US dollars,",
         "fewer than two transactions in the window",
-        _deviation,
+        deviation,
     ),
     "ratio": ("number", "The amount over the mean amount", "no positive mean", ratio_to_mean),
     "score": (
@@ -212,7 +212,8 @@ def _feature(
     return Feature(name, meaning, family, entity, window, columns, PAST, kind, null, of)
 
 
-def _seen(entity: Entity) -> Callable[[View], Array]:
+def seen(entity: Entity) -> Callable[[View], Array]:
+    """How many transactions the entity had in 90 days."""
     return lambda view: view.sum(entity, _LONG, "count")
 
 
@@ -285,7 +286,7 @@ _NOVELTY = tuple(
     for made in (
         _feature(
             "novelty", f"card_{word}_seen", "count", entity, _LONG, columns,  # type: ignore[arg-type]
-            f"Uses of the card with this {word} in 90 days.", _seen(entity),  # type: ignore[arg-type]
+            f"Uses of the card with this {word} in 90 days.", seen(entity),  # type: ignore[arg-type]
         ),
         _feature(
             "novelty", f"card_{word}_new", "flag", entity, _LONG, columns,  # type: ignore[arg-type]
