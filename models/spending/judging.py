@@ -70,7 +70,7 @@ def judge_category(model: Category, events: Events, rows: Rows, seed: int) -> li
             "evidence": (model.best(probability, 3).category, probability)
         }
         for one, place in _commonest(model, rows, which):
-            if name != "no merchant" or one != "commonest of the merchant":
+            if name == "all" or one != "commonest of the merchant":
                 guesses[one] = (model.classes[place], None)
         for one, (guess, sure) in guesses.items():
             truth = rows.mcc[which]
