@@ -130,7 +130,7 @@ endif
 
 .PHONY: bench-models
 bench-models: setup ## Frauds told by the Fraud Detection Handbook's protocol: DATA=its Parquet file START=first day of training
-	@$(BIN)/finlake bench models --data "$(DATA)" --start "$(START)"
+	@$(BIN)/finlake bench models $(if $(DATA),--data "$(DATA)") $(if $(START),--start "$(START)")
 
 ##@ Help
 

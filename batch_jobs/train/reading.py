@@ -19,7 +19,7 @@ from models.features.encode import Attributes, events_of
 from models.features.marks import MARK_WINDOW
 from stream_jobs.transforms.gold import dim_rows, fact_rows, wide
 
-__all__ = ["TABLES", "History", "midnight", "read"]
+__all__ = ["TABLES", "History", "midnight", "reach", "read"]
 
 TABLES = (
     "silver.transactions",
@@ -77,12 +77,16 @@ def _between(since: date | None, until: date | None) -> pc.Expression | None:
     """Transactions of these days and those that their features look at, and their marks at."""
     found = None
     if since:
-        reach = timedelta(microseconds=lookback() + MARK_WINDOW)
-        found = pc.field("date") >= pa.scalar(midnight(since) - reach)
+        found = pc.field("date") >= pa.scalar(midnight(since) - reach())
     if until:
         before = pc.field("date") < pa.scalar(midnight(until) + timedelta(days=1))
         found = before if found is None else found & before
     return found
+
+
+def reach() -> timedelta:
+    """How much older than a transaction those are that its features look at, with their marks."""
+    return timedelta(microseconds=lookback() + MARK_WINDOW)
 
 
 def midnight(day: date) -> datetime:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from datetime import datetime
+from datetime import date, datetime
 from functools import partial
 from itertools import groupby
 from pathlib import Path
@@ -298,16 +298,24 @@ def score_(
 
 @bench.command("models")
 @click.option(
-    "--data", type=click.Path(path_type=Path), required=True, metavar="FILE",
-    help="The handbook's transactions, one Parquet file.",
+    "--data", type=click.Path(path_type=Path), metavar="FILE|FOLDER",
+    help="The handbook's transactions, one Parquet file, or a folder of the Kaggle set's files.",
 )  # fmt: skip
 @click.option(
-    "--start", type=click.DateTime(["%Y-%m-%d"]), required=True, metavar="DAY",
-    help="First day of training; the test begins 14 days later.",
+    "--start", type=click.DateTime(["%Y-%m-%d"]), metavar="DAY",
+    help="First day of training; for the handbook's file the test begins 14 days later.",
 )  # fmt: skip
 @click.option(
     "--weeks", type=click.IntRange(min=1), default=4, show_default=True,
-    help="Test weeks: that one, and those before it.",
+    help="Test weeks of the handbook's file: that one, and those before it.",
+)  # fmt: skip
+@click.option(
+    "--test-days", type=click.IntRange(min=1), metavar="N",
+    help="Days of the test of a set, the last ones; a tenth, from 7 to 60, if not said.",
+)  # fmt: skip
+@click.option(
+    "--transactions", type=click.IntRange(min=1000), default=1_000_000, show_default=True,
+    help="Size of the generated set, without --data.",
 )  # fmt: skip
 @click.option(
     "--kind", type=click.Choice(["champion", "lightgbm", "xgboost", "forest", "logistic"]),
@@ -315,24 +323,60 @@ def score_(
 )  # fmt: skip
 @click.option("--seed", type=int, default=0, show_default=True, help="Seed of the model.")
 @_json
-def models_(data: Path, start: datetime, weeks: int, kind: str, seed: int, as_json: bool) -> None:
-    """How well frauds are told, by the protocol of the Fraud Detection Handbook.
+def models_(
+    data: Path | None,
+    start: datetime | None,
+    weeks: int,
+    test_days: int | None,
+    transactions: int,
+    kind: str,
+    seed: int,
+    as_json: bool,
+) -> None:
+    """How well frauds are told, by the protocol of the Fraud Detection Handbook or by our own.
 
-    Trains on 7 days, waits 7 for their labels, tests on 7, without cards known to be compromised.
+    Parquet is the handbook's: trains on 7 days, waits 7 for their labels, tests on 7,
+    without cards known to be compromised. A folder of the Kaggle set's files, or without --data a
+    generated set, is judged as `finlake train` judges, beside models that see raw columns alone.
 
     \b
     Example:
       finlake bench models --data transactions.parquet --start 2018-07-25
+      finlake bench models --data kaggle --start 2017-01-01
+      finlake bench models --transactions 1000000
     """
-    from batch_jobs.bench.models import models as measure
     from batch_jobs.bench.models import told
 
-    figures = measure(data, start.date(), weeks, kind, seed)
+    first = start.date() if start else None
+    if data is None or (data.is_dir() and not any(data.glob("*.parquet"))):
+        figures = _of_set(data, first, test_days, transactions, kind, seed)
+    elif first is None:
+        raise click.UsageError("the handbook's file needs --start, the first day of training")
+    else:
+        from batch_jobs.bench.models import models as measure
+
+        figures = measure(data, first, weeks, kind, seed)
     if as_json:
         _print(figures, as_json)
     else:
         for figure in figures:
             click.echo(told(figure))
+
+
+def _of_set(
+    folder: Path | None,
+    since: date | None,
+    test_days: int | None,
+    transactions: int,
+    kind: str,
+    seed: int,
+) -> Iterable[Figure]:
+    from batch_jobs.bench.models import of_set
+    from batch_jobs.bench.sets import generated, kaggle
+
+    events = kaggle(folder, since, _said) if folder else generated(transactions, 1)
+    name = folder.resolve().name if folder else f"generated {transactions:,}"
+    return of_set(events, name, since, test_days, kind, seed)
 
 
 @bench.command("forecast")

@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from finlake.errors import UsageProblem
+from finlake.errors import FinlakeError, UsageProblem
 from models.features import NAMES, Events
 from models.features.events import Array
 from models.features.view import DAY
@@ -81,11 +81,28 @@ def read(path: Path) -> Events:
         ) from None
     if missing := [name for name in table.column_names if table.column(name).null_count]:
         raise UsageProblem(f"{path}: {missing[0]} has empty values; name the handbook's own file")
-    columns = {ours: table.column(name).to_numpy() for name, ours in _COLUMNS.items()}
+    if not table.num_rows:
+        raise UsageProblem(f"{path}: has no transaction; name the handbook's own file")
+    try:
+        columns = {
+            ours: table.column(name).cast(pa.int64()).to_numpy() for name, ours in _COLUMNS.items()
+        }
+        moments = table.column("TX_DATETIME").cast(pa.timestamp("us"), safe=False)
+        dollars = table.column("TX_AMOUNT").cast(pa.float64())
+    except pa.ArrowException as error:
+        reason = str(error).splitlines()[0]
+        raise UsageProblem(
+            f"{path}: a column does not hold what the handbook's does ({reason}); name its own file"
+        ) from None
+    if not set(np.unique(columns["label"]).tolist()) <= {0, 1}:
+        raise UsageProblem(f"{path}: TX_FRAUD is not 0 or 1 everywhere; name the handbook's file")
+    if not pc.all(pc.is_finite(dollars)).as_py():
+        raise UsageProblem(f"{path}: TX_AMOUNT is no number everywhere; name the handbook's file")
+    if len(np.unique(columns["id"])) < table.num_rows:  # such as of files that were joined
+        columns["id"] = np.arange(table.num_rows)
     columns["customer"] = columns["card"]
-    moments = table.column("TX_DATETIME").cast(pa.timestamp("us"), safe=False)
     columns["ts"] = moments.cast(pa.int64()).to_numpy()
-    columns["cents"] = pc.round(pc.multiply(table.column("TX_AMOUNT"), 100.0)).to_numpy()
+    columns["cents"] = pc.round(pc.multiply(dollars, 100.0)).to_numpy()
     return Events.of(columns).ordered()
 
 
@@ -98,23 +115,35 @@ def weeks(
     seed: int = 0,
     protocol: Protocol = Protocol(),  # noqa: B008
 ) -> Iterator[Week]:
-    """The week whose training begins on ``start``, then as many before it as there are.
+    """The week whose training begins on ``start``, and others: ``count`` in all if there are.
 
-    Each week is learnt and judged on its own; ``count`` is how many in all.
+    The others are the weeks before it, and where those are too few the weeks after it, as far as
+    the file reaches. Each is learnt and judged on its own. A week other than the first that has no
+    frauds to learn from or to judge by is passed over.
 
     Raises:
         UsageProblem: the file does not reach over the days of the first week.
+        FinlakeError: the first week has no frauds to learn from or to judge by.
     """
-    begins = [start - timedelta(7 * back) for back in range(count)]
     day = np.floor_divide(events["ts"], DAY)
     first, last = (date(1970, 1, 1) + timedelta(int(day[place])) for place in (0, -1))
-    if start < first or start + timedelta(protocol.days - 1) > last:
-        raise UsageProblem(
-            f"START={start}: needs the days {start} to {start + timedelta(protocol.days - 1)}, and"
-            f" the file has {first} to {last}; choose another START"
+    reach = timedelta(protocol.days - 1)
+    if start < first or start + reach > last:
+        fits = (
+            f"START from {first} to {last - reach} fits" if first + reach <= last else "none fits"
         )
-    begins = [begin for begin in begins if begin >= first]
-    splits = [split(events, begin, protocol) for begin in begins]
+        raise UsageProblem(
+            f"START={start}: needs the days {start} to {start + reach}, and the file has {first} to"
+            f" {last}; {fits}"
+        )
+    splits = [split(events, start, protocol)]
+    for begin in _others(start, first, last - reach):
+        if len(splits) == count:
+            break
+        try:
+            splits.append(split(events, begin, protocol))
+        except FinlakeError:  # without frauds a week says nothing; only the one asked for must
+            continue
     which = np.zeros(len(events), dtype=bool)
     for part in splits:
         which[part.train] = which[part.test] = True
@@ -124,6 +153,19 @@ def weeks(
         model = fit(recipe, values[row[part.train]], events["label"][part.train], seed)
         scores = model.score(values[row[part.test]])
         yield _judged(events, part, scores, seed)
+
+
+def _others(start: date, first: date, last: date) -> Iterator[date]:
+    """Starts so many weeks before ``start``, the nearest first, then those after it."""
+    week = timedelta(7)
+    begin = start - week
+    while begin >= first:
+        yield begin
+        begin -= week
+    begin = start + week
+    while begin <= last:
+        yield begin
+        begin += week
 
 
 def _judged(events: Events, part: Split, scores: Array, seed: int) -> Week:

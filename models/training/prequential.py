@@ -69,10 +69,11 @@ class Plan:
             )
 
     @classmethod
-    def of(cls, first: date, last: date, test_days: int | None = None) -> Plan:
+    def of(cls, first: date, last: date, test_days: int | None = None, folds: int = 3) -> Plan:
         """The plan for these days; a tenth of them is the test, 7 to 60 days, when not said."""
         days = (last - first).days + 1
-        return cls(first, last, test_days or int(np.clip(days // 10, _SHORTEST, _LONGEST)))
+        tested = test_days or int(np.clip(days // 10, _SHORTEST, _LONGEST))
+        return cls(first, last, tested, folds)
 
     @property
     def days(self) -> int:
