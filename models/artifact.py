@@ -254,7 +254,7 @@ def load(folder: Path, sha256: str | None = None) -> Model:
         FinlakeError: the digest is another, a file is missing or does not load, or the features are
             not those of this program's catalogue.
     """
-    with reading(folder, sha256, NAMES) as facts:
+    with reading(folder, SERVED, sha256, NAMES) as facts:
         kind = _KINDS[facts["kind"]]
         features = tuple(facts["features"])
         threshold = inf if facts["threshold"] is None else float(facts["threshold"])
@@ -274,11 +274,14 @@ def load(folder: Path, sha256: str | None = None) -> Model:
 
 @contextmanager
 def reading(
-    folder: Path, sha256: str | None = None, known: Collection[str] = EVERY
+    folder: Path,
+    kinds: Collection[str],
+    sha256: str | None = None,
+    known: Collection[str] = EVERY,
 ) -> Iterator[dict[str, Any]]:
     """The facts of the model in a folder, whose members are whole, while it is being read.
 
-    ``known`` are the features that it may look at.
+    It must be of one of the ``kinds``; ``known`` are the features that it may look at.
 
     Raises:
         FinlakeError: the digest is another, a file is missing or is not what was written, the
@@ -293,6 +296,8 @@ def reading(
         facts = json.loads((folder / _FACTS).read_bytes())
         if facts["format"] != _FORMAT:
             raise ValueError(f"format {facts['format']} is not {_FORMAT}")
+        if facts["kind"] not in kinds:
+            raise ValueError(f"its kind is {facts['kind']}, and not {' or '.join(kinds)}")
         _check_features(folder, tuple(facts["features"]), facts["catalogue"], known)
         for name, written in facts["members"].items():
             _check_whole(folder / name, written)

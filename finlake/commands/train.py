@@ -165,16 +165,12 @@ def _print_spending(outcome: SpendingOutcome, alias: str) -> None:
         f"trained {plan.trained[0]} to {plan.trained[1]},"
         f" tested {plan.tested[0]} to {plan.tested[1]}"
     )
-    table = Table("rows", "guesser", box=box.SIMPLE, title=title, title_justify="left")
+    table = Table("rows", box=box.SIMPLE, title=title, title_justify="left")
+    table.add_column("guesser", no_wrap=True)
     for name in ("number", *names):
         table.add_column(name, justify="right")
     for one in outcome.told:
-        cells = [
-            f"{one.metrics[name]:.3f} {one.spread[name][0]:.2f}-{one.spread[name][1]:.2f}"
-            if name in one.metrics
-            else ""
-            for name in names
-        ]
+        cells = [f"{one.metrics[name]:.3f}" if name in one.metrics else "" for name in names]
         table.add_row(one.rows, one.name, f"{one.count:,}", *cells)
     Console().print(table)
     _print_registered(outcome, outcome.name, alias)

@@ -140,9 +140,9 @@ class Amount:
         Raises:
             FinlakeError: the digest is another, or the folder holds no such model.
         """
-        with reading(folder, sha256, NAMES) as facts:
-            if facts["kind"] != _KIND or tuple(facts["levels"]) != LEVELS:
-                raise ValueError(f"it is a model of kind {facts['kind']}, and not of amounts")
+        with reading(folder, (_KIND,), sha256, NAMES) as facts:
+            if tuple(facts["levels"]) != LEVELS:
+                raise ValueError(f"its levels are {facts['levels']}")
             features = tuple(facts["features"])
             shifts = tuple(map(float, facts["shifts"]))
             files = [_file(number) for number in range(len(LEVELS))]

@@ -213,9 +213,9 @@ class Category:
         Raises:
             FinlakeError: the digest is another, or the folder holds no such model.
         """
-        with reading(folder, sha256) as facts:
-            if facts["kind"] != _KIND or tuple(facts["evidence"]) != EVIDENCE:
-                raise ValueError(f"it is a model of kind {facts['kind']}, and not of categories")
+        with reading(folder, (_KIND,), sha256) as facts:
+            if tuple(facts["evidence"]) != EVIDENCE:
+                raise ValueError(f"its evidence is {', '.join(facts['evidence'])}")
             edges = np.array(facts["edges"], np.float64)
             classes = np.array(facts["classes"], np.int64)
             known = Knowledge(
