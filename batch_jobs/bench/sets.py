@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from datetime import date
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -16,7 +17,7 @@ from batch_jobs.load.files import FILES, LABELS, SourceFile, open_set
 from batch_jobs.train.reading import midnight, reach
 from batch_jobs.transforms.kaggle import COMPUTED
 from finlake.errors import FinlakeError, UsageProblem
-from lakehouse_schemas import contracts
+from lakehouse_schemas import Contract, contracts
 from models.features import Events
 from models.features.encode import Attributes, events_of
 from stream_jobs.transforms.gold import dim_rows, fact_rows, wide
@@ -36,7 +37,7 @@ def kaggle(folder: Path, since: date | None, said: Callable[[str], None]) -> Eve
     files = open_set(folder)
     if LABELS not in {file.name for file in files}:
         raise UsageProblem(f"{folder} lacks {LABELS}: without labels there is nothing to learn")
-    rows = {FILES[file.name]: _rows(file, since, said) for file in files}
+    rows = {FILES[file.name]: _newest(_rows(file, since, said), file.contract) for file in files}
     if not rows["transactions"].num_rows:
         raise FinlakeError(
             f"{folder / 'transactions_data.csv'}: has no transaction from {since or 'any day'} on;"
@@ -62,6 +63,13 @@ def _rows(file: SourceFile, since: date | None, said: Callable[[str], None]) -> 
         return pa.concat_tables(parts)
     schema = file.contract.arrow_schema()
     return schema.empty_table().drop_columns([n for n in _SECRET if n in schema.names])
+
+
+def _newest(rows: pa.Table, contract: Contract) -> pa.Table:
+    """The last row of each key, as the source would have it in the end."""
+    key = rows.column(contract.key[0]).to_numpy()
+    _, last = np.unique(key[::-1], return_index=True)
+    return rows if len(last) == len(key) else rows.take(pa.array(np.sort(len(key) - 1 - last)))
 
 
 def generated(transactions: int, seed: int) -> Events:

@@ -117,7 +117,7 @@ def shap_summary(
     axes.axvline(0, color="grey", linewidth=0.8)
     axes.set_yticks(range(len(best)), [model.features[column] for column in best], fontsize=8)
     axes.set(xlabel=f"what it adds to the {of} (SHAP value)")
-    axes.set(title=f"What pushes scores, of {len(values):,} transactions of the test")
+    axes.set(title=f"What pushes the {of}, in {len(values):,} transactions of the test")
     if points is not None:
         bar = figure.colorbar(points, ax=axes, ticks=[0, 1], aspect=40)
         bar.ax.set_yticklabels(["low", "high"])

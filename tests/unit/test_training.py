@@ -297,9 +297,89 @@ def test_a_file_of_another_form_is_refused_in_one_line(tmp_path):
         read(tmp_path / "none.parquet")
 
 
-def test_days_outside_the_file_are_refused(transactions):
-    with pytest.raises(UsageProblem, match="the file has 2018-04-01 to 2018-05-20"):
-        next(weeks(read(transactions), date(2018, 5, 1)))
+@pytest.mark.parametrize("start", [date(2018, 5, 1), date(2018, 3, 31)])
+def test_days_outside_the_file_are_refused(transactions, start):
+    said = rf"START={start}: needs the days .* the file has 2018-04-01 to 2018-05-20; START from"
+    with pytest.raises(UsageProblem, match=f"{said} 2018-04-01 to 2018-04-30 fits"):
+        next(weeks(read(transactions), start))
+
+
+def test_a_file_of_too_few_days_says_so():
+    with pytest.raises(UsageProblem, match="the file has 2018-04-01 to 2018-04-20; none fits"):
+        next(weeks(labelled([0, 19], [1, 2], [0, 1]), FIRST))
+
+
+def test_a_start_at_the_beginning_is_followed_by_the_weeks_after_it(transactions, monkeypatch):
+    from models.training import handbook
+
+    monkeypatch.setattr(handbook, "FEATURES", ("amount", "merchant_fraud_run"))
+    events = read(transactions)
+    starts = [week.start for week in weeks(events, date(2018, 4, 8), count=4)]
+    assert starts == [date(2018, 4, day) for day in (8, 1, 15, 22)]
+    starts = [week.start for week in weeks(events, date(2018, 4, 30), count=9)]
+    assert starts == [date(2018, 4, day) for day in (30, 23, 16, 9, 2)]
+
+
+def test_a_week_without_frauds_is_passed_over_unless_it_is_the_one_asked_for(monkeypatch):
+    from models.training import handbook
+
+    monkeypatch.setattr(handbook, "FEATURES", ("amount",))
+    days = np.repeat(np.arange(42), 40)
+    random = np.random.default_rng(1)
+    events = labelled(days, random.integers(0, 900, len(days)), (random.random(len(days)) < 0.1))
+    quiet = (events["ts"] // DAY - day_number(FIRST)) // 7 == 1  # no fraud in the second week
+    label = np.where(quiet, 0, events["label"])
+    events = Events({**events.columns, "label": label.astype(np.int8),
+                     "cents": random.integers(100, 9000, len(days))})  # fmt: skip
+    starts = [week.start for week in weeks(events, date(2018, 4, 15), count=4)]
+    assert starts == [date(2018, 4, 15), date(2018, 4, 1), date(2018, 4, 22)]
+    with pytest.raises(FinlakeError, match="training from 2018-04-08 to 2018-04-14: 280 labelled"):
+        next(weeks(events, date(2018, 4, 8)))
+
+
+def _written(path, transactions, **columns):
+    table = pq.read_table(transactions)
+    for name, change in columns.items():
+        place = table.column_names.index(name)
+        table = table.set_column(place, name, change(table.column(name)))
+    pq.write_table(table, path)
+    return path
+
+
+def test_other_types_and_numbers_that_come_twice_are_read_as_well(transactions, tmp_path):
+    path = _written(
+        tmp_path / "other.parquet",
+        transactions,
+        TRANSACTION_ID=lambda ids: pa.array(np.arange(len(ids)) // 2),
+        CUSTOMER_ID=lambda ids: ids.cast(pa.string()),
+        TX_FRAUD=lambda label: label.cast(pa.bool_()),
+        TX_DATETIME=lambda moment: moment.cast(pa.timestamp("s"), safe=False).cast(pa.string()),
+        TX_AMOUNT=lambda amount: amount.cast(pa.float32()),
+    )
+    first, other = read(transactions), read(path)
+    for name in ("ts", "card", "merchant", "cents", "label"):
+        assert np.array_equal(first[name], other[name]), name
+
+
+@pytest.mark.parametrize(
+    ("columns", "said"),
+    [
+        ({"TX_FRAUD": lambda x: pa.array(np.full(len(x), 2))}, "TX_FRAUD is not 0 or 1"),
+        ({"TX_AMOUNT": lambda x: pa.array(np.full(len(x), np.nan))}, "TX_AMOUNT is no number"),
+        ({"TERMINAL_ID": lambda x: pa.array(["t"] * len(x))}, "a column does not hold"),
+        ({"TX_DATETIME": lambda x: pa.array(["May"] * len(x))}, "a column does not hold"),
+        ({"CUSTOMER_ID": lambda x: pa.nulls(len(x), pa.int64())}, "CUSTOMER_ID has empty values"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_values_that_make_no_sense_are_refused_in_one_line(transactions, tmp_path, columns, said):
+    path = _written(tmp_path / "bad.parquet", transactions, **columns)
+    with pytest.raises(UsageProblem, match=said) as caught:
+        read(path)
+    assert "\n" not in str(caught.value)
+    pq.write_table(pq.read_table(transactions).slice(0, 0), path)
+    with pytest.raises(UsageProblem, match="has no transaction"):
+        read(path)
 
 
 def test_the_benchmark_prints_its_three_figures(transactions):
