@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from itertools import groupby
 
-from models.features.catalogue import FEATURES
+from models.features.catalogue import EVERY, FEATURES, HABITS
 from models.features.feature import Feature
 
 __all__ = ["features_md", "window_text"]
@@ -15,7 +15,8 @@ _HEAD = f"""# Features
 
 Rendered from `models/features` by `make generate`; do not edit.
 
-{len(FEATURES)} features, each defined once. A window is what lies in it strictly before the
+{len(FEATURES)} features that models of fraud look at, and {len(HABITS)} of habits that models of
+categories and amounts look at besides, each defined once. A window is what lies in it strictly before the
 transaction, by (time, number), from exactly so long ago on. What is made from labels looks at a
 window that ends one label's delay (7 days unless said otherwise) before the transaction, and a
 transaction without a label counts for nothing. In windows an amount beyond 50,000 US dollars,
@@ -37,7 +38,7 @@ def window_text(micros: int) -> str:
 def features_md() -> str:
     """``docs/features.md``; the same catalogue gives the same text."""
     parts = [_HEAD]
-    for family, members in groupby(sorted(FEATURES, key=_family), key=lambda f: f.family):
+    for family, members in groupby(sorted(EVERY.values(), key=_family), key=lambda f: f.family):
         parts.append(f"\n## {family.capitalize()}\n\n")
         parts.append(
             "| feature | meaning | entity | window | inputs | may look at | type | empty |\n"
@@ -48,7 +49,7 @@ def features_md() -> str:
 
 
 _COLUMNS = ("feature", "meaning", "entity", "window", "inputs", "may look at", "type", "empty")
-_ORDER = list(dict.fromkeys(feature.family for feature in FEATURES))
+_ORDER = list(dict.fromkeys(feature.family for feature in EVERY.values()))
 
 
 def _family(feature: Feature) -> int:

@@ -36,7 +36,7 @@ def files(tmp_path_factory):
 
 
 def test_files_and_the_set_they_are_of_are_the_same_events(files):
-    said = []
+    said: list[str] = []
     read, made = kaggle(files, None, said.append), generated(SIZE, 1)
     assert len(read) == SIZE
     for name in COLUMNS:
@@ -100,7 +100,7 @@ def with_row(files, folder, **values):
     row = USUAL | {"client_id": known[2], "card_id": known[3]} | values
     with (folder / "transactions_data.csv").open("a", newline="") as file:
         file.write(",".join(row.values()) + "\r\n")
-    said = []
+    said: list[str] = []
     found = kaggle(folder, None, said.append)
     place = np.flatnonzero(found["id"] == int(row["id"]))
     if not len(place):

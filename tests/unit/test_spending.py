@@ -335,7 +335,7 @@ def test_quantiles_of_few_purchases_are_those_of_the_wider_kind():
     card = np.repeat([1, 2], [40, 5])
     cents = np.concatenate([np.arange(40) * 100 + 100, np.full(5, 99_900)])
     past = Events.of({"id": np.arange(45), "card": card, "mcc": np.full(45, 7), "cents": cents})
-    asked = Events.of({"id": np.arange(3), "card": [1, 2, 2], "mcc": [7, 7, 9]})
+    asked = Events.of({"id": np.arange(3), "card": np.array([1, 2, 2]), "mcc": np.array([7, 7, 9])})
     told = ranges_before(past, asked, ("card", "mcc"))
     assert told.middle[0] == 21.0  # half of card 1's own
     assert told.middle[1] == 23.0  # of the category's
