@@ -16,8 +16,8 @@ _HEAD = f"""# Features
 Rendered from `models/features` by `make generate`; do not edit.
 
 {len(FEATURES)} features that models of fraud look at, and {len(HABITS)} of habits that models of
-categories and amounts look at besides, each defined once. A window is what lies in it strictly before the
-transaction, by (time, number), from exactly so long ago on. What is made from labels looks at a
+categories and amounts look at besides, each defined once. A window is what lies in it strictly
+before the transaction, by (time, number), from exactly so long ago on. What is made from labels looks at a
 window that ends one label's delay (7 days unless said otherwise) before the transaction, and a
 transaction without a label counts for nothing. In windows an amount beyond 50,000 US dollars,
 either way, counts as that.

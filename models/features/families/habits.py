@@ -84,7 +84,9 @@ FEATURES: tuple[Feature, ...] = (
         "customer_mcc", "customer and category", "customer mcc",
         "the customer's transactions in this category",
     ),
-    *_amounts("card_merchant", "card and merchant", "card merchant", "the card's uses at this merchant"),
+    *_amounts(
+        "card_merchant", "card and merchant", "card merchant", "the card's uses at this merchant"
+    ),
     *_amounts("merchant_any", "merchant", "merchant", "the merchant's transactions"),
     _feature(
         "card_last", "number", "card", "card cents",
