@@ -17,10 +17,10 @@ Rendered from `models/features` by `make generate`; do not edit.
 
 {len(FEATURES)} features that models of fraud look at, and {len(HABITS)} of habits that models of
 categories and amounts look at besides, each defined once. A window is what lies in it strictly
-before the transaction, by (time, number), from exactly so long ago on. What is made from labels looks at a
-window that ends one label's delay (7 days unless said otherwise) before the transaction, and a
-transaction without a label counts for nothing. In windows an amount beyond 50,000 US dollars,
-either way, counts as that.
+before the transaction, by (time, number), from exactly so long ago on. What is made from labels
+looks at a window that ends one label's delay (7 days unless said otherwise) before the
+transaction, and a transaction without a label counts for nothing. In windows an amount beyond
+50,000 US dollars, either way, counts as that.
 
 A count, a flag (0 or 1) and a code (a number without an order) are 64-bit integers and never
 empty; a number is a 64-bit float, and empty (NaN) when the last column says so.
