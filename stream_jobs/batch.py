@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
@@ -35,6 +35,7 @@ from stream_jobs.transforms.calendar import days
 from stream_jobs.transforms.current import Step, latest_per_key, overtake, truncated
 from stream_jobs.transforms.envelope import Decoded
 from stream_jobs.transforms.freshness import ages, batch_rows, freshness_rows, heartbeats
+from stream_jobs.transforms.history import HISTORIES, first_seen, history_patch, prefixes
 from stream_jobs.transforms.patch import patch_between
 from stream_jobs.transforms.rules import Rules
 
@@ -126,7 +127,7 @@ class BatchProcessor:
             streamed[HEARTBEAT_TABLE] = heartbeats(found.others[HEARTBEAT_TABLE])
         tally.see("kafka", streamed)
 
-        writes = self._gold(steps)
+        writes = [*self._gold(steps), *self._histories(decoded)]
         self._write([*self._bronze(decoded), *writes], batch_id)
         tally.see("bronze", streamed)
         tally.see("gold", streamed)
@@ -150,7 +151,7 @@ class BatchProcessor:
         self._status.resume(table)
         found = self._decoders[table].decode(records, -1)
         step = self._step(table, found.changes)
-        writes = self._gold({table: step})
+        writes = [*self._gold({table: step}), *self._histories({table: found})]
         self._write(writes, 0, writer)
         self._write(self._silver_writes({table: step}), 0, writer)
         moved = step.applied + step.superseded
@@ -166,8 +167,7 @@ class BatchProcessor:
         key = silver.key
         is_truncate = pc.equal(changes["op"], "t")
         truncates, rest = changes.filter(is_truncate), changes.filter(pc.invert(is_truncate))
-        for token in truncates["_order_token"].to_pylist():
-            self._truncates.see(name, token)
+        self._truncates.see(name, truncates["_order_token"], first_seen(truncates))
         # What happened before the last truncate is overtaken by it, whenever it arrives.
         since = rest.filter(pc.greater(rest["_order_token"], self._truncates.last(name)))
         latest = latest_per_key(since, key)
@@ -221,6 +221,24 @@ class BatchProcessor:
         patch = alert_patch(change.old, change.new, new, self._wide_of, _now_us())
         writes.append((contracts.get("gold.fraud_alerts"), patch))
         return writes
+
+    def _histories(self, decoded: dict[str, Decoded]) -> Iterator[Write]:
+        """What the changes add to the past of customers and cards.
+
+        It follows from the changes and from what is there of them, not from silver, which does not
+        keep what was superseded. A batch that is done again finds its changes there already.
+        """
+        for name, dimension in HISTORIES.items():
+            source, _ = gold.DIMENSIONS[dimension]
+            changes = decoded[source].changes if source in decoded else None
+            if changes is None or not changes.num_rows:
+                continue
+            contract = contracts.get(f"gold.{name}")
+            emptied = pc.any(pc.equal(changes["op"], "t")).as_py()
+            begin = pa.array([""]) if emptied else prefixes(changes[self._silver[source].key[0]])
+            standing = self._writer.under(contract, begin)
+            truncates = self._truncates.of(source)
+            yield contract, history_patch(name, standing, changes, truncates)
 
     def _wide(self, steps: dict[str, Step]) -> tuple[pa.Table, pa.Table]:
         """The touched transactions with their labels, before and after the batch."""

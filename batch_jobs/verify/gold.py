@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from batch_jobs.verify.engine import Engine
+from batch_jobs.verify.history import HISTORIES
 from batch_jobs.verify.report import Difference, GoldCheck
 from batch_jobs.verify.silver import FIRST
 from lakehouse_schemas import Contract, contracts
@@ -73,6 +74,7 @@ KEYED: Mapping[str, str] = {
         FROM (SELECT unnest(generate_series(DATE '1990-01-01', DATE '2049-12-31',
             INTERVAL 1 DAY)) AS d)""",
     "fraud_alerts": "SELECT * FROM expected_alerts",
+    **HISTORIES,
 }
 
 # Aggregates: what each transaction counts for, and where.
@@ -152,7 +154,7 @@ def compare_keyed(engine: Engine, name: str) -> GoldCheck:
 
     Args:
         engine: has :data:`VIEWS`, and the table as ``gold_<name>``; for ``fraud_alerts`` also
-            ``expected_alerts``.
+            ``expected_alerts``, for histories what :func:`~batch_jobs.verify.history.tell` shows.
         name: the table.
     """
     contract = contracts.get(f"gold.{name}")

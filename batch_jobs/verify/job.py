@@ -10,6 +10,7 @@ from batch_jobs.verify.alerts import expected_alerts
 from batch_jobs.verify.conservation import conservation
 from batch_jobs.verify.engine import dataset, open_engine
 from batch_jobs.verify.gold import ADDITIVE, KEYED, VIEWS, compare_additive, compare_keyed
+from batch_jobs.verify.history import HISTORIES, tell
 from batch_jobs.verify.report import GoldCheck, Report, SourceCheck
 from batch_jobs.verify.silver import compare
 from batch_jobs.verify.source import MySQLSource, Source
@@ -88,6 +89,8 @@ def check(settings: Settings, lake: Lake, source: Source, wanted: Collection[str
             for table in contracts.source_tables()
             if table.full_name in wanted
         ]
+        if any(f"gold.{name}" in wanted for name in HISTORIES):
+            tell(engine, lake)
         gold: list[GoldCheck] = []
         for name in _GOLD:
             if f"gold.{name}" not in wanted:

@@ -124,6 +124,31 @@ class DimCard(Row):
     card_last4: str | None = Field(default=None, description='Last four digits of the card number.')
 
 
+class DimCardHistory(Row):
+    """Cards as they were: a version from each change to the next, the time after a deletion included."""
+
+    version_key: str = Field(description='Number, an at sign, and the place in the order of changes where the version begins.')
+    card_id: int = Field(description='Number of the card within the bank, not the number printed on it.')
+    valid_from: AwareDatetime = Field(description='When the source committed the change that begins the version, UTC.')
+    valid_to: AwareDatetime | None = Field(default=None, description='When the next version begins, UTC; empty for the last one.')
+    is_current: bool = Field(description='True for the one version that stands now; false when the row is deleted.')
+    is_deleted: bool = Field(description='True for the time in which the source has no such row; the attributes are then empty.')
+    user_id: int | None = Field(default=None, description='Customer who owns the card (dim_user).')
+    card_brand: str | None = Field(default=None, description='Brand of the card, for example Visa.')
+    card_type: str | None = Field(default=None, description='Kind of card: debit, credit or prepaid debit.')
+    expires: str | None = Field(default=None, description='Month in which the card expires, MM/YYYY.')
+    has_chip: str | None = Field(default=None, description='YES when the card has a chip, else NO.')
+    num_cards_issued: int | None = Field(default=None, description='How many times the card has been issued.')
+    credit_limit: Decimal | None = Field(default=None, max_digits=12, decimal_places=2, description='Credit limit in US dollars.')
+    acct_open_date: str | None = Field(default=None, description='Month in which the account was opened, MM/YYYY.')
+    year_pin_last_changed: int | None = Field(default=None, description='Year in which the PIN was last changed.')
+    card_on_dark_web: str | None = Field(default=None, description='Yes when the card was seen for sale by criminals, else No.')
+    card_token: str | None = Field(default=None, description='Stands for the card number: its HMAC-SHA-256 in hexadecimal; empty when the source never had the number.')
+    card_token_key: str | None = Field(default=None, description='Id of the secret key that made the token.')
+    card_last4: str | None = Field(default=None, description='Last four digits of the card number.')
+    _changes: str = Field(description='Order tokens and times (microseconds since 1970) of all changes that said the same, for the writer.')
+
+
 class DimDate(Row):
     """Calendar days from 1990 to 2049."""
 
@@ -175,6 +200,31 @@ class DimUser(Row):
     total_debt: Decimal = Field(max_digits=12, decimal_places=2, description='All debts of the customer, US dollars.')
     credit_score: int = Field(description='Credit score, 300 to 850; higher is better.')
     num_credit_cards: int = Field(description='Number of cards the customer holds.')
+
+
+class DimUserHistory(Row):
+    """Customers as they were: a version from each change to the next, the time after a deletion included."""
+
+    version_key: str = Field(description='Number, an at sign, and the place in the order of changes where the version begins.')
+    user_id: int = Field(description='Number of the customer.')
+    valid_from: AwareDatetime = Field(description='When the source committed the change that begins the version, UTC.')
+    valid_to: AwareDatetime | None = Field(default=None, description='When the next version begins, UTC; empty for the last one.')
+    is_current: bool = Field(description='True for the one version that stands now; false when the row is deleted.')
+    is_deleted: bool = Field(description='True for the time in which the source has no such row; the attributes are then empty.')
+    current_age: int | None = Field(default=None, description='Age in years.')
+    retirement_age: int | None = Field(default=None, description='Age in years at which the customer plans to retire.')
+    birth_year: int | None = Field(default=None, description='Year of birth.')
+    birth_month: int | None = Field(default=None, description='Month of birth, 1 to 12.')
+    gender: str | None = Field(default=None, description='Gender as registered.')
+    address: str | None = Field(default=None, description='Street and house number.')
+    latitude: Decimal | None = Field(default=None, max_digits=9, decimal_places=6, description='Latitude of the home in degrees, north positive.')
+    longitude: Decimal | None = Field(default=None, max_digits=9, decimal_places=6, description='Longitude of the home in degrees, east positive.')
+    per_capita_income: Decimal | None = Field(default=None, max_digits=12, decimal_places=2, description='Income per head where the customer lives, US dollars a year.')
+    yearly_income: Decimal | None = Field(default=None, max_digits=12, decimal_places=2, description="The customer's own income, US dollars a year.")
+    total_debt: Decimal | None = Field(default=None, max_digits=12, decimal_places=2, description='All debts of the customer, US dollars.')
+    credit_score: int | None = Field(default=None, description='Credit score, 300 to 850; higher is better.')
+    num_credit_cards: int | None = Field(default=None, description='Number of cards the customer holds.')
+    _changes: str = Field(description='Order tokens and times (microseconds since 1970) of all changes that said the same, for the writer.')
 
 
 class FactTransactions(Row):

@@ -38,6 +38,7 @@ _JOIN: Final = 8  # neighbours that are joined at once
 _COLD_S: Final = 60.0
 _SPARSE: Final = 16  # rows that are there for each new one, at least, for these to be set apart
 _FEW: Final = 4  # leaves that are written for sparse rows before these are set apart
+_BEYOND: Final = "\U0010ffff"  # sorts behind whatever a key goes on with
 
 
 class KeyedTable:
@@ -69,6 +70,27 @@ class KeyedTable:
             if there.any():
                 parts.append(leaf.rows.take(pa.array(found[there])))
         return pa.concat_tables(parts) if parts else self.log.schema.empty_table()
+
+    def under(self, prefixes: pa.Array | pa.ChunkedArray) -> pa.Table:
+        """Rows whose key, a text, begins with one of these; none may begin with another."""
+        self._lay_out()
+        low = np.unique(values_of(prefixes))
+        high = array_of([prefix + _BEYOND for prefix in low])
+        firsts = np.searchsorted(high, self._low, side="left")
+        ends = np.searchsorted(low, self._high, side="right")
+        near = [
+            (file, slice(firsts[group], ends[group]))
+            for group in np.flatnonzero(ends > firsts)
+            for file in self._groups[group]
+        ]
+        near += [(file, slice(None)) for file in self._scattered]
+        parts = [self.log.schema.empty_table()]
+        for file, some in near:
+            leaf = self._load(file)
+            begin = np.searchsorted(leaf.keys, low[some], side="left")
+            end = np.searchsorted(leaf.keys, high[some], side="right")
+            parts += [leaf.rows.slice(a, b - a) for a, b in zip(begin, end, strict=True) if b > a]
+        return pa.concat_tables(parts)
 
     def between(self, spans: Sequence[Span], columns: Sequence[str]) -> pa.Table:
         """Some columns of the rows whose ``date`` lies in one of the spans, both ends within."""
@@ -395,8 +417,10 @@ def _pieces(fresh: Keys, bulk: bool) -> Iterator[tuple[int, int]]:
         yield from ((a, min(a + FULL_ROWS, count)) for a in range(0, count, FULL_ROWS))
         return
     start = 0
-    for a in range(0, count, LEAF_ROWS):
-        b = min(a + LEAF_ROWS, count)
+    # What comes in the middle splits a full file evenly, else each time leaves a few rows over.
+    leaf = LEAF_ROWS if count and fresh[-1] else -(-count // max(1, -(-count // LEAF_ROWS)))
+    for a in range(0, count, max(1, leaf)):
+        b = min(a + leaf, count)
         if fresh[a:b].any():
             if start < a:
                 yield start, a

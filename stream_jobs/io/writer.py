@@ -31,6 +31,9 @@ class Writer(Protocol):
     def of(self, contract: Contract, keys: pa.Array) -> pa.Table:
         """Rows of a keyed table under these keys; a key without a row is left out."""
 
+    def under(self, contract: Contract, prefixes: pa.Array) -> pa.Table:
+        """Rows of a keyed table whose key, a text, begins with one of these."""
+
     def between(
         self, contract: Contract, spans: Sequence[Span], columns: Sequence[str]
     ) -> pa.Table:
@@ -96,6 +99,10 @@ class LakeWriter:
     def of(self, contract: Contract, keys: pa.Array) -> pa.Table:
         """Rows of a keyed table under these keys; a key without a row is left out."""
         return self._tables.keyed(contract).of(keys)
+
+    def under(self, contract: Contract, prefixes: pa.Array) -> pa.Table:
+        """Rows of a keyed table whose key, a text, begins with one of these."""
+        return self._tables.keyed(contract).under(prefixes)
 
     def between(
         self, contract: Contract, spans: Sequence[Span], columns: Sequence[str]

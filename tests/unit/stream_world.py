@@ -308,6 +308,12 @@ class MemoryWriter:
         rows = self._lake.ensure(contract).rows
         return rows.filter(pc.is_in(rows.column(contract.key[0]), value_set=_flat(keys)))
 
+    def under(self, contract: Contract, prefixes: pa.Array) -> pa.Table:
+        rows = self._lake.ensure(contract).rows
+        begins = tuple(prefixes.to_pylist())
+        keys = rows.column(contract.key[0]).to_pylist()
+        return rows.filter(pa.array([key.startswith(begins) for key in keys], pa.bool_()))
+
     def between(self, contract: Contract, spans: Sequence[Any], columns: Sequence[str]) -> pa.Table:
         rows = self._lake.ensure(contract).rows
         return spanned(rows, spans).select(columns)
@@ -373,6 +379,9 @@ class CrashingWriter:
 
     def of(self, contract: Contract, keys: pa.Array) -> pa.Table:
         return self.writer.of(contract, keys)
+
+    def under(self, contract: Contract, prefixes: pa.Array) -> pa.Table:
+        return self.writer.under(contract, prefixes)
 
     def between(self, contract: Contract, spans: Sequence[Any], columns: Sequence[str]) -> pa.Table:
         return self.writer.between(contract, spans, columns)

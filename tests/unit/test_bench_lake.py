@@ -34,7 +34,9 @@ def there(tmp_path_factory: pytest.TempPathFactory) -> tuple[Settings, Made]:
 
 
 def gold(settings: Settings) -> Report:
-    wanted = {c.full_name for c in contracts.layer("gold")} - {"gold.fraud_alerts"}
+    wanted = {c.full_name for c in contracts.layer("gold")}
+    # Alerts are made up, and histories are told from bronze, which such a lake has none of.
+    wanted -= {"gold.fraud_alerts", "gold.dim_user_history", "gold.dim_card_history"}
     nothing: Any = None
     return job.check(settings, Lake(settings), nothing, wanted)
 

@@ -165,6 +165,39 @@ TBLPROPERTIES (
   'delta.logRetentionDuration' = 'interval 2 hours'
 );
 
+CREATE TABLE IF NOT EXISTS gold.dim_card_history (
+  `version_key` STRING COMMENT 'Number, an at sign, and the place in the order of changes where the version begins.',
+  `card_id` INT COMMENT 'Number of the card within the bank, not the number printed on it.',
+  `valid_from` TIMESTAMP COMMENT 'When the source committed the change that begins the version, UTC.',
+  `valid_to` TIMESTAMP COMMENT 'When the next version begins, UTC; empty for the last one.',
+  `is_current` BOOLEAN COMMENT 'True for the one version that stands now; false when the row is deleted.',
+  `is_deleted` BOOLEAN COMMENT 'True for the time in which the source has no such row; the attributes are then empty.',
+  `user_id` INT COMMENT 'Customer who owns the card (dim_user).',
+  `card_brand` STRING COMMENT 'Brand of the card, for example Visa.',
+  `card_type` STRING COMMENT 'Kind of card: debit, credit or prepaid debit.',
+  `expires` STRING COMMENT 'Month in which the card expires, MM/YYYY.',
+  `has_chip` STRING COMMENT 'YES when the card has a chip, else NO.',
+  `num_cards_issued` INT COMMENT 'How many times the card has been issued.',
+  `credit_limit` DECIMAL(12,2) COMMENT 'Credit limit in US dollars.',
+  `acct_open_date` STRING COMMENT 'Month in which the account was opened, MM/YYYY.',
+  `year_pin_last_changed` INT COMMENT 'Year in which the PIN was last changed.',
+  `card_on_dark_web` STRING COMMENT 'Yes when the card was seen for sale by criminals, else No.',
+  `card_token` STRING COMMENT 'Stands for the card number: its HMAC-SHA-256 in hexadecimal; empty when the source never had the number.',
+  `card_token_key` STRING COMMENT 'Id of the secret key that made the token.',
+  `card_last4` STRING COMMENT 'Last four digits of the card number.',
+  `_changes` STRING COMMENT 'Order tokens and times (microseconds since 1970) of all changes that said the same, for the writer.'
+)
+USING DELTA
+COMMENT 'Cards as they were: a version from each change to the next, the time after a deletion included.'
+TBLPROPERTIES (
+  'delta.checkpointInterval' = '100',
+  'delta.checkpointPolicy' = 'classic',
+  'delta.columnMapping.mode' = 'none',
+  'delta.deletedFileRetentionDuration' = 'interval 1 days',
+  'delta.enableDeletionVectors' = 'false',
+  'delta.logRetentionDuration' = 'interval 2 hours'
+);
+
 CREATE TABLE IF NOT EXISTS gold.dim_date (
   `date_key` INT COMMENT 'Day as yyyymmdd.',
   `date` DATE COMMENT 'The day.',
@@ -241,6 +274,39 @@ CREATE TABLE IF NOT EXISTS gold.dim_user (
 )
 USING DELTA
 COMMENT 'Customers as they are now.'
+TBLPROPERTIES (
+  'delta.checkpointInterval' = '100',
+  'delta.checkpointPolicy' = 'classic',
+  'delta.columnMapping.mode' = 'none',
+  'delta.deletedFileRetentionDuration' = 'interval 1 days',
+  'delta.enableDeletionVectors' = 'false',
+  'delta.logRetentionDuration' = 'interval 2 hours'
+);
+
+CREATE TABLE IF NOT EXISTS gold.dim_user_history (
+  `version_key` STRING COMMENT 'Number, an at sign, and the place in the order of changes where the version begins.',
+  `user_id` INT COMMENT 'Number of the customer.',
+  `valid_from` TIMESTAMP COMMENT 'When the source committed the change that begins the version, UTC.',
+  `valid_to` TIMESTAMP COMMENT 'When the next version begins, UTC; empty for the last one.',
+  `is_current` BOOLEAN COMMENT 'True for the one version that stands now; false when the row is deleted.',
+  `is_deleted` BOOLEAN COMMENT 'True for the time in which the source has no such row; the attributes are then empty.',
+  `current_age` INT COMMENT 'Age in years.',
+  `retirement_age` INT COMMENT 'Age in years at which the customer plans to retire.',
+  `birth_year` INT COMMENT 'Year of birth.',
+  `birth_month` INT COMMENT 'Month of birth, 1 to 12.',
+  `gender` STRING COMMENT 'Gender as registered.',
+  `address` STRING COMMENT 'Street and house number.',
+  `latitude` DECIMAL(9,6) COMMENT 'Latitude of the home in degrees, north positive.',
+  `longitude` DECIMAL(9,6) COMMENT 'Longitude of the home in degrees, east positive.',
+  `per_capita_income` DECIMAL(12,2) COMMENT 'Income per head where the customer lives, US dollars a year.',
+  `yearly_income` DECIMAL(12,2) COMMENT 'The customer\'s own income, US dollars a year.',
+  `total_debt` DECIMAL(12,2) COMMENT 'All debts of the customer, US dollars.',
+  `credit_score` INT COMMENT 'Credit score, 300 to 850; higher is better.',
+  `num_credit_cards` INT COMMENT 'Number of cards the customer holds.',
+  `_changes` STRING COMMENT 'Order tokens and times (microseconds since 1970) of all changes that said the same, for the writer.'
+)
+USING DELTA
+COMMENT 'Customers as they were: a version from each change to the next, the time after a deletion included.'
 TBLPROPERTIES (
   'delta.checkpointInterval' = '100',
   'delta.checkpointPolicy' = 'classic',

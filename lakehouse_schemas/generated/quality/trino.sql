@@ -236,6 +236,17 @@ FROM gold.dim_card;
 
 SELECT
   count(*) AS "rows",
+  count(*) - count(DISTINCT "version_key") AS "repeated_keys",
+  count(CASE WHEN "version_key" IS NULL THEN 1 END) AS "version_key required",
+  count(CASE WHEN "card_id" IS NULL THEN 1 END) AS "card_id required",
+  count(CASE WHEN "valid_from" IS NULL THEN 1 END) AS "valid_from required",
+  count(CASE WHEN "is_current" IS NULL THEN 1 END) AS "is_current required",
+  count(CASE WHEN "is_deleted" IS NULL THEN 1 END) AS "is_deleted required",
+  count(CASE WHEN "_changes" IS NULL THEN 1 END) AS "_changes required"
+FROM gold.dim_card_history;
+
+SELECT
+  count(*) AS "rows",
   count(*) - count(DISTINCT "date_key") AS "repeated_keys",
   count(CASE WHEN "date_key" IS NULL THEN 1 END) AS "date_key required",
   count(CASE WHEN "date" IS NULL THEN 1 END) AS "date required",
@@ -289,6 +300,17 @@ SELECT
   count(CASE WHEN "credit_score" IS NULL THEN 1 END) AS "credit_score required",
   count(CASE WHEN "num_credit_cards" IS NULL THEN 1 END) AS "num_credit_cards required"
 FROM gold.dim_user;
+
+SELECT
+  count(*) AS "rows",
+  count(*) - count(DISTINCT "version_key") AS "repeated_keys",
+  count(CASE WHEN "version_key" IS NULL THEN 1 END) AS "version_key required",
+  count(CASE WHEN "user_id" IS NULL THEN 1 END) AS "user_id required",
+  count(CASE WHEN "valid_from" IS NULL THEN 1 END) AS "valid_from required",
+  count(CASE WHEN "is_current" IS NULL THEN 1 END) AS "is_current required",
+  count(CASE WHEN "is_deleted" IS NULL THEN 1 END) AS "is_deleted required",
+  count(CASE WHEN "_changes" IS NULL THEN 1 END) AS "_changes required"
+FROM gold.dim_user_history;
 
 SELECT
   count(*) AS "rows",

@@ -221,6 +221,30 @@ SELECT
   "card_last4"
 FROM lake.gold.dim_card;
 
+CREATE OR REPLACE VIEW gold_admin.dim_card_history AS
+SELECT
+  "version_key",
+  "card_id",
+  "valid_from",
+  "valid_to",
+  "is_current",
+  "is_deleted",
+  "user_id",
+  "card_brand",
+  "card_type",
+  "expires",
+  "has_chip",
+  "num_cards_issued",
+  "credit_limit",
+  "acct_open_date",
+  "year_pin_last_changed",
+  "card_on_dark_web",
+  "card_token",
+  "card_token_key",
+  "card_last4",
+  "_changes"
+FROM lake.gold.dim_card_history;
+
 CREATE OR REPLACE VIEW gold_admin.dim_date AS
 SELECT
   "date_key",
@@ -269,6 +293,30 @@ SELECT
   "credit_score",
   "num_credit_cards"
 FROM lake.gold.dim_user;
+
+CREATE OR REPLACE VIEW gold_admin.dim_user_history AS
+SELECT
+  "version_key",
+  "user_id",
+  "valid_from",
+  "valid_to",
+  "is_current",
+  "is_deleted",
+  "current_age",
+  "retirement_age",
+  "birth_year",
+  "birth_month",
+  "gender",
+  "address",
+  "latitude",
+  "longitude",
+  "per_capita_income",
+  "yearly_income",
+  "total_debt",
+  "credit_score",
+  "num_credit_cards",
+  "_changes"
+FROM lake.gold.dim_user_history;
 
 CREATE OR REPLACE VIEW gold_admin.fact_transactions AS
 SELECT

@@ -99,6 +99,26 @@ SELECT
   substr("card_last4", greatest(length("card_last4") - 3, 1)) AS "card_last4"
 FROM lake.gold.dim_card;
 
+CREATE OR REPLACE VIEW gold_viewer.dim_card_history AS
+SELECT
+  SHA256(CONCAT('${mask_key}', CAST("card_id" AS VARCHAR))) AS "card_id",
+  "valid_from",
+  "valid_to",
+  "is_current",
+  "is_deleted",
+  SHA256(CONCAT('${mask_key}', CAST("user_id" AS VARCHAR))) AS "user_id",
+  "card_brand",
+  "card_type",
+  "has_chip",
+  "num_cards_issued",
+  "acct_open_date",
+  "year_pin_last_changed",
+  "card_on_dark_web",
+  "card_token_key",
+  substr("card_last4", greatest(length("card_last4") - 3, 1)) AS "card_last4",
+  "_changes"
+FROM lake.gold.dim_card_history;
+
 CREATE OR REPLACE VIEW gold_viewer.dim_date AS
 SELECT
   "date_key",
@@ -135,6 +155,17 @@ SELECT
   SHA256(CONCAT('${mask_key}', CAST("user_id" AS VARCHAR))) AS "user_id",
   "num_credit_cards"
 FROM lake.gold.dim_user;
+
+CREATE OR REPLACE VIEW gold_viewer.dim_user_history AS
+SELECT
+  SHA256(CONCAT('${mask_key}', CAST("user_id" AS VARCHAR))) AS "user_id",
+  "valid_from",
+  "valid_to",
+  "is_current",
+  "is_deleted",
+  "num_credit_cards",
+  "_changes"
+FROM lake.gold.dim_user_history;
 
 CREATE OR REPLACE VIEW gold_viewer.fact_transactions AS
 SELECT

@@ -205,6 +205,30 @@ SELECT
   substr("card_last4", greatest(length("card_last4") - 3, 1)) AS "card_last4"
 FROM lake.gold.dim_card;
 
+CREATE OR REPLACE VIEW lake.gold_analyst.dim_card_history
+COMMENT 'Cards as they were: a version from each change to the next, the time after a deletion included.'
+SECURITY DEFINER AS
+SELECT
+  lower(to_hex(hmac_sha256(to_utf8(CAST("card_id" AS VARCHAR)), to_utf8('${mask_key}')))) AS "card_id",
+  "valid_from",
+  "valid_to",
+  "is_current",
+  "is_deleted",
+  lower(to_hex(hmac_sha256(to_utf8(CAST("user_id" AS VARCHAR)), to_utf8('${mask_key}')))) AS "user_id",
+  "card_brand",
+  "card_type",
+  "has_chip",
+  "num_cards_issued",
+  CAST(floor(CAST("credit_limit" AS DOUBLE) / 5000) * 5000 AS BIGINT) AS "credit_limit",
+  "acct_open_date",
+  "year_pin_last_changed",
+  "card_on_dark_web",
+  "card_token",
+  "card_token_key",
+  substr("card_last4", greatest(length("card_last4") - 3, 1)) AS "card_last4",
+  "_changes"
+FROM lake.gold.dim_card_history;
+
 CREATE OR REPLACE VIEW lake.gold_analyst.dim_date
 COMMENT 'Calendar days from 1990 to 2049.'
 SECURITY DEFINER AS
@@ -258,6 +282,28 @@ SELECT
   CAST(floor(CAST("credit_score" AS DOUBLE) / 50) * 50 AS BIGINT) AS "credit_score",
   "num_credit_cards"
 FROM lake.gold.dim_user;
+
+CREATE OR REPLACE VIEW lake.gold_analyst.dim_user_history
+COMMENT 'Customers as they were: a version from each change to the next, the time after a deletion included.'
+SECURITY DEFINER AS
+SELECT
+  lower(to_hex(hmac_sha256(to_utf8(CAST("user_id" AS VARCHAR)), to_utf8('${mask_key}')))) AS "user_id",
+  "valid_from",
+  "valid_to",
+  "is_current",
+  "is_deleted",
+  CAST(floor(CAST("current_age" AS DOUBLE) / 10) * 10 AS BIGINT) AS "current_age",
+  CAST(floor(CAST("retirement_age" AS DOUBLE) / 10) * 10 AS BIGINT) AS "retirement_age",
+  CAST(floor(CAST("birth_year" AS DOUBLE) / 10) * 10 AS BIGINT) AS "birth_year",
+  CAST(floor(CAST("latitude" AS DOUBLE) / 1) * 1 AS BIGINT) AS "latitude",
+  CAST(floor(CAST("longitude" AS DOUBLE) / 1) * 1 AS BIGINT) AS "longitude",
+  CAST(floor(CAST("per_capita_income" AS DOUBLE) / 10000) * 10000 AS BIGINT) AS "per_capita_income",
+  CAST(floor(CAST("yearly_income" AS DOUBLE) / 10000) * 10000 AS BIGINT) AS "yearly_income",
+  CAST(floor(CAST("total_debt" AS DOUBLE) / 10000) * 10000 AS BIGINT) AS "total_debt",
+  CAST(floor(CAST("credit_score" AS DOUBLE) / 50) * 50 AS BIGINT) AS "credit_score",
+  "num_credit_cards",
+  "_changes"
+FROM lake.gold.dim_user_history;
 
 CREATE OR REPLACE VIEW lake.gold_analyst.fact_transactions
 COMMENT 'Every live transaction with its keys to the dimensions.'

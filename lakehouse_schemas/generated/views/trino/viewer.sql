@@ -113,6 +113,28 @@ SELECT
   substr("card_last4", greatest(length("card_last4") - 3, 1)) AS "card_last4"
 FROM lake.gold.dim_card;
 
+CREATE OR REPLACE VIEW lake.gold_viewer.dim_card_history
+COMMENT 'Cards as they were: a version from each change to the next, the time after a deletion included.'
+SECURITY DEFINER AS
+SELECT
+  lower(to_hex(hmac_sha256(to_utf8(CAST("card_id" AS VARCHAR)), to_utf8('${mask_key}')))) AS "card_id",
+  "valid_from",
+  "valid_to",
+  "is_current",
+  "is_deleted",
+  lower(to_hex(hmac_sha256(to_utf8(CAST("user_id" AS VARCHAR)), to_utf8('${mask_key}')))) AS "user_id",
+  "card_brand",
+  "card_type",
+  "has_chip",
+  "num_cards_issued",
+  "acct_open_date",
+  "year_pin_last_changed",
+  "card_on_dark_web",
+  "card_token_key",
+  substr("card_last4", greatest(length("card_last4") - 3, 1)) AS "card_last4",
+  "_changes"
+FROM lake.gold.dim_card_history;
+
 CREATE OR REPLACE VIEW lake.gold_viewer.dim_date
 COMMENT 'Calendar days from 1990 to 2049.'
 SECURITY DEFINER AS
@@ -157,6 +179,19 @@ SELECT
   lower(to_hex(hmac_sha256(to_utf8(CAST("user_id" AS VARCHAR)), to_utf8('${mask_key}')))) AS "user_id",
   "num_credit_cards"
 FROM lake.gold.dim_user;
+
+CREATE OR REPLACE VIEW lake.gold_viewer.dim_user_history
+COMMENT 'Customers as they were: a version from each change to the next, the time after a deletion included.'
+SECURITY DEFINER AS
+SELECT
+  lower(to_hex(hmac_sha256(to_utf8(CAST("user_id" AS VARCHAR)), to_utf8('${mask_key}')))) AS "user_id",
+  "valid_from",
+  "valid_to",
+  "is_current",
+  "is_deleted",
+  "num_credit_cards",
+  "_changes"
+FROM lake.gold.dim_user_history;
 
 CREATE OR REPLACE VIEW lake.gold_viewer.fact_transactions
 COMMENT 'Every live transaction with its keys to the dimensions.'
