@@ -53,6 +53,8 @@ COMMANDS: dict[str, Entry] = {
     "drift": Entry("Models", "models", "Measure the champion's drift and decay."),
     "retrain": Entry("Models", "models", "Train again when it is called for, through the gate."),
     "forecast": Entry("Models", "forecast", "Forecast every customer's spending, with intervals."),
+    "analytics": Entry("Figures", "analytics", "Segments, cohorts, value and risk of customers."),
+    "report": Entry("Figures", "report", "Make a regulatory report, or one that was made before."),
     "verify": Entry("Check", "check", "Prove that source, silver and gold agree."),
     "schemas": Entry("Check", "schemas", "Show, check and render the table contracts."),
     "features": Entry("Check", "features", "List and document the features of the models."),

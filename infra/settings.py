@@ -10,6 +10,7 @@ from __future__ import annotations
 import difflib
 import os
 import secrets
+from decimal import Decimal
 from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import urlsplit
@@ -203,6 +204,16 @@ class Settings(BaseSettings):
         60, ge=5, description="How long replaced files stay, for readers and time travel."
     )
     delete_marker_days: int = Field(30, ge=1, description="How long deleted keys keep a marker.")
+
+    value_margin: float = Field(
+        0.015, ge=0, le=1, description="Share of what customers spend that is earned."
+    )
+    value_discount: float = Field(
+        0.1, ge=0, description="Discount of the lifetime value, a share a year."
+    )
+    report_large_from: Decimal = Field(
+        Decimal(3000), gt=0, description="Large transactions are reported from this, US dollars."
+    )
 
     rule_amount_over: float = Field(3000, description="Alert above this amount, US dollars.")
     rule_testing_count: int = Field(4, description="Small amounts on a card that make a burst.")

@@ -23,6 +23,7 @@ from lakehouse_schemas.render import (
     superset,
     views,
 )
+from lakehouse_schemas.wide import VIEWS
 
 __all__ = ["PROJECT", "differences", "files", "main", "write"]
 
@@ -57,13 +58,13 @@ def files(found: Sequence[Contract]) -> dict[str, str]:
         made[f"quality/{engine}.sql"] = _sql(quality.count_sql(c, engine) for c in lake)
     for bi in ("trino", "dremio"):
         for role in ROLES:
-            made[f"views/{bi}/{role}.sql"] = _sql(
-                views.create_view_sql(c, role, bi) for c in lake if role in c.roles
-            )
+            plain = [views.create_view_sql(c, role, bi) for c in lake if role in c.roles]
+            wide = [views.create_wide_sql(v, role, bi) for v in VIEWS if role in v.roles()]
+            made[f"views/{bi}/{role}.sql"] = _sql([*plain, *wide])
     for contract in gold:
         made[f"superset/{contract.name}.yaml"] = f"# {_MARK}\n{superset.dataset_yaml(contract)}"
     rendered = {f"{_GENERATED}/{name}": text for name, text in made.items()}
-    return {"docs/data-dictionary.md": dictionary.dictionary_md(everything), **rendered}
+    return {"docs/data-dictionary.md": dictionary.dictionary_md(everything, VIEWS), **rendered}
 
 
 def differences(root: Path = PROJECT) -> list[str]:

@@ -17,9 +17,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from batch_jobs.forecast.rows import Run, to_table
+from batch_jobs.replacing import replace
 from batch_jobs.verify.engine import Engine, open_engine, pinned
-from finlake.errors import ComponentMissing, FinlakeError, UsageProblem
-from infra.lake.delta_log import DeltaLog
+from finlake.errors import ComponentMissing, UsageProblem
 from infra.lake.tables import Lake
 from infra.settings import Settings
 from lakehouse_schemas import contracts
@@ -38,10 +38,8 @@ from models.forecasting.series import Array
 
 __all__ = ["Summary", "make"]
 
-_APP = "forecast"
 _WORTH_PROCESSES = 200  # series from which on starting processes pays
 _MOST = {"day": 120, "month": 24}
-_FILE_ROWS = 131_072
 
 Watch = Callable[[str, int, int], None]
 """Called with what is being forecast, how many series are done, and how many there are."""
@@ -230,33 +228,16 @@ class _Spread:
 
 def _replace(lake: Lake, rows: pa.Table, only: Array | None) -> None:
     """One commit: the new rows come, those of the same periods and customers go."""
-    log = DeltaLog(lake, contracts.get("gold.forecasts"))
     periods = pc.unique(rows["period"])
-    add, remove = [], []
-    for file in list(log.files.values()):
-        old = log.read(file)
-        gone = pc.is_in(old["period"], value_set=periods)
-        if only is not None:
-            same = pc.is_in(old["user_id"], value_set=pa.array(only, old["user_id"].type))
-            gone = pc.and_(gone, same)
-        kept = old.filter(pc.invert(gone))
-        if kept.num_rows < old.num_rows:
-            remove.append(file)
-            if kept.num_rows:
-                add.append(log.write(kept))
-    rows = rows.combine_chunks()
-    add += [
-        log.write(rows.slice(start, _FILE_ROWS)) for start in range(0, rows.num_rows, _FILE_ROWS)
-    ]
-    done = (_APP, log.version + 1)
-    try:
-        log.commit("WRITE", add, remove, done)
-    except ComponentMissing:
-        raise
-    except FinlakeError:
-        raise FinlakeError(
-            "gold.forecasts: another run of `finlake forecast` wrote meanwhile; run it again alone"
-        ) from None
+
+    def gone(old: pa.Table) -> pa.Array:
+        same = pc.is_in(old["period"], value_set=periods)
+        if only is None:
+            return same
+        users = pc.is_in(old["user_id"], value_set=pa.array(only, old["user_id"].type))
+        return pc.and_(same, users)
+
+    replace(lake, contracts.get("gold.forecasts"), rows, gone, "forecast")
 
 
 def _summary(found: Forecasts, table: pa.Table, wall: float, cpu: float) -> Summary:

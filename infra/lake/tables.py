@@ -102,9 +102,10 @@ class Lake:
             raise self._unreachable(error) from error
 
     def _in_line(self, table: DeltaTable, contract: Contract) -> DeltaTable:
-        """The table with the contract's columns: new ones added, others rewritten in their type.
+        """The table with the contract's columns and words.
 
-        A column that the contract no longer has is left as it is, empty in new rows.
+        New columns are added, those of another type rewritten. One that the contract no longer has
+        is left as it is, empty in new rows.
         """
         have = {field.name: field.type for field in table.schema().fields}
         want = _fields(contract)
@@ -121,7 +122,7 @@ class Lake:
                 mode="overwrite",
                 schema_mode="overwrite",
             )
-        return table
+        return _described(table, contract)
 
     def _unreachable(self, error: OSError) -> ComponentMissing:
         reason = " ".join(str(error).split())[:200]
@@ -129,6 +130,17 @@ class Lake:
             f"the lake {self.spark_root} cannot be reached ({reason}); "
             "start it with `finlake up` or correct FINLAKE_LAKE"
         )
+
+
+def _described(table: DeltaTable, contract: Contract) -> DeltaTable:
+    """The table with the contract's words on it and its columns; a commit for each that differs."""
+    if table.metadata().description != contract.description:
+        table.alter.set_table_description(contract.description)
+    said = {field.name: field.metadata.get("comment") for field in table.schema().fields}
+    for column in contract.columns:
+        if said[column.name] != column.description:
+            table.alter.set_column_metadata(column.name, {"comment": column.description})
+    return table
 
 
 def _fields(contract: Contract) -> list[Field]:

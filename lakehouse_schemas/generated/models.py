@@ -105,6 +105,59 @@ class AggStateDay(Row):
     fraud_count: int = Field(description='Number of transactions labelled as fraud.')
 
 
+class CustomerAnalytics(Row):
+    """What each customer is worth, how the customer behaves and what lending to the customer risks."""
+
+    user_id: int = Field(description='Customer (dim_user).')
+    as_of: dt.date = Field(description='Last day that counts, UTC.')
+    cohort_month: dt.date | None = Field(default=None, description='First day of the month of the first purchase; empty without one.')
+    first_use: dt.date | None = Field(default=None, description='Day of the first purchase.')
+    last_use: dt.date | None = Field(default=None, description='Day of the last purchase.')
+    purchases: int = Field(description='Purchases ever, without declined ones.')
+    spent_total: Decimal = Field(max_digits=18, decimal_places=2, description='All ever spent, net of money back, US dollars.')
+    recency_days: int | None = Field(default=None, description='Days from the last purchase to as_of.')
+    frequency: int = Field(description='Purchases in the last 365 days.')
+    monetary: Decimal = Field(max_digits=18, decimal_places=2, description='Spent in the last 365 days, net of money back, US dollars.')
+    r_score: int | None = Field(default=None, description='Fifth of the customers by recency, 5 for the most recent; empty without a purchase.')
+    f_score: int | None = Field(default=None, description='Fifth of the customers by frequency, 5 for the most frequent; empty without a purchase.')
+    m_score: int | None = Field(default=None, description='Fifth of the customers by what was spent, 5 for the most; empty without a purchase.')
+    segment: str = Field(description='Group that follows from the three scores.')
+    cluster: int | None = Field(default=None, description='Group found by k-means over recency, frequency and monetary; 1 spends most. Empty without a purchase.')
+    value_past: Decimal = Field(max_digits=18, decimal_places=2, description='Margin on all that was ever spent, US dollars.')
+    value_future: Decimal = Field(max_digits=18, decimal_places=2, description='Margin to be expected, discounted, US dollars.')
+    lifetime_value: Decimal = Field(max_digits=18, decimal_places=2, description='The past and the future value together, US dollars.')
+    risk_score: int = Field(description='Credit-risk score, 0 to 1000; higher is safer.')
+    risk_band: str = Field(description='Band of the score.')
+    reason_1: str | None = Field(default=None, description='What costs the score the most; a code of docs/analytics.md.')
+    reason_2: str | None = Field(default=None, description='What costs the score the second most; a code of docs/analytics.md.')
+    reason_3: str | None = Field(default=None, description='What costs the score the third most; a code of docs/analytics.md.')
+    reason_4: str | None = Field(default=None, description='What costs the score the fourth most; a code of docs/analytics.md.')
+    risk_reasons: str = Field(description='The reasons in words, the heaviest first; empty when none weighs.')
+    debt_to_income: float | None = Field(default=None, description='Debts over yearly income; empty without an income.')
+    utilisation: float | None = Field(default=None, description='Net spending by credit card in the last 30 days over the limits; empty without a credit card.')
+    cash_share: float | None = Field(default=None, description="Share of the last 365 days' purchases that was cash or as good as cash.")
+    shortage_share: float | None = Field(default=None, description="Share of the last 365 days' attempts that were declined for want of money.")
+    made_at: AwareDatetime = Field(description='When the run was made, UTC.')
+    transactions_version: int = Field(description='Delta version of fact_transactions that was read.')
+    users_version: int = Field(description='Delta version of dim_user that was read; -1 where there was none.')
+    cards_version: int = Field(description='Delta version of dim_card that was read; -1 where there was none.')
+
+
+class CustomerCohorts(Row):
+    """How many of the customers who began in a month still buy so many months later."""
+
+    cohort_month: dt.date = Field(description='First day of the month of the first purchase.')
+    month_number: int = Field(description='Whole months since then; 0 for the month itself.')
+    active_month: dt.date = Field(description='First day of the month that is counted.')
+    customers: int = Field(description='Customers who began in that month.')
+    active_customers: int = Field(description='Those of them who bought something in the month that is counted.')
+    retention: float = Field(description='The one over the other.')
+    spent: Decimal = Field(max_digits=18, decimal_places=2, description='What they spent in it, net of money back, US dollars.')
+    as_of: dt.date = Field(description='Last day that counts, UTC.')
+    made_at: AwareDatetime = Field(description='When the run was made, UTC.')
+    transactions_version: int = Field(description='Delta version of fact_transactions that was read.')
+
+
 class DimCard(Row):
     """Cards as they are now, without the number on the card and its CVV."""
 
@@ -435,3 +488,73 @@ class PipelineStatus(Row):
     since: AwareDatetime = Field(description='Since when it is so, UTC.')
     reason: str | None = Field(default=None, description='Why the table has stopped; empty while it runs.')
     next_step: str | None = Field(default=None, description='What to do about it; empty while it runs.')
+
+
+class ReportDailyTotals(Row):
+    """Lines of the daily totals, every edition."""
+
+    report_date: dt.date = Field(description='Day that is reported, UTC.')
+    edition: int = Field(description='Number of the edition: a new one when the same report of the same day came out different.')
+    line: int = Field(description='Number of the line.')
+    channel: str = Field(description='How the card was used: Swipe, Chip or Online; all for the whole day.')
+    transactions: int = Field(description='Transactions, declined ones included.')
+    customers: int = Field(description='Customers with a transaction.')
+    purchase_count: int = Field(description='Purchases, without declined ones.')
+    purchase_sum: Decimal = Field(max_digits=18, decimal_places=2, description='What they come to, US dollars.')
+    money_back_count: int = Field(description='Money back to customers, without declined ones.')
+    money_back_sum: Decimal = Field(max_digits=18, decimal_places=2, description='What it comes to, US dollars; not above nought.')
+    declined_count: int = Field(description='Declined transactions.')
+    declined_sum: Decimal = Field(max_digits=18, decimal_places=2, description='What they would have come to, US dollars.')
+    largest: Decimal | None = Field(default=None, max_digits=12, decimal_places=2, description='Largest single amount that was not declined, US dollars.')
+
+
+class ReportEditions(Row):
+    """Every edition of every regulatory report, word for word."""
+
+    report: str = Field(description='Which report it is.')
+    report_date: dt.date = Field(description='Day that is reported, UTC.')
+    edition: int = Field(description='Number of the edition: a new one when the same report of the same day came out different.')
+    made_at: AwareDatetime = Field(description='When the run was made, UTC.')
+    transactions_version: int = Field(description='Delta version of fact_transactions that was read.')
+    alerts_version: int = Field(description='Delta version of fraud_alerts that was read; -1 where there was none or it was not needed.')
+    threshold: Decimal | None = Field(default=None, max_digits=12, decimal_places=2, description='Threshold of the large-transaction report, US dollars; empty for the others.')
+    lines: int = Field(description='Lines without the head.')
+    sha256: str = Field(description='SHA-256 of the text, hexadecimal.')
+    content: str = Field(description='The report as CSV.')
+
+
+class ReportLargeTransactions(Row):
+    """Lines of the large-transaction report, every edition."""
+
+    report_date: dt.date = Field(description='Day that is reported, UTC.')
+    edition: int = Field(description='Number of the edition: a new one when the same report of the same day came out different.')
+    line: int = Field(description='Number of the line.')
+    transaction_id: int = Field(description='Transaction (fact_transactions).')
+    transaction_ts: AwareDatetime = Field(description='When the transaction happened, UTC, to the microsecond.')
+    user_id: int = Field(description='Customer (dim_user).')
+    card_id: int = Field(description='Card (dim_card).')
+    merchant_id: int = Field(description='Number of the merchant.')
+    mcc: int = Field(description='Merchant category code (dim_mcc).')
+    amount: Decimal = Field(max_digits=12, decimal_places=2, description='Amount in US dollars.')
+    customer_day_sum: Decimal = Field(max_digits=18, decimal_places=2, description='Purchases of the customer on that day together, US dollars.')
+    why: str = Field(description="Alone when the amount itself reaches the threshold, together when the day's sum does.")
+
+
+class ReportSuspiciousActivity(Row):
+    """Lines of the suspicious-activity report, every edition."""
+
+    report_date: dt.date = Field(description='Day that is reported, UTC.')
+    edition: int = Field(description='Number of the edition: a new one when the same report of the same day came out different.')
+    line: int = Field(description='Number of the line.')
+    alert_id: str = Field(description='Number of the transaction, a colon, and the rule.')
+    transaction_id: int = Field(description='Transaction (fact_transactions).')
+    transaction_ts: AwareDatetime = Field(description='When the transaction happened, UTC, to the microsecond.')
+    user_id: int = Field(description='Customer (dim_user).')
+    card_id: int = Field(description='Card (dim_card).')
+    merchant_id: int = Field(description='Number of the merchant.')
+    mcc: int = Field(description='Merchant category code (dim_mcc).')
+    amount: Decimal = Field(max_digits=12, decimal_places=2, description='Amount in US dollars.')
+    rule: str = Field(description='Rule that raised the alert.')
+    severity: str = Field(description='How urgent it is: high, medium or low.')
+    is_fraud: bool | None = Field(default=None, description='Whether it was confirmed as fraud when the edition was made; empty when nobody had said.')
+    reason: str = Field(description='Why the alert was raised, in words.')

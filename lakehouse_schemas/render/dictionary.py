@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 from lakehouse_schemas.model import LAYERS, ROLES, Column, Contract, Expectation
 from lakehouse_schemas.render.views import SHOWN
+from lakehouse_schemas.wide import Wide, WideColumn
 
 __all__ = ["dictionary_md"]
 
@@ -21,6 +22,8 @@ _PII = [
     ("financial", "money of a person or of the bank"),
     ("secret", "never leaves the source database"),
 ]
+_WIDE = """Gold joined beforehand, so that a chart needs one of them (`lakehouse_schemas/wide.py`);
+for Trino and Dremio, by role as `gold_<role>.<view>`, masked like the tables."""
 _HEAD = """# Data dictionary
 
 Rendered from the table contracts (`lakehouse_schemas/tables`) by `make generate`; do not edit.
@@ -41,8 +44,8 @@ at the source to the moment a reader sees the change.
 """
 
 
-def dictionary_md(contracts: Iterable[Contract]) -> str:
-    """The whole document, one section per layer and one table of columns per contract."""
+def dictionary_md(contracts: Iterable[Contract], wide: Iterable[Wide] = ()) -> str:
+    """The whole document: a section per layer, a table of columns per contract, the wide views."""
     found = [*contracts]
     lines = [_HEAD + "\n".join(f"| {name} | {meaning} |" for name, meaning in _PII), ""]
     lines += [
@@ -60,7 +63,42 @@ def dictionary_md(contracts: Iterable[Contract]) -> str:
         for contract in found:
             if contract.layer == layer:
                 lines += ["", *_table(contract)]
+    views = [*wide]
+    if views:
+        lines += ["", "## Wide views", "", _WIDE]
+    for view in views:
+        lines += ["", *_view(view)]
     return "\n".join(lines) + "\n"
+
+
+def _view(view: Wide) -> list[str]:
+    """Columns of the first table are told there; here are those that the view adds."""
+    own = view.contract
+    return [
+        f"### {view.name}",
+        "",
+        f"{view.description} {own.grain}. Readers {', '.join(view.roles())}.",
+        "",
+        f"Columns of `{own.full_name}`" + (", summed up," if own.kind == "additive" else "")
+        + " and:",
+        "",
+        "| column | from | personal data | mask | meaning |",
+        "|---|---|---|---|---|",
+        *(_added(one) for one in view.columns() if one.table is not own),
+    ]  # fmt: skip
+
+
+def _added(one: WideColumn) -> str:
+    column = one.column
+    mask = column.mask if column.mask != "none" else ""
+    cells = [
+        f"`{one.name}`",
+        f"`{one.table.name}.{column.name}`" if one.name != column.name else f"`{one.table.name}`",
+        column.pii if column.pii != "none" else "",
+        f"{mask} {column.mask_step}" if column.mask_step else mask,
+        column.description,
+    ]
+    return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
 
 
 def _table(contract: Contract) -> list[str]:

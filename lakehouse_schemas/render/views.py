@@ -11,8 +11,9 @@ from typing import Final, Literal
 
 from lakehouse_schemas.model import Column, Contract, Mask, Role
 from lakehouse_schemas.render.sql import identifier, literal
+from lakehouse_schemas.wide import Join, Wide
 
-__all__ = ["MASK_KEY", "SHOWN", "BiEngine", "Shown", "create_view_sql", "shown"]
+__all__ = ["MASK_KEY", "SHOWN", "BiEngine", "Shown", "create_view_sql", "create_wide_sql", "shown"]
 
 BiEngine = Literal["trino", "dremio"]
 Shown = Literal["drop", "hash", "last4", "partial", "clear"]
@@ -83,18 +84,69 @@ def create_view_sql(contract: Contract, role: Role, engine: BiEngine) -> str:
     return f"{head} AS\nSELECT\n{columns}\nFROM {_CATALOGUE}.{contract.full_name}"
 
 
-def _masked(column: Column, way: Shown, engine: BiEngine) -> str:
-    name = identifier(column.name, engine)
+def create_wide_sql(view: Wide, role: Role, engine: BiEngine) -> str:
+    """``CREATE OR REPLACE VIEW`` of a wide view for one role, as ``gold_<role>.<view>``.
+
+    Each column is masked as in the view of its own table; only the joins see it in the clear.
+
+    Raises:
+        ValueError: when the role may not read one of the tables.
+    """
+    if role not in view.roles():
+        raise ValueError(f"{view.name}: a table of it has no role {role}")
+    columns = ",\n".join(
+        f"  {_masked(one.column, way, engine, one.table.name, one.name)}"
+        for one in view.columns()
+        if (way := shown(one.column, role)) != "drop"
+    )
+    head = f"CREATE OR REPLACE VIEW gold_{role}.{view.name}"
+    if engine == "trino":
+        comment = literal(view.description, engine)
+        head = (
+            f"CREATE OR REPLACE VIEW {_CATALOGUE}.gold_{role}.{view.name}\n"
+            f"COMMENT {comment}\nSECURITY DEFINER"
+        )
+    joins = "".join(f"\n{_joined(view, join, engine)}" for join in view.joins)
+    return f"{head} AS\nSELECT\n{columns}\nFROM {_first(view.contract, engine)}{joins}"
+
+
+def _first(contract: Contract, engine: BiEngine) -> str:
+    """The view's first table; of an additive one, the sums."""
+    if contract.kind != "additive":
+        return f"{_CATALOGUE}.{contract.full_name} AS {contract.name}"
+    keys = [identifier(name, engine) for name in contract.key]
+    sums = [
+        f"sum({name}) AS {name}"
+        for name in (identifier(c.name, engine) for c in contract.columns if not c.key_position)
+    ]
+    return (
+        f"(SELECT {', '.join([*keys, *sums])} FROM {_CATALOGUE}.{contract.full_name}\n"
+        f"  GROUP BY {', '.join(keys)}) AS {contract.name}"
+    )
+
+
+def _joined(view: Wide, join: Join, engine: BiEngine) -> str:
+    own = f"{view.contract.name}.{identifier(join.on, engine)}"
+    other = f"{join.table}.{identifier(join.on, engine)}"
+    table = f"{_CATALOGUE}.{join.contract.full_name}"
+    return f"LEFT JOIN {table} AS {join.table} ON {other} = {own}"
+
+
+def _masked(column: Column, way: Shown, engine: BiEngine, table: str = "", called: str = "") -> str:
+    """The column as it is shown, ``AS`` its name; of a table, and under a name, where given."""
+    source = identifier(column.name, engine)
+    name = identifier(called or column.name, engine)
+    value = f"{table}.{source}" if table else source
     if way == "clear":
-        return name
+        return value if value == name else f"{value} AS {name}"
     if way == "hash":
-        value = f"CAST({name} AS VARCHAR)"
+        value = f"CAST({value} AS VARCHAR)"
         if engine == "trino":
             value = f"hmac_sha256(to_utf8({value}), to_utf8('{MASK_KEY}'))"
             return f"lower(to_hex({value})) AS {name}"
         return f"SHA256(CONCAT('{MASK_KEY}', {value})) AS {name}"
     if way == "last4":
-        return f"substr({name}, greatest(length({name}) - 3, 1)) AS {name}"
+        return f"substr({value}, greatest(length({value}) - 3, 1)) AS {name}"
     step = column.mask_step
-    band = f"floor(CAST({name} AS DOUBLE) / {step}) * {step}"
+    band = f"floor(CAST({value} AS DOUBLE) / {step}) * {step}"
     return f"CAST({band} AS BIGINT) AS {name}"

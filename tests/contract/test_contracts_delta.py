@@ -1,11 +1,13 @@
 """Contract rows through Arrow and Delta and back, in tables that every engine can read."""
 
 import json
+import re
 from pathlib import Path
 
 import pyarrow as pa
 import pytest
 from deltalake import DeltaTable, Schema, write_deltalake
+from deltalake.schema import PrimitiveType
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -52,6 +54,34 @@ def test_the_lake_makes_the_table_that_the_contract_describes(contract, home: Pa
     assert json.loads(table.schema().to_json()) == json.loads(spark.schema_json(contract))
     assert table.metadata().description == contract.description
     assert table.protocol().min_reader_version == 1
+
+
+@BY_NAME
+def test_an_older_table_is_described_as_the_contract_has_it_now(contract, home: Path):
+    lake = Lake(load_settings())
+    kinds = Schema.from_json(spark.schema_json(contract)).to_arrow()
+    plain = pa.schema([pa.field(f.name, f.type) for f in pa.schema(kinds)][:1])
+    path = Path(lake.uri(contract))
+    path.mkdir(parents=True)
+    DeltaTable.create(str(path), plain, description="Old words.")
+    table = lake.ensure(contract)
+    assert table.metadata().description == contract.description
+    said = {f.name: f.metadata.get("comment") for f in table.schema().fields}
+    assert said == {c.name: c.description for c in contract.columns}
+    assert table.protocol().min_reader_version == 1
+    assert lake.ensure(contract).version() == table.version()
+
+
+@BY_NAME
+def test_a_table_has_no_partition_and_no_type_that_an_engine_cannot_read(contract, home: Path):
+    table = Lake(load_settings()).ensure(contract)
+    assert table.metadata().partition_columns == []
+    for field in table.schema().fields:
+        assert isinstance(field.type, PrimitiveType)
+        assert re.fullmatch(
+            r"integer|long|double|boolean|string|binary|date|timestamp|decimal\(\d+,\d+\)",
+            field.type.type,
+        )
 
 
 @given(st.data())

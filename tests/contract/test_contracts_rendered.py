@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
+import msgspec
 import pyarrow as pa
 import pydantic
 import pytest
@@ -19,7 +20,7 @@ import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from lakehouse_schemas import Column, ContractError, Expectation, contracts
+from lakehouse_schemas import Column, ContractError, Expectation, contracts, wide
 from lakehouse_schemas.generate import PROJECT, differences, files, main, write
 from lakehouse_schemas.model import ROLES
 from lakehouse_schemas.render import (
@@ -34,6 +35,7 @@ from lakehouse_schemas.render import (
     superset,
     views,
 )
+from lakehouse_schemas.wide import VIEWS
 
 ALL = contracts.all()
 LAKE = contracts.lake_tables()
@@ -475,3 +477,128 @@ def test_the_dictionary_has_a_row_for_every_column():
 def test_the_project_is_where_the_files_go():
     assert (PROJECT / "pyproject.toml").exists()
     assert Path(contracts.TABLES).is_relative_to(PROJECT)
+
+
+# ── Wide views ──
+
+
+WIDE = pytest.mark.parametrize("view", VIEWS, ids=lambda v: v.name)
+
+
+@pytest.fixture(scope="module")
+def lake():
+    """Every gold table with some rows, in a catalogue of the views' name."""
+    with duckdb.connect() as connection:
+        connection.execute("SET TimeZone = 'UTC'")
+        connection.execute("ATTACH ':memory:' AS lake; CREATE SCHEMA lake.gold")
+        for contract in GOLD:
+            columns = ", ".join(f'"{c.name}" {duck_type(c)}' for c in contract.columns)
+            connection.execute(f"CREATE TABLE lake.{contract.full_name} ({columns})")
+        yield connection
+
+
+def duck_type(column):
+    simple = {"int32": "INTEGER", "int64": "BIGINT", "string": "VARCHAR", "binary": "BLOB"}
+    return simple.get(column.type, "TIMESTAMPTZ" if column.type == "timestamp" else column.type)
+
+
+def asked(view, role):
+    return views.create_wide_sql(view, role, "trino").partition(" AS\n")[2]
+
+
+@WIDE
+def test_a_wide_view_has_the_rows_of_its_table_and_finds_what_belongs_to_them(view, lake):
+    own = view.contract
+    tables = {own.full_name, *(join.contract.full_name for join in view.joins)}
+    for name in tables:
+        lake.execute(f"DELETE FROM lake.{name}")
+    marks = [c.name for c in own.columns if not c.key_position and c.type == "int64"]
+    keyed = {name: value(own.column(name), 1) for name in {*own.key, *(j.on for j in view.joins)}}
+    for _ in range(2 if own.kind == "additive" else 1):
+        insert(lake, own, keyed | {name: 3 for name in marks if name not in keyed})
+    for number in (1, 2):
+        for join in view.joins:
+            insert(lake, join.contract, {
+                join.on: value(join.contract.column(join.on), number),
+                **{c: value(join.contract.column(c), 40 + number) for c in join.columns
+                   if c != join.on},
+            })  # fmt: skip
+    (row,) = lake.execute(asked(view, "admin")).to_arrow_table().to_pylist()
+    assert list(row) == [one.name for one in view.columns()]
+    for join in view.joins:
+        for column, name in join.columns.items():
+            if column != join.on:
+                assert row[name] == value(join.contract.column(column), 41), name
+    if own.kind == "additive":
+        assert {row[name] for name in marks} == {6}
+
+
+def insert(lake, contract, given):
+    names = ", ".join(f'"{name}"' for name in given)
+    marks = ", ".join("?" for _ in given)
+    lake.execute(f"INSERT INTO lake.{contract.full_name} ({names}) VALUES ({marks})",
+                 [*given.values()])  # fmt: skip
+
+
+def value(column, number):
+    if column.type == "date":
+        return date(2019, 1, number % 28 + 1)
+    if column.type == "timestamp":
+        return datetime(2019, 1, 1, tzinfo=UTC) + timedelta(days=number)
+    if column.type == "boolean":
+        return number % 2 == 1
+    if column.type == "string":
+        return f"text {number}"
+    return Decimal(number) if column.decimal else number
+
+
+@WIDE
+@pytest.mark.parametrize("engine", ["trino", "dremio"])
+def test_a_wide_view_masks_like_the_views_of_its_tables(view, engine):
+    for role in view.roles():
+        text = views.create_wide_sql(view, role, engine)
+        lines = text.partition("SELECT\n")[2].partition("\nFROM ")[0].split(",\n")
+        seen = [one for one in view.columns() if views.shown(one.column, role) != "drop"]
+        assert len(lines) == len(seen)
+        for one, line in zip(seen, lines, strict=True):
+            alone = views.create_view_sql(one.table, role, engine)
+            column = f'"{one.column.name}"'
+            mine = line.strip().replace(f"{one.table.name}.{column}", column)
+            mine = mine.removesuffix(f' AS "{one.name}"')
+            assert any(
+                part.strip().removesuffix(f" AS {column}") == mine
+                for part in alone.partition("SELECT\n")[2].partition("\nFROM ")[0].split(",\n")
+            ), line
+            assert (line.strip() == f'{one.table.name}.{column} AS "{one.name}"') == (
+                views.shown(one.column, role) == "clear"
+            )
+
+
+@WIDE
+def test_a_wide_view_joins_whole_keys_and_names_each_column_once(view):
+    names = [one.name for one in view.columns()]
+    assert len({*names}) == len(names)
+    assert view.name not in {c.name for c in GOLD}
+    for join in view.joins:
+        contract = join.contract
+        # A day of the calendar is one row by its date, too.
+        assert contract.key == (join.on,) or (join.table, join.on) == ("dim_date", "date")
+        assert view.contract.column(join.on).type == contract.column(join.on).type
+
+
+def test_a_role_that_may_not_read_a_table_gets_no_wide_view():
+    view = wide.Wide("nothing", "Nothing.", "report_editions", ())
+    hidden = msgspec.structs.replace(contracts.get("gold.report_editions"), roles=("admin",))
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(contracts, "get", lambda _: hidden)
+        with pytest.raises(ValueError, match=r"nothing: a table of it has no role viewer"):
+            views.create_wide_sql(view, "viewer", "trino")
+
+
+@WIDE
+def test_the_dictionary_tells_what_a_view_adds(view):
+    text = dictionary.dictionary_md(ALL, [view]).partition("## Wide views")[2]
+    assert view.description in text
+    for join in view.joins:
+        for column in join.columns:
+            assert join.contract.column(column).description.replace("|", "\\|") in text

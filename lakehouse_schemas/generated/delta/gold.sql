@@ -138,6 +138,75 @@ TBLPROPERTIES (
   'delta.logRetentionDuration' = 'interval 2 hours'
 );
 
+CREATE TABLE IF NOT EXISTS gold.customer_analytics (
+  `user_id` INT COMMENT 'Customer (dim_user).',
+  `as_of` DATE COMMENT 'Last day that counts, UTC.',
+  `cohort_month` DATE COMMENT 'First day of the month of the first purchase; empty without one.',
+  `first_use` DATE COMMENT 'Day of the first purchase.',
+  `last_use` DATE COMMENT 'Day of the last purchase.',
+  `purchases` BIGINT COMMENT 'Purchases ever, without declined ones.',
+  `spent_total` DECIMAL(18,2) COMMENT 'All ever spent, net of money back, US dollars.',
+  `recency_days` INT COMMENT 'Days from the last purchase to as_of.',
+  `frequency` INT COMMENT 'Purchases in the last 365 days.',
+  `monetary` DECIMAL(18,2) COMMENT 'Spent in the last 365 days, net of money back, US dollars.',
+  `r_score` INT COMMENT 'Fifth of the customers by recency, 5 for the most recent; empty without a purchase.',
+  `f_score` INT COMMENT 'Fifth of the customers by frequency, 5 for the most frequent; empty without a purchase.',
+  `m_score` INT COMMENT 'Fifth of the customers by what was spent, 5 for the most; empty without a purchase.',
+  `segment` STRING COMMENT 'Group that follows from the three scores.',
+  `cluster` INT COMMENT 'Group found by k-means over recency, frequency and monetary; 1 spends most. Empty without a purchase.',
+  `value_past` DECIMAL(18,2) COMMENT 'Margin on all that was ever spent, US dollars.',
+  `value_future` DECIMAL(18,2) COMMENT 'Margin to be expected, discounted, US dollars.',
+  `lifetime_value` DECIMAL(18,2) COMMENT 'The past and the future value together, US dollars.',
+  `risk_score` INT COMMENT 'Credit-risk score, 0 to 1000; higher is safer.',
+  `risk_band` STRING COMMENT 'Band of the score.',
+  `reason_1` STRING COMMENT 'What costs the score the most; a code of docs/analytics.md.',
+  `reason_2` STRING COMMENT 'What costs the score the second most; a code of docs/analytics.md.',
+  `reason_3` STRING COMMENT 'What costs the score the third most; a code of docs/analytics.md.',
+  `reason_4` STRING COMMENT 'What costs the score the fourth most; a code of docs/analytics.md.',
+  `risk_reasons` STRING COMMENT 'The reasons in words, the heaviest first; empty when none weighs.',
+  `debt_to_income` DOUBLE COMMENT 'Debts over yearly income; empty without an income.',
+  `utilisation` DOUBLE COMMENT 'Net spending by credit card in the last 30 days over the limits; empty without a credit card.',
+  `cash_share` DOUBLE COMMENT 'Share of the last 365 days\' purchases that was cash or as good as cash.',
+  `shortage_share` DOUBLE COMMENT 'Share of the last 365 days\' attempts that were declined for want of money.',
+  `made_at` TIMESTAMP COMMENT 'When the run was made, UTC.',
+  `transactions_version` BIGINT COMMENT 'Delta version of fact_transactions that was read.',
+  `users_version` BIGINT COMMENT 'Delta version of dim_user that was read; -1 where there was none.',
+  `cards_version` BIGINT COMMENT 'Delta version of dim_card that was read; -1 where there was none.'
+)
+USING DELTA
+COMMENT 'What each customer is worth, how the customer behaves and what lending to the customer risks.'
+TBLPROPERTIES (
+  'delta.checkpointInterval' = '100',
+  'delta.checkpointPolicy' = 'classic',
+  'delta.columnMapping.mode' = 'none',
+  'delta.deletedFileRetentionDuration' = 'interval 1 days',
+  'delta.enableDeletionVectors' = 'false',
+  'delta.logRetentionDuration' = 'interval 2 hours'
+);
+
+CREATE TABLE IF NOT EXISTS gold.customer_cohorts (
+  `cohort_month` DATE COMMENT 'First day of the month of the first purchase.',
+  `month_number` INT COMMENT 'Whole months since then; 0 for the month itself.',
+  `active_month` DATE COMMENT 'First day of the month that is counted.',
+  `customers` BIGINT COMMENT 'Customers who began in that month.',
+  `active_customers` BIGINT COMMENT 'Those of them who bought something in the month that is counted.',
+  `retention` DOUBLE COMMENT 'The one over the other.',
+  `spent` DECIMAL(18,2) COMMENT 'What they spent in it, net of money back, US dollars.',
+  `as_of` DATE COMMENT 'Last day that counts, UTC.',
+  `made_at` TIMESTAMP COMMENT 'When the run was made, UTC.',
+  `transactions_version` BIGINT COMMENT 'Delta version of fact_transactions that was read.'
+)
+USING DELTA
+COMMENT 'How many of the customers who began in a month still buy so many months later.'
+TBLPROPERTIES (
+  'delta.checkpointInterval' = '100',
+  'delta.checkpointPolicy' = 'classic',
+  'delta.columnMapping.mode' = 'none',
+  'delta.deletedFileRetentionDuration' = 'interval 1 days',
+  'delta.enableDeletionVectors' = 'false',
+  'delta.logRetentionDuration' = 'interval 2 hours'
+);
+
 CREATE TABLE IF NOT EXISTS gold.dim_card (
   `card_id` INT COMMENT 'Number of the card within the bank, not the number printed on it.',
   `user_id` INT COMMENT 'Customer who owns the card (dim_user).',
@@ -613,6 +682,108 @@ CREATE TABLE IF NOT EXISTS gold.pipeline_status (
 )
 USING DELTA
 COMMENT 'Whether the changes of each source table flow.'
+TBLPROPERTIES (
+  'delta.checkpointInterval' = '100',
+  'delta.checkpointPolicy' = 'classic',
+  'delta.columnMapping.mode' = 'none',
+  'delta.deletedFileRetentionDuration' = 'interval 1 days',
+  'delta.enableDeletionVectors' = 'false',
+  'delta.logRetentionDuration' = 'interval 2 hours'
+);
+
+CREATE TABLE IF NOT EXISTS gold.report_daily_totals (
+  `report_date` DATE COMMENT 'Day that is reported, UTC.',
+  `edition` INT COMMENT 'Number of the edition: a new one when the same report of the same day came out different.',
+  `line` INT COMMENT 'Number of the line.',
+  `channel` STRING COMMENT 'How the card was used: Swipe, Chip or Online; all for the whole day.',
+  `transactions` BIGINT COMMENT 'Transactions, declined ones included.',
+  `customers` BIGINT COMMENT 'Customers with a transaction.',
+  `purchase_count` BIGINT COMMENT 'Purchases, without declined ones.',
+  `purchase_sum` DECIMAL(18,2) COMMENT 'What they come to, US dollars.',
+  `money_back_count` BIGINT COMMENT 'Money back to customers, without declined ones.',
+  `money_back_sum` DECIMAL(18,2) COMMENT 'What it comes to, US dollars; not above nought.',
+  `declined_count` BIGINT COMMENT 'Declined transactions.',
+  `declined_sum` DECIMAL(18,2) COMMENT 'What they would have come to, US dollars.',
+  `largest` DECIMAL(12,2) COMMENT 'Largest single amount that was not declined, US dollars.'
+)
+USING DELTA
+COMMENT 'Lines of the daily totals, every edition.'
+TBLPROPERTIES (
+  'delta.checkpointInterval' = '100',
+  'delta.checkpointPolicy' = 'classic',
+  'delta.columnMapping.mode' = 'none',
+  'delta.deletedFileRetentionDuration' = 'interval 1 days',
+  'delta.enableDeletionVectors' = 'false',
+  'delta.logRetentionDuration' = 'interval 2 hours'
+);
+
+CREATE TABLE IF NOT EXISTS gold.report_editions (
+  `report` STRING COMMENT 'Which report it is.',
+  `report_date` DATE COMMENT 'Day that is reported, UTC.',
+  `edition` INT COMMENT 'Number of the edition: a new one when the same report of the same day came out different.',
+  `made_at` TIMESTAMP COMMENT 'When the run was made, UTC.',
+  `transactions_version` BIGINT COMMENT 'Delta version of fact_transactions that was read.',
+  `alerts_version` BIGINT COMMENT 'Delta version of fraud_alerts that was read; -1 where there was none or it was not needed.',
+  `threshold` DECIMAL(12,2) COMMENT 'Threshold of the large-transaction report, US dollars; empty for the others.',
+  `lines` INT COMMENT 'Lines without the head.',
+  `sha256` STRING COMMENT 'SHA-256 of the text, hexadecimal.',
+  `content` STRING COMMENT 'The report as CSV.'
+)
+USING DELTA
+COMMENT 'Every edition of every regulatory report, word for word.'
+TBLPROPERTIES (
+  'delta.checkpointInterval' = '100',
+  'delta.checkpointPolicy' = 'classic',
+  'delta.columnMapping.mode' = 'none',
+  'delta.deletedFileRetentionDuration' = 'interval 1 days',
+  'delta.enableDeletionVectors' = 'false',
+  'delta.logRetentionDuration' = 'interval 2 hours'
+);
+
+CREATE TABLE IF NOT EXISTS gold.report_large_transactions (
+  `report_date` DATE COMMENT 'Day that is reported, UTC.',
+  `edition` INT COMMENT 'Number of the edition: a new one when the same report of the same day came out different.',
+  `line` INT COMMENT 'Number of the line.',
+  `transaction_id` BIGINT COMMENT 'Transaction (fact_transactions).',
+  `transaction_ts` TIMESTAMP COMMENT 'When the transaction happened, UTC, to the microsecond.',
+  `user_id` INT COMMENT 'Customer (dim_user).',
+  `card_id` INT COMMENT 'Card (dim_card).',
+  `merchant_id` INT COMMENT 'Number of the merchant.',
+  `mcc` INT COMMENT 'Merchant category code (dim_mcc).',
+  `amount` DECIMAL(12,2) COMMENT 'Amount in US dollars.',
+  `customer_day_sum` DECIMAL(18,2) COMMENT 'Purchases of the customer on that day together, US dollars.',
+  `why` STRING COMMENT 'Alone when the amount itself reaches the threshold, together when the day\'s sum does.'
+)
+USING DELTA
+COMMENT 'Lines of the large-transaction report, every edition.'
+TBLPROPERTIES (
+  'delta.checkpointInterval' = '100',
+  'delta.checkpointPolicy' = 'classic',
+  'delta.columnMapping.mode' = 'none',
+  'delta.deletedFileRetentionDuration' = 'interval 1 days',
+  'delta.enableDeletionVectors' = 'false',
+  'delta.logRetentionDuration' = 'interval 2 hours'
+);
+
+CREATE TABLE IF NOT EXISTS gold.report_suspicious_activity (
+  `report_date` DATE COMMENT 'Day that is reported, UTC.',
+  `edition` INT COMMENT 'Number of the edition: a new one when the same report of the same day came out different.',
+  `line` INT COMMENT 'Number of the line.',
+  `alert_id` STRING COMMENT 'Number of the transaction, a colon, and the rule.',
+  `transaction_id` BIGINT COMMENT 'Transaction (fact_transactions).',
+  `transaction_ts` TIMESTAMP COMMENT 'When the transaction happened, UTC, to the microsecond.',
+  `user_id` INT COMMENT 'Customer (dim_user).',
+  `card_id` INT COMMENT 'Card (dim_card).',
+  `merchant_id` INT COMMENT 'Number of the merchant.',
+  `mcc` INT COMMENT 'Merchant category code (dim_mcc).',
+  `amount` DECIMAL(12,2) COMMENT 'Amount in US dollars.',
+  `rule` STRING COMMENT 'Rule that raised the alert.',
+  `severity` STRING COMMENT 'How urgent it is: high, medium or low.',
+  `is_fraud` BOOLEAN COMMENT 'Whether it was confirmed as fraud when the edition was made; empty when nobody had said.',
+  `reason` STRING COMMENT 'Why the alert was raised, in words.'
+)
+USING DELTA
+COMMENT 'Lines of the suspicious-activity report, every edition.'
 TBLPROPERTIES (
   'delta.checkpointInterval' = '100',
   'delta.checkpointPolicy' = 'classic',

@@ -220,6 +220,61 @@ FROM gold.agg_state_day;
 
 SELECT
   count(*) AS `rows`,
+  count(*) - count(DISTINCT `user_id`) AS `repeated_keys`,
+  count(CASE WHEN `user_id` IS NULL THEN 1 END) AS `user_id required`,
+  count(CASE WHEN `as_of` IS NULL THEN 1 END) AS `as_of required`,
+  count(CASE WHEN `purchases` IS NULL THEN 1 END) AS `purchases required`,
+  count(CASE WHEN NOT (`purchases` >= 0) THEN 1 END) AS `purchases between`,
+  count(CASE WHEN `spent_total` IS NULL THEN 1 END) AS `spent_total required`,
+  count(CASE WHEN NOT (`recency_days` >= 0) THEN 1 END) AS `recency_days between`,
+  count(CASE WHEN `frequency` IS NULL THEN 1 END) AS `frequency required`,
+  count(CASE WHEN NOT (`frequency` >= 0) THEN 1 END) AS `frequency between`,
+  count(CASE WHEN `monetary` IS NULL THEN 1 END) AS `monetary required`,
+  count(CASE WHEN NOT (`r_score` >= 1 AND `r_score` <= 5) THEN 1 END) AS `r_score between`,
+  count(CASE WHEN NOT (`f_score` >= 1 AND `f_score` <= 5) THEN 1 END) AS `f_score between`,
+  count(CASE WHEN NOT (`m_score` >= 1 AND `m_score` <= 5) THEN 1 END) AS `m_score between`,
+  count(CASE WHEN `segment` IS NULL THEN 1 END) AS `segment required`,
+  count(CASE WHEN `segment` NOT IN ('champions', 'loyal', 'potential', 'new', 'attention', 'at_risk', 'cannot_lose', 'hibernating', 'none') THEN 1 END) AS `segment one_of`,
+  count(CASE WHEN NOT (`cluster` >= 1) THEN 1 END) AS `cluster between`,
+  count(CASE WHEN `value_past` IS NULL THEN 1 END) AS `value_past required`,
+  count(CASE WHEN `value_future` IS NULL THEN 1 END) AS `value_future required`,
+  count(CASE WHEN `lifetime_value` IS NULL THEN 1 END) AS `lifetime_value required`,
+  count(CASE WHEN `risk_score` IS NULL THEN 1 END) AS `risk_score required`,
+  count(CASE WHEN NOT (`risk_score` >= 0 AND `risk_score` <= 1000) THEN 1 END) AS `risk_score between`,
+  count(CASE WHEN `risk_band` IS NULL THEN 1 END) AS `risk_band required`,
+  count(CASE WHEN `risk_band` NOT IN ('very_low', 'low', 'medium', 'high', 'very_high') THEN 1 END) AS `risk_band one_of`,
+  count(CASE WHEN `reason_1` NOT IN ('score', 'debt', 'income', 'utilisation', 'cash', 'shortage', 'history') THEN 1 END) AS `reason_1 one_of`,
+  count(CASE WHEN `reason_2` NOT IN ('score', 'debt', 'income', 'utilisation', 'cash', 'shortage', 'history') THEN 1 END) AS `reason_2 one_of`,
+  count(CASE WHEN `reason_3` NOT IN ('score', 'debt', 'income', 'utilisation', 'cash', 'shortage', 'history') THEN 1 END) AS `reason_3 one_of`,
+  count(CASE WHEN `reason_4` NOT IN ('score', 'debt', 'income', 'utilisation', 'cash', 'shortage', 'history') THEN 1 END) AS `reason_4 one_of`,
+  count(CASE WHEN `risk_reasons` IS NULL THEN 1 END) AS `risk_reasons required`,
+  count(CASE WHEN `made_at` IS NULL THEN 1 END) AS `made_at required`,
+  count(CASE WHEN `transactions_version` IS NULL THEN 1 END) AS `transactions_version required`,
+  count(CASE WHEN `users_version` IS NULL THEN 1 END) AS `users_version required`,
+  count(CASE WHEN `cards_version` IS NULL THEN 1 END) AS `cards_version required`
+FROM gold.customer_analytics;
+
+SELECT
+  count(*) AS `rows`,
+  count(*) - count(DISTINCT `cohort_month`, `month_number`) AS `repeated_keys`,
+  count(CASE WHEN `cohort_month` IS NULL THEN 1 END) AS `cohort_month required`,
+  count(CASE WHEN `month_number` IS NULL THEN 1 END) AS `month_number required`,
+  count(CASE WHEN NOT (`month_number` >= 0) THEN 1 END) AS `month_number between`,
+  count(CASE WHEN `active_month` IS NULL THEN 1 END) AS `active_month required`,
+  count(CASE WHEN `customers` IS NULL THEN 1 END) AS `customers required`,
+  count(CASE WHEN NOT (`customers` >= 1) THEN 1 END) AS `customers between`,
+  count(CASE WHEN `active_customers` IS NULL THEN 1 END) AS `active_customers required`,
+  count(CASE WHEN NOT (`active_customers` >= 0) THEN 1 END) AS `active_customers between`,
+  count(CASE WHEN `retention` IS NULL THEN 1 END) AS `retention required`,
+  count(CASE WHEN NOT (`retention` >= 0.0 AND `retention` <= 1.0) THEN 1 END) AS `retention between`,
+  count(CASE WHEN `spent` IS NULL THEN 1 END) AS `spent required`,
+  count(CASE WHEN `as_of` IS NULL THEN 1 END) AS `as_of required`,
+  count(CASE WHEN `made_at` IS NULL THEN 1 END) AS `made_at required`,
+  count(CASE WHEN `transactions_version` IS NULL THEN 1 END) AS `transactions_version required`
+FROM gold.customer_cohorts;
+
+SELECT
+  count(*) AS `rows`,
   count(*) - count(DISTINCT `card_id`) AS `repeated_keys`,
   count(CASE WHEN `card_id` IS NULL THEN 1 END) AS `card_id required`,
   count(CASE WHEN `user_id` IS NULL THEN 1 END) AS `user_id required`,
@@ -518,3 +573,81 @@ SELECT
   count(CASE WHEN `state` NOT IN ('running', 'stopped') THEN 1 END) AS `state one_of`,
   count(CASE WHEN `since` IS NULL THEN 1 END) AS `since required`
 FROM gold.pipeline_status;
+
+SELECT
+  count(*) AS `rows`,
+  count(*) - count(DISTINCT `report_date`, `edition`, `line`) AS `repeated_keys`,
+  count(CASE WHEN `report_date` IS NULL THEN 1 END) AS `report_date required`,
+  count(CASE WHEN `edition` IS NULL THEN 1 END) AS `edition required`,
+  count(CASE WHEN NOT (`edition` >= 1) THEN 1 END) AS `edition between`,
+  count(CASE WHEN `line` IS NULL THEN 1 END) AS `line required`,
+  count(CASE WHEN NOT (`line` >= 1) THEN 1 END) AS `line between`,
+  count(CASE WHEN `channel` IS NULL THEN 1 END) AS `channel required`,
+  count(CASE WHEN `transactions` IS NULL THEN 1 END) AS `transactions required`,
+  count(CASE WHEN `customers` IS NULL THEN 1 END) AS `customers required`,
+  count(CASE WHEN `purchase_count` IS NULL THEN 1 END) AS `purchase_count required`,
+  count(CASE WHEN `purchase_sum` IS NULL THEN 1 END) AS `purchase_sum required`,
+  count(CASE WHEN `money_back_count` IS NULL THEN 1 END) AS `money_back_count required`,
+  count(CASE WHEN `money_back_sum` IS NULL THEN 1 END) AS `money_back_sum required`,
+  count(CASE WHEN `declined_count` IS NULL THEN 1 END) AS `declined_count required`,
+  count(CASE WHEN `declined_sum` IS NULL THEN 1 END) AS `declined_sum required`
+FROM gold.report_daily_totals;
+
+SELECT
+  count(*) AS `rows`,
+  count(*) - count(DISTINCT `report`, `report_date`, `edition`) AS `repeated_keys`,
+  count(CASE WHEN `report` IS NULL THEN 1 END) AS `report required`,
+  count(CASE WHEN `report` NOT IN ('daily-totals', 'large-transactions', 'suspicious-activity') THEN 1 END) AS `report one_of`,
+  count(CASE WHEN `report_date` IS NULL THEN 1 END) AS `report_date required`,
+  count(CASE WHEN `edition` IS NULL THEN 1 END) AS `edition required`,
+  count(CASE WHEN NOT (`edition` >= 1) THEN 1 END) AS `edition between`,
+  count(CASE WHEN `made_at` IS NULL THEN 1 END) AS `made_at required`,
+  count(CASE WHEN `transactions_version` IS NULL THEN 1 END) AS `transactions_version required`,
+  count(CASE WHEN `alerts_version` IS NULL THEN 1 END) AS `alerts_version required`,
+  count(CASE WHEN `lines` IS NULL THEN 1 END) AS `lines required`,
+  count(CASE WHEN NOT (`lines` >= 0) THEN 1 END) AS `lines between`,
+  count(CASE WHEN `sha256` IS NULL THEN 1 END) AS `sha256 required`,
+  count(CASE WHEN NOT `sha256` RLIKE '\\A(?:[0-9a-f]{64})\\z' THEN 1 END) AS `sha256 pattern`,
+  count(CASE WHEN `content` IS NULL THEN 1 END) AS `content required`
+FROM gold.report_editions;
+
+SELECT
+  count(*) AS `rows`,
+  count(*) - count(DISTINCT `report_date`, `edition`, `line`) AS `repeated_keys`,
+  count(CASE WHEN `report_date` IS NULL THEN 1 END) AS `report_date required`,
+  count(CASE WHEN `edition` IS NULL THEN 1 END) AS `edition required`,
+  count(CASE WHEN NOT (`edition` >= 1) THEN 1 END) AS `edition between`,
+  count(CASE WHEN `line` IS NULL THEN 1 END) AS `line required`,
+  count(CASE WHEN NOT (`line` >= 1) THEN 1 END) AS `line between`,
+  count(CASE WHEN `transaction_id` IS NULL THEN 1 END) AS `transaction_id required`,
+  count(CASE WHEN `transaction_ts` IS NULL THEN 1 END) AS `transaction_ts required`,
+  count(CASE WHEN `user_id` IS NULL THEN 1 END) AS `user_id required`,
+  count(CASE WHEN `card_id` IS NULL THEN 1 END) AS `card_id required`,
+  count(CASE WHEN `merchant_id` IS NULL THEN 1 END) AS `merchant_id required`,
+  count(CASE WHEN `mcc` IS NULL THEN 1 END) AS `mcc required`,
+  count(CASE WHEN `amount` IS NULL THEN 1 END) AS `amount required`,
+  count(CASE WHEN `customer_day_sum` IS NULL THEN 1 END) AS `customer_day_sum required`,
+  count(CASE WHEN `why` IS NULL THEN 1 END) AS `why required`,
+  count(CASE WHEN `why` NOT IN ('alone', 'together') THEN 1 END) AS `why one_of`
+FROM gold.report_large_transactions;
+
+SELECT
+  count(*) AS `rows`,
+  count(*) - count(DISTINCT `report_date`, `edition`, `line`) AS `repeated_keys`,
+  count(CASE WHEN `report_date` IS NULL THEN 1 END) AS `report_date required`,
+  count(CASE WHEN `edition` IS NULL THEN 1 END) AS `edition required`,
+  count(CASE WHEN NOT (`edition` >= 1) THEN 1 END) AS `edition between`,
+  count(CASE WHEN `line` IS NULL THEN 1 END) AS `line required`,
+  count(CASE WHEN NOT (`line` >= 1) THEN 1 END) AS `line between`,
+  count(CASE WHEN `alert_id` IS NULL THEN 1 END) AS `alert_id required`,
+  count(CASE WHEN `transaction_id` IS NULL THEN 1 END) AS `transaction_id required`,
+  count(CASE WHEN `transaction_ts` IS NULL THEN 1 END) AS `transaction_ts required`,
+  count(CASE WHEN `user_id` IS NULL THEN 1 END) AS `user_id required`,
+  count(CASE WHEN `card_id` IS NULL THEN 1 END) AS `card_id required`,
+  count(CASE WHEN `merchant_id` IS NULL THEN 1 END) AS `merchant_id required`,
+  count(CASE WHEN `mcc` IS NULL THEN 1 END) AS `mcc required`,
+  count(CASE WHEN `amount` IS NULL THEN 1 END) AS `amount required`,
+  count(CASE WHEN `rule` IS NULL THEN 1 END) AS `rule required`,
+  count(CASE WHEN `severity` IS NULL THEN 1 END) AS `severity required`,
+  count(CASE WHEN `reason` IS NULL THEN 1 END) AS `reason required`
+FROM gold.report_suspicious_activity;

@@ -164,6 +164,53 @@ SELECT
   "fraud_count"
 FROM lake.gold.agg_state_day;
 
+CREATE OR REPLACE VIEW gold_operator.customer_analytics AS
+SELECT
+  "user_id",
+  "as_of",
+  "cohort_month",
+  "first_use",
+  "last_use",
+  "purchases",
+  "spent_total",
+  "recency_days",
+  "frequency",
+  "monetary",
+  "r_score",
+  "f_score",
+  "m_score",
+  "segment",
+  "cluster",
+  "value_past",
+  "value_future",
+  "lifetime_value",
+  CAST(floor(CAST("risk_score" AS DOUBLE) / 50) * 50 AS BIGINT) AS "risk_score",
+  "risk_band",
+  "reason_1",
+  "reason_2",
+  "reason_3",
+  "reason_4",
+  "risk_reasons",
+  "made_at",
+  "transactions_version",
+  "users_version",
+  "cards_version"
+FROM lake.gold.customer_analytics;
+
+CREATE OR REPLACE VIEW gold_operator.customer_cohorts AS
+SELECT
+  "cohort_month",
+  "month_number",
+  "active_month",
+  "customers",
+  "active_customers",
+  "retention",
+  "spent",
+  "as_of",
+  "made_at",
+  "transactions_version"
+FROM lake.gold.customer_cohorts;
+
 CREATE OR REPLACE VIEW gold_operator.dim_card AS
 SELECT
   "card_id",
@@ -466,3 +513,283 @@ SELECT
   "reason",
   "next_step"
 FROM lake.gold.pipeline_status;
+
+CREATE OR REPLACE VIEW gold_operator.report_daily_totals AS
+SELECT
+  "report_date",
+  "edition",
+  "line",
+  "channel",
+  "transactions",
+  "customers",
+  "purchase_count",
+  "purchase_sum",
+  "money_back_count",
+  "money_back_sum",
+  "declined_count",
+  "declined_sum",
+  "largest"
+FROM lake.gold.report_daily_totals;
+
+CREATE OR REPLACE VIEW gold_operator.report_editions AS
+SELECT
+  "report",
+  "report_date",
+  "edition",
+  "made_at",
+  "transactions_version",
+  "alerts_version",
+  "threshold",
+  "lines",
+  "sha256"
+FROM lake.gold.report_editions;
+
+CREATE OR REPLACE VIEW gold_operator.report_large_transactions AS
+SELECT
+  "report_date",
+  "edition",
+  "line",
+  "transaction_id",
+  "transaction_ts",
+  "user_id",
+  "card_id",
+  "merchant_id",
+  "mcc",
+  "amount",
+  "customer_day_sum",
+  "why"
+FROM lake.gold.report_large_transactions;
+
+CREATE OR REPLACE VIEW gold_operator.report_suspicious_activity AS
+SELECT
+  "report_date",
+  "edition",
+  "line",
+  "alert_id",
+  "transaction_id",
+  "transaction_ts",
+  "user_id",
+  "card_id",
+  "merchant_id",
+  "mcc",
+  "amount",
+  "rule",
+  "severity",
+  "is_fraud",
+  "reason"
+FROM lake.gold.report_suspicious_activity;
+
+CREATE OR REPLACE VIEW gold_operator.wide_transactions AS
+SELECT
+  fact_transactions."transaction_id" AS "transaction_id",
+  fact_transactions."transaction_ts" AS "transaction_ts",
+  fact_transactions."date_key" AS "date_key",
+  fact_transactions."user_id" AS "user_id",
+  fact_transactions."card_id" AS "card_id",
+  fact_transactions."merchant_key" AS "merchant_key",
+  fact_transactions."merchant_id" AS "merchant_id",
+  fact_transactions."mcc" AS "mcc",
+  fact_transactions."amount" AS "amount",
+  fact_transactions."channel" AS "channel",
+  fact_transactions."merchant_city" AS "merchant_city",
+  fact_transactions."merchant_state" AS "merchant_state",
+  fact_transactions."zip" AS "zip",
+  fact_transactions."is_online" AS "is_online",
+  fact_transactions."is_refund" AS "is_refund",
+  fact_transactions."is_declined" AS "is_declined",
+  fact_transactions."errors" AS "errors",
+  fact_transactions."is_fraud" AS "is_fraud",
+  dim_date."date" AS "date",
+  dim_date."year" AS "year",
+  dim_date."quarter" AS "quarter",
+  dim_date."month" AS "month",
+  dim_date."month_name" AS "month_name",
+  dim_date."day_of_week" AS "day_of_week",
+  dim_date."day_name" AS "day_name",
+  dim_date."is_weekend" AS "is_weekend",
+  dim_mcc."description" AS "category",
+  dim_card."card_brand" AS "card_brand",
+  dim_card."card_type" AS "card_type",
+  dim_card."has_chip" AS "has_chip",
+  dim_card."card_on_dark_web" AS "card_on_dark_web",
+  CAST(floor(CAST(dim_user."current_age" AS DOUBLE) / 10) * 10 AS BIGINT) AS "age",
+  CAST(floor(CAST(dim_user."yearly_income" AS DOUBLE) / 10000) * 10000 AS BIGINT) AS "yearly_income",
+  CAST(floor(CAST(dim_user."total_debt" AS DOUBLE) / 10000) * 10000 AS BIGINT) AS "total_debt",
+  CAST(floor(CAST(dim_user."credit_score" AS DOUBLE) / 50) * 50 AS BIGINT) AS "credit_score",
+  customer_analytics."cohort_month" AS "cohort_month",
+  customer_analytics."segment" AS "segment",
+  customer_analytics."cluster" AS "cluster",
+  customer_analytics."lifetime_value" AS "lifetime_value",
+  CAST(floor(CAST(customer_analytics."risk_score" AS DOUBLE) / 50) * 50 AS BIGINT) AS "risk_score",
+  customer_analytics."risk_band" AS "risk_band"
+FROM lake.gold.fact_transactions AS fact_transactions
+LEFT JOIN lake.gold.dim_date AS dim_date ON dim_date."date_key" = fact_transactions."date_key"
+LEFT JOIN lake.gold.dim_mcc AS dim_mcc ON dim_mcc."mcc" = fact_transactions."mcc"
+LEFT JOIN lake.gold.dim_card AS dim_card ON dim_card."card_id" = fact_transactions."card_id"
+LEFT JOIN lake.gold.dim_user AS dim_user ON dim_user."user_id" = fact_transactions."user_id"
+LEFT JOIN lake.gold.customer_analytics AS customer_analytics ON customer_analytics."user_id" = fact_transactions."user_id";
+
+CREATE OR REPLACE VIEW gold_operator.wide_alerts AS
+SELECT
+  fraud_alerts."alert_id" AS "alert_id",
+  fraud_alerts."transaction_id" AS "transaction_id",
+  fraud_alerts."rule" AS "rule",
+  fraud_alerts."severity" AS "severity",
+  fraud_alerts."reason" AS "reason",
+  fraud_alerts."transaction_ts" AS "transaction_ts",
+  fraud_alerts."user_id" AS "user_id",
+  fraud_alerts."card_id" AS "card_id",
+  fraud_alerts."merchant_id" AS "merchant_id",
+  fraud_alerts."merchant_city" AS "merchant_city",
+  fraud_alerts."merchant_state" AS "merchant_state",
+  fraud_alerts."mcc" AS "mcc",
+  fraud_alerts."amount" AS "amount",
+  fraud_alerts."raised_at" AS "raised_at",
+  fact_transactions."date_key" AS "date_key",
+  fact_transactions."channel" AS "channel",
+  fact_transactions."is_online" AS "is_online",
+  fact_transactions."is_declined" AS "is_declined",
+  fact_transactions."is_fraud" AS "is_fraud",
+  dim_mcc."description" AS "category",
+  dim_card."card_brand" AS "card_brand",
+  dim_card."card_type" AS "card_type",
+  dim_card."has_chip" AS "has_chip",
+  dim_card."card_on_dark_web" AS "card_on_dark_web",
+  CAST(floor(CAST(dim_user."current_age" AS DOUBLE) / 10) * 10 AS BIGINT) AS "age",
+  CAST(floor(CAST(dim_user."yearly_income" AS DOUBLE) / 10000) * 10000 AS BIGINT) AS "yearly_income",
+  CAST(floor(CAST(dim_user."total_debt" AS DOUBLE) / 10000) * 10000 AS BIGINT) AS "total_debt",
+  CAST(floor(CAST(dim_user."credit_score" AS DOUBLE) / 50) * 50 AS BIGINT) AS "credit_score",
+  customer_analytics."cohort_month" AS "cohort_month",
+  customer_analytics."segment" AS "segment",
+  customer_analytics."cluster" AS "cluster",
+  customer_analytics."lifetime_value" AS "lifetime_value",
+  CAST(floor(CAST(customer_analytics."risk_score" AS DOUBLE) / 50) * 50 AS BIGINT) AS "risk_score",
+  customer_analytics."risk_band" AS "risk_band"
+FROM lake.gold.fraud_alerts AS fraud_alerts
+LEFT JOIN lake.gold.fact_transactions AS fact_transactions ON fact_transactions."transaction_id" = fraud_alerts."transaction_id"
+LEFT JOIN lake.gold.dim_mcc AS dim_mcc ON dim_mcc."mcc" = fraud_alerts."mcc"
+LEFT JOIN lake.gold.dim_card AS dim_card ON dim_card."card_id" = fraud_alerts."card_id"
+LEFT JOIN lake.gold.dim_user AS dim_user ON dim_user."user_id" = fraud_alerts."user_id"
+LEFT JOIN lake.gold.customer_analytics AS customer_analytics ON customer_analytics."user_id" = fraud_alerts."user_id";
+
+CREATE OR REPLACE VIEW gold_operator.wide_customers AS
+SELECT
+  customer_analytics."user_id" AS "user_id",
+  customer_analytics."as_of" AS "as_of",
+  customer_analytics."cohort_month" AS "cohort_month",
+  customer_analytics."first_use" AS "first_use",
+  customer_analytics."last_use" AS "last_use",
+  customer_analytics."purchases" AS "purchases",
+  customer_analytics."spent_total" AS "spent_total",
+  customer_analytics."recency_days" AS "recency_days",
+  customer_analytics."frequency" AS "frequency",
+  customer_analytics."monetary" AS "monetary",
+  customer_analytics."r_score" AS "r_score",
+  customer_analytics."f_score" AS "f_score",
+  customer_analytics."m_score" AS "m_score",
+  customer_analytics."segment" AS "segment",
+  customer_analytics."cluster" AS "cluster",
+  customer_analytics."value_past" AS "value_past",
+  customer_analytics."value_future" AS "value_future",
+  customer_analytics."lifetime_value" AS "lifetime_value",
+  CAST(floor(CAST(customer_analytics."risk_score" AS DOUBLE) / 50) * 50 AS BIGINT) AS "risk_score",
+  customer_analytics."risk_band" AS "risk_band",
+  customer_analytics."reason_1" AS "reason_1",
+  customer_analytics."reason_2" AS "reason_2",
+  customer_analytics."reason_3" AS "reason_3",
+  customer_analytics."reason_4" AS "reason_4",
+  customer_analytics."risk_reasons" AS "risk_reasons",
+  customer_analytics."made_at" AS "made_at",
+  customer_analytics."transactions_version" AS "transactions_version",
+  customer_analytics."users_version" AS "users_version",
+  customer_analytics."cards_version" AS "cards_version",
+  CAST(floor(CAST(dim_user."current_age" AS DOUBLE) / 10) * 10 AS BIGINT) AS "age",
+  CAST(floor(CAST(dim_user."retirement_age" AS DOUBLE) / 10) * 10 AS BIGINT) AS "retirement_age",
+  CAST(floor(CAST(dim_user."latitude" AS DOUBLE) / 1) * 1 AS BIGINT) AS "latitude",
+  CAST(floor(CAST(dim_user."longitude" AS DOUBLE) / 1) * 1 AS BIGINT) AS "longitude",
+  CAST(floor(CAST(dim_user."per_capita_income" AS DOUBLE) / 10000) * 10000 AS BIGINT) AS "per_capita_income",
+  CAST(floor(CAST(dim_user."yearly_income" AS DOUBLE) / 10000) * 10000 AS BIGINT) AS "yearly_income",
+  CAST(floor(CAST(dim_user."total_debt" AS DOUBLE) / 10000) * 10000 AS BIGINT) AS "total_debt",
+  CAST(floor(CAST(dim_user."credit_score" AS DOUBLE) / 50) * 50 AS BIGINT) AS "credit_score",
+  dim_user."num_credit_cards" AS "num_credit_cards"
+FROM lake.gold.customer_analytics AS customer_analytics
+LEFT JOIN lake.gold.dim_user AS dim_user ON dim_user."user_id" = customer_analytics."user_id";
+
+CREATE OR REPLACE VIEW gold_operator.wide_category_days AS
+SELECT
+  agg_category_day."date" AS "date",
+  agg_category_day."mcc" AS "mcc",
+  agg_category_day."transaction_count" AS "transaction_count",
+  agg_category_day."amount_sum" AS "amount_sum",
+  agg_category_day."refund_count" AS "refund_count",
+  agg_category_day."refund_sum" AS "refund_sum",
+  agg_category_day."declined_count" AS "declined_count",
+  agg_category_day."online_count" AS "online_count",
+  agg_category_day."labelled_count" AS "labelled_count",
+  agg_category_day."fraud_count" AS "fraud_count",
+  dim_mcc."description" AS "category",
+  dim_date."year" AS "year",
+  dim_date."quarter" AS "quarter",
+  dim_date."month" AS "month",
+  dim_date."month_name" AS "month_name",
+  dim_date."day_of_week" AS "day_of_week",
+  dim_date."day_name" AS "day_name",
+  dim_date."is_weekend" AS "is_weekend"
+FROM (SELECT "date", "mcc", sum("transaction_count") AS "transaction_count", sum("amount_sum") AS "amount_sum", sum("refund_count") AS "refund_count", sum("refund_sum") AS "refund_sum", sum("declined_count") AS "declined_count", sum("online_count") AS "online_count", sum("labelled_count") AS "labelled_count", sum("fraud_count") AS "fraud_count" FROM lake.gold.agg_category_day
+  GROUP BY "date", "mcc") AS agg_category_day
+LEFT JOIN lake.gold.dim_mcc AS dim_mcc ON dim_mcc."mcc" = agg_category_day."mcc"
+LEFT JOIN lake.gold.dim_date AS dim_date ON dim_date."date" = agg_category_day."date";
+
+CREATE OR REPLACE VIEW gold_operator.wide_customer_days AS
+SELECT
+  agg_customer_day."date" AS "date",
+  agg_customer_day."user_id" AS "user_id",
+  agg_customer_day."transaction_count" AS "transaction_count",
+  agg_customer_day."amount_sum" AS "amount_sum",
+  agg_customer_day."refund_count" AS "refund_count",
+  agg_customer_day."refund_sum" AS "refund_sum",
+  agg_customer_day."declined_count" AS "declined_count",
+  agg_customer_day."online_count" AS "online_count",
+  agg_customer_day."labelled_count" AS "labelled_count",
+  agg_customer_day."fraud_count" AS "fraud_count",
+  customer_analytics."cohort_month" AS "cohort_month",
+  customer_analytics."segment" AS "segment",
+  customer_analytics."cluster" AS "cluster",
+  customer_analytics."lifetime_value" AS "lifetime_value",
+  CAST(floor(CAST(customer_analytics."risk_score" AS DOUBLE) / 50) * 50 AS BIGINT) AS "risk_score",
+  customer_analytics."risk_band" AS "risk_band",
+  dim_date."year" AS "year",
+  dim_date."quarter" AS "quarter",
+  dim_date."month" AS "month",
+  dim_date."month_name" AS "month_name",
+  dim_date."day_of_week" AS "day_of_week",
+  dim_date."day_name" AS "day_name",
+  dim_date."is_weekend" AS "is_weekend"
+FROM (SELECT "date", "user_id", sum("transaction_count") AS "transaction_count", sum("amount_sum") AS "amount_sum", sum("refund_count") AS "refund_count", sum("refund_sum") AS "refund_sum", sum("declined_count") AS "declined_count", sum("online_count") AS "online_count", sum("labelled_count") AS "labelled_count", sum("fraud_count") AS "fraud_count" FROM lake.gold.agg_customer_day
+  GROUP BY "date", "user_id") AS agg_customer_day
+LEFT JOIN lake.gold.customer_analytics AS customer_analytics ON customer_analytics."user_id" = agg_customer_day."user_id"
+LEFT JOIN lake.gold.dim_date AS dim_date ON dim_date."date" = agg_customer_day."date";
+
+CREATE OR REPLACE VIEW gold_operator.wide_state_days AS
+SELECT
+  agg_state_day."date" AS "date",
+  agg_state_day."state" AS "state",
+  agg_state_day."channel" AS "channel",
+  agg_state_day."transaction_count" AS "transaction_count",
+  agg_state_day."amount_sum" AS "amount_sum",
+  agg_state_day."refund_count" AS "refund_count",
+  agg_state_day."refund_sum" AS "refund_sum",
+  agg_state_day."declined_count" AS "declined_count",
+  agg_state_day."online_count" AS "online_count",
+  agg_state_day."labelled_count" AS "labelled_count",
+  agg_state_day."fraud_count" AS "fraud_count",
+  dim_date."year" AS "year",
+  dim_date."quarter" AS "quarter",
+  dim_date."month" AS "month",
+  dim_date."month_name" AS "month_name",
+  dim_date."day_of_week" AS "day_of_week",
+  dim_date."day_name" AS "day_name",
+  dim_date."is_weekend" AS "is_weekend"
+FROM (SELECT "date", "state", "channel", sum("transaction_count") AS "transaction_count", sum("amount_sum") AS "amount_sum", sum("refund_count") AS "refund_count", sum("refund_sum") AS "refund_sum", sum("declined_count") AS "declined_count", sum("online_count") AS "online_count", sum("labelled_count") AS "labelled_count", sum("fraud_count") AS "fraud_count" FROM lake.gold.agg_state_day
+  GROUP BY "date", "state", "channel") AS agg_state_day
+LEFT JOIN lake.gold.dim_date AS dim_date ON dim_date."date" = agg_state_day."date";
