@@ -6,7 +6,7 @@ purchase, number of purchases, and what was spent, each cut into fifths of the c
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -25,12 +25,17 @@ _TABLE = (
 )
 SEGMENTS = tuple(dict.fromkeys(name for row in _TABLE for name in row))
 _ROUNDS = 100
+_SIDES: tuple[Literal["left"], Literal["right"]] = ("left", "right")
 
 
 def fifths(values: Array) -> Array:
-    """Fifth of each value among all, 1 for the lowest to 5; equal values are in the same one."""
-    below = np.searchsorted(np.sort(values), values, side="left")
-    return 1 + 5 * below // max(1, len(values))
+    """Fifth of each value among all, 1 for the lowest to 5.
+
+    Equal values are in the same one, that of the middle of their ranks.
+    """
+    ordered = np.sort(values)
+    below, up_to = (np.searchsorted(ordered, values, side=side) for side in _SIDES)
+    return 1 + 5 * (below + up_to) // max(1, 2 * len(values))
 
 
 def segments(recency: Array, frequency: Array, monetary: Array) -> Array:

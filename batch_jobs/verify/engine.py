@@ -90,6 +90,8 @@ def open_engine(home: Path, tables: Mapping[str, pa.Table | ds.Dataset]) -> Iter
     try:
         connection.execute("SET TimeZone = 'UTC'")
         connection.execute("SET preserve_insertion_order = false")
+        # It goes to standard output, where the answer is.
+        connection.execute("SET enable_progress_bar = false")
         connection.execute(NO_PUSHDOWN)
         engine = Engine(connection)
         for name, table in tables.items():

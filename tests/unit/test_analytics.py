@@ -98,6 +98,8 @@ def test_fifths_go_with_the_values_and_not_with_their_order(values, random):
 
 def test_five_different_customers_are_in_five_fifths():
     assert segments.fifths(np.array([40, 10, 30, 50, 20])).tolist() == [4, 1, 3, 5, 2]
+    assert segments.fifths(np.array([7, 7, 7])).tolist() == [3, 3, 3]
+    assert segments.fifths(np.array([0, 9, 9, 9])).tolist() == [1, 4, 4, 4]
 
 
 @given(*[st.integers(1, 5)] * 3)
