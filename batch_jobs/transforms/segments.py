@@ -35,7 +35,8 @@ def fifths(values: Array) -> Array:
     """
     ordered = np.sort(values)
     below, up_to = (np.searchsorted(ordered, values, side=side) for side in _SIDES)
-    return 1 + 5 * (below + up_to) // max(1, 2 * len(values))
+    found: Array = 1 + 5 * (below + up_to) // max(1, 2 * len(values))
+    return found
 
 
 def segments(recency: Array, frequency: Array, monetary: Array) -> Array:

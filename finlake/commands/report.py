@@ -17,7 +17,7 @@ __all__ = ["report"]
 _NAMES = ["daily-totals", "large-transactions", "suspicious-activity"]
 
 
-class _AsOf(click.ParamType):
+class _AsOf(click.ParamType[datetime | int]):
     name = "MOMENT|VERSION"
 
     def convert(

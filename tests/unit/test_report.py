@@ -15,6 +15,7 @@ import pytest
 from click.testing import CliRunner
 from deltalake import DeltaTable, write_deltalake
 
+from batch_jobs import replacing
 from batch_jobs.report import REPORTS, Edition, make, stood
 from batch_jobs.report import job as report_job
 from batch_jobs.report.pdf import as_pdf
@@ -156,14 +157,14 @@ def test_a_new_edition_comes_only_with_new_data_and_the_old_one_stays(there, rep
 def test_a_kept_edition_needs_nothing_of_the_lake_but_itself(there, report):
     first = make(there, report, DAY, NOW)
     for name in ("fact_transactions", "fraud_alerts"):
-        table = Lake(there).open(contracts.get(f"gold.{name}"))
+        table = DeltaTable(Lake(there).uri(contracts.get(f"gold.{name}")))
         table.delete()
         table.vacuum(retention_hours=0, dry_run=False, enforce_retention_duration=False)
     assert stood(there, report, DAY, NOW) == first
 
 
 def test_a_report_that_was_cut_short_leaves_nothing_behind(there, monkeypatch):
-    real = report_job.replace
+    real = replacing.replace
 
     def cut(lake, contract, *words):
         if contract.name == "report_editions":
@@ -207,7 +208,7 @@ def test_time_travel_while_the_lake_still_has_it_and_words_when_not(there):
 
 def test_an_edition_that_was_altered_is_not_given(there):
     make(there, "daily-totals", DAY, NOW)
-    table = Lake(there).open(contracts.get("gold.report_editions"))
+    table = DeltaTable(Lake(there).uri(contracts.get("gold.report_editions")))
     table.update(updates={"content": "'channel'"})
     with pytest.raises(FinlakeError, match=r"edition 1 of daily-totals of 2019-10-30 was altered"):
         stood(there, "daily-totals", DAY, NOW)
