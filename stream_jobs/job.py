@@ -23,6 +23,7 @@ from stream_jobs.io.session import start_session
 from stream_jobs.io.source import partitions, read_stream
 from stream_jobs.io.writer import LakeWriter, Tables
 from stream_jobs.memory import look_seldom_for_garbage
+from stream_jobs.past import APP, tell_the_past
 from stream_jobs.resume import resume_table
 from stream_jobs.stopping import stop_on_signal
 
@@ -100,6 +101,7 @@ class _Batches:
     def __init__(self, settings: Settings, lake: Lake, metrics: Metrics, app_id: str) -> None:
         self._on_cluster = settings.on_cluster
         self._tables = Tables(lake, settings.stream_cache_mb << 20)
+        tell_the_past(lake, LakeWriter(self._tables, APP))
         self._writer = LakeWriter(self._tables, app_id)
         self._processor = BatchProcessor(settings, lake, self._writer, metrics)
         self._keeper = Housekeeping(

@@ -20,6 +20,7 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.dataset as ds
 from deltalake import DeltaTable
 from deltalake.exceptions import DeltaError
 
@@ -163,16 +164,17 @@ def _work_out(
         )
     alerts = _opened(settings, lake, "fraud_alerts", then, then) if form.alerts else None
     nothing = contracts.get("gold.fraud_alerts").lake_schema.empty_table()
-    shown = {"facts": pinned(facts), "alerts": pinned(alerts) if alerts else nothing}
+    shown = {"alerts": pinned(alerts) if alerts else nothing}
     threshold = settings.report_large_from.quantize(_CENT) if form.threshold else None
     after = day + timedelta(days=1)
     first, last = (f"TIMESTAMPTZ '{one} 00:00:00+00'" for one in (day, after))
+    at_midnight = [datetime(one.year, one.month, one.day, tzinfo=UTC) for one in (day, after)]
+    when = ds.field("transaction_ts")
+    within = (when >= at_midnight[0]) & (when < at_midnight[1])
     try:
         with open_engine(settings.home, shown) as engine:
-            engine.run(
-                f"""CREATE TEMP TABLE of_day AS SELECT * FROM facts
-                WHERE transaction_ts >= {first} AND transaction_ts < {last}"""
-            )
+            engine.show("facts", pinned(facts).scanner(filter=within).to_reader())
+            engine.run("CREATE TEMP TABLE of_day AS FROM facts")
             sql = form.sql.format(threshold=threshold, first=first, after=last)
             lines = _typed(contracts.get(f"gold.{form.table}"), engine.table(sql))
     except (duckdb.Error, OSError) as error:

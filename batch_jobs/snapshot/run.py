@@ -23,6 +23,7 @@ from stream_jobs.batch import BatchProcessor
 from stream_jobs.io.metrics import Metrics
 from stream_jobs.io.writer import LakeWriter, Tables
 from stream_jobs.memory import look_seldom_for_garbage
+from stream_jobs.past import APP, tell_the_past
 
 if TYPE_CHECKING:
     from pymysql.cursors import Cursor
@@ -55,6 +56,7 @@ class Run:
         for contract in contracts.written_by("stream"):
             self._lake.ensure(contract)
         self._tables = Tables(self._lake, settings.stream_cache_mb << 20)
+        tell_the_past(self._lake, LakeWriter(self._tables, APP))
         self._batches = count()
         look_seldom_for_garbage()
 

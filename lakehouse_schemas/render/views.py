@@ -144,7 +144,10 @@ def _masked(column: Column, way: Shown, engine: BiEngine, table: str = "", calle
         if engine == "trino":
             value = f"hmac_sha256(to_utf8({value}), to_utf8('{MASK_KEY}'))"
             return f"lower(to_hex({value})) AS {name}"
-        return f"SHA256(CONCAT('{MASK_KEY}', {value})) AS {name}"
+        hashed = f"SHA256(CONCAT('{MASK_KEY}', {value}))"
+        if not column.required:  # which CONCAT takes for an empty text
+            hashed = f"CASE WHEN {value} IS NOT NULL THEN {hashed} END"
+        return f"{hashed} AS {name}"
     if way == "last4":
         return f"substr({value}, greatest(length({value}) - 3, 1)) AS {name}"
     step = column.mask_step

@@ -523,7 +523,7 @@ def test_a_wide_view_has_the_rows_of_its_table_and_finds_what_belongs_to_them(vi
                 **{c: value(join.contract.column(c), 40 + number) for c in join.columns
                    if c != join.on},
             })  # fmt: skip
-    (row,) = lake.execute(asked(view, "admin")).to_arrow_table().to_pylist()
+    (row,) = lake.sql(asked(view, "admin")).to_arrow_table().to_pylist()
     assert list(row) == [one.name for one in view.columns()]
     for join in view.joins:
         for column, name in join.columns.items():

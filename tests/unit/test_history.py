@@ -20,6 +20,7 @@ from infra.settings import load_settings
 from lakehouse_schemas import contracts
 from stream_jobs.io import keyed
 from stream_jobs.io.writer import LakeWriter, Tables
+from stream_jobs.past import APP, tell_the_past
 from stream_jobs.shapes import Patch
 from stream_jobs.transforms.envelope import Decoder
 from stream_jobs.transforms.history import history_patch, prefixes
@@ -29,6 +30,7 @@ from tests.unit.stream_world import (
     T0,
     Event,
     Lake,
+    MemoryWriter,
     Stream,
     Topics,
     World,
@@ -324,3 +326,29 @@ def test_the_first_moment_is_that_of_the_source():
     (version,) = history(stream.lake)
     assert version["valid_from"] == datetime.fromtimestamp(T0 / SECOND, UTC)
     stream.stop()
+
+
+def test_a_lake_of_before_gets_its_past_from_bronze(home: Path):
+    stream = Stream(Lake())
+    world = life()
+    topics = drain(stream, [*world.sent, *world.sent[:4]])
+    world.junk("users", b"junk")
+    stream.processor._status.stop("cards", "its shape")
+    world.put("cards", row("cards", id=3, num_cards_issued=9))
+    topics.send(world.sent[-2:])
+    stream.process(topics.take())
+    known = {name: history(stream.lake, name) for name in ("user", "card")}
+    for name in ("user", "card"):
+        del stream.lake.tables[f"gold.dim_{name}_history"]
+    there: Any = stream.lake
+    for _ in range(2):  # the second time finds it there
+        tell_the_past(there, MemoryWriter(stream.lake, APP))
+        assert {name: history(stream.lake, name) for name in ("user", "card")} == known
+    assert gold_faults(stream.lake, home) == []
+    stream.stop()
+
+
+def test_a_new_lake_has_no_past(home: Path):
+    lake = DeltaLake(load_settings(home=home))
+    tell_the_past(lake, LakeWriter(Tables(lake, 1 << 20), APP))
+    assert lake.ensure(HISTORY).version() == 0

@@ -235,7 +235,7 @@ SELECT
   "valid_to",
   "is_current",
   "is_deleted",
-  SHA256(CONCAT('${mask_key}', CAST("user_id" AS VARCHAR))) AS "user_id",
+  CASE WHEN CAST("user_id" AS VARCHAR) IS NOT NULL THEN SHA256(CONCAT('${mask_key}', CAST("user_id" AS VARCHAR))) END AS "user_id",
   "card_brand",
   "card_type",
   "has_chip",
