@@ -42,7 +42,8 @@ def fifths(values: Array) -> Array:
 def segments(recency: Array, frequency: Array, monetary: Array) -> Array:
     """Name of the segment of each customer, of the three fifths."""
     worth = (frequency + monetary + 1) // 2
-    return np.array(_TABLE, dtype=object)[recency - 1, worth - 1]
+    found: Array = np.array(_TABLE, dtype=object)[recency - 1, worth - 1]
+    return found
 
 
 def clusters(recency_days: Array, frequency: Array, monetary: Array, most: int = 5) -> Array:

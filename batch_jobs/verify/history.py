@@ -43,7 +43,7 @@ _OF: Final[dict[str, tuple[str, str, dict[str, str]]]] = {
     "dim_user_history": ("users", "user_id", {"user_id": "id"}),
     "dim_card_history": ("cards", "card_id", {"card_id": "id", "user_id": "client_id"}),
 }
-_OWN = ("version_key", "valid_from", "valid_to", "is_current", "is_deleted", "_changes")
+_OWN = ("version_key", "valid_from", "valid_to", "is_current", "is_deleted", "changes")
 
 
 def _statement(name: str) -> str:
@@ -82,7 +82,7 @@ def _statement(name: str) -> str:
         SELECT {key}, version, min(token) AS first, min(since) AS valid_from,
             bool_and(gone) AS is_deleted, {firsts},
             coalesce(string_agg(token || '@' || epoch_us(moment), ',' ORDER BY token)
-                FILTER (said), '') AS _changes
+                FILTER (said), '') AS changes
         FROM numbered GROUP BY {key}, version)
     SELECT *, lpad(CAST({key} AS VARCHAR), 10, '0') || '@' || left(first, 33) AS version_key,
         lead(valid_from) OVER later AS valid_to,

@@ -199,7 +199,7 @@ class DimCardHistory(Row):
     card_token: str | None = Field(default=None, description='Stands for the card number: its HMAC-SHA-256 in hexadecimal; empty when the source never had the number.')
     card_token_key: str | None = Field(default=None, description='Id of the secret key that made the token.')
     card_last4: str | None = Field(default=None, description='Last four digits of the card number.')
-    _changes: str = Field(description='Order tokens and times (microseconds since 1970) of all changes that said the same, for the writer.')
+    changes: str = Field(description='Order tokens and times (microseconds since 1970) of all changes that said the same, for the writer.')
 
 
 class DimDate(Row):
@@ -277,7 +277,7 @@ class DimUserHistory(Row):
     total_debt: Decimal | None = Field(default=None, max_digits=12, decimal_places=2, description='All debts of the customer, US dollars.')
     credit_score: int | None = Field(default=None, description='Credit score, 300 to 850; higher is better.')
     num_credit_cards: int | None = Field(default=None, description='Number of cards the customer holds.')
-    _changes: str = Field(description='Order tokens and times (microseconds since 1970) of all changes that said the same, for the writer.')
+    changes: str = Field(description='Order tokens and times (microseconds since 1970) of all changes that said the same, for the writer.')
 
 
 class FactTransactions(Row):

@@ -77,7 +77,7 @@ def _event_schema(contract: Contract) -> pa.Schema:
 def _kept(contract: Contract, standing: pa.Table) -> pa.Table:
     """The changes that the versions stand for."""
     schema = _event_schema(contract)
-    lists = pc.split_pattern(standing["_changes"].combine_chunks(), ",")
+    lists = pc.split_pattern(standing["changes"].combine_chunks(), ",")
     texts = pc.list_flatten(lists)
     place = pc.list_parent_indices(lists)
     some = pc.not_equal(texts, "")  # a version that only a truncate has begun keeps none
@@ -181,7 +181,7 @@ def _versions(contract: Contract, events: pa.Table) -> pa.Table:
         "valid_to": until.cast(_INSTANT),
         "is_current": pa.array(live & last),
         "is_deleted": pa.array(~live),
-        "_changes": _noted(events, first),
+        "changes": _noted(events, first),
     }
     columns = [made[n] if n in made else one[n] for n in schema.names]
     return pa.Table.from_arrays(columns, schema=schema)

@@ -313,7 +313,7 @@ def test_rows_are_found_by_the_beginning_of_their_key(tmp_path_factory, there, a
             found = opened.under(HISTORY, prefixes(pa.array(sorted(asked), pa.int32())))
             assert found.schema == empty.schema
             wanted = sorted(one.token for one in told if one.user in asked)
-            assert sorted(text[:46] for text in found["_changes"].to_pylist()) == wanted
+            assert sorted(text[:46] for text in found["changes"].to_pylist()) == wanted
             every = opened.under(HISTORY, pa.array([""]))
             assert every.num_rows == len(told)
 

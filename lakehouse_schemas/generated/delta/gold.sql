@@ -254,7 +254,7 @@ CREATE TABLE IF NOT EXISTS gold.dim_card_history (
   `card_token` STRING COMMENT 'Stands for the card number: its HMAC-SHA-256 in hexadecimal; empty when the source never had the number.',
   `card_token_key` STRING COMMENT 'Id of the secret key that made the token.',
   `card_last4` STRING COMMENT 'Last four digits of the card number.',
-  `_changes` STRING COMMENT 'Order tokens and times (microseconds since 1970) of all changes that said the same, for the writer.'
+  `changes` STRING COMMENT 'Order tokens and times (microseconds since 1970) of all changes that said the same, for the writer.'
 )
 USING DELTA
 COMMENT 'Cards as they were: a version from each change to the next, the time after a deletion included.'
@@ -372,7 +372,7 @@ CREATE TABLE IF NOT EXISTS gold.dim_user_history (
   `total_debt` DECIMAL(12,2) COMMENT 'All debts of the customer, US dollars.',
   `credit_score` INT COMMENT 'Credit score, 300 to 850; higher is better.',
   `num_credit_cards` INT COMMENT 'Number of cards the customer holds.',
-  `_changes` STRING COMMENT 'Order tokens and times (microseconds since 1970) of all changes that said the same, for the writer.'
+  `changes` STRING COMMENT 'Order tokens and times (microseconds since 1970) of all changes that said the same, for the writer.'
 )
 USING DELTA
 COMMENT 'Customers as they were: a version from each change to the next, the time after a deletion included.'

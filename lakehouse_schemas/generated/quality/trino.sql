@@ -297,7 +297,7 @@ SELECT
   count(CASE WHEN "valid_from" IS NULL THEN 1 END) AS "valid_from required",
   count(CASE WHEN "is_current" IS NULL THEN 1 END) AS "is_current required",
   count(CASE WHEN "is_deleted" IS NULL THEN 1 END) AS "is_deleted required",
-  count(CASE WHEN "_changes" IS NULL THEN 1 END) AS "_changes required"
+  count(CASE WHEN "changes" IS NULL THEN 1 END) AS "changes required"
 FROM gold.dim_card_history;
 
 SELECT
@@ -364,7 +364,7 @@ SELECT
   count(CASE WHEN "valid_from" IS NULL THEN 1 END) AS "valid_from required",
   count(CASE WHEN "is_current" IS NULL THEN 1 END) AS "is_current required",
   count(CASE WHEN "is_deleted" IS NULL THEN 1 END) AS "is_deleted required",
-  count(CASE WHEN "_changes" IS NULL THEN 1 END) AS "_changes required"
+  count(CASE WHEN "changes" IS NULL THEN 1 END) AS "changes required"
 FROM gold.dim_user_history;
 
 SELECT

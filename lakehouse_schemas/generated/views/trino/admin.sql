@@ -327,7 +327,7 @@ SELECT
   "card_token",
   "card_token_key",
   "card_last4",
-  "_changes"
+  "changes"
 FROM lake.gold.dim_card_history;
 
 CREATE OR REPLACE VIEW lake.gold_admin.dim_date
@@ -410,7 +410,7 @@ SELECT
   "total_debt",
   "credit_score",
   "num_credit_cards",
-  "_changes"
+  "changes"
 FROM lake.gold.dim_user_history;
 
 CREATE OR REPLACE VIEW lake.gold_admin.fact_transactions

@@ -277,7 +277,7 @@ SELECT
   "card_token",
   "card_token_key",
   substr("card_last4", greatest(length("card_last4") - 3, 1)) AS "card_last4",
-  "_changes"
+  "changes"
 FROM lake.gold.dim_card_history;
 
 CREATE OR REPLACE VIEW lake.gold_analyst.dim_date
@@ -353,7 +353,7 @@ SELECT
   CAST(floor(CAST("total_debt" AS DOUBLE) / 10000) * 10000 AS BIGINT) AS "total_debt",
   CAST(floor(CAST("credit_score" AS DOUBLE) / 50) * 50 AS BIGINT) AS "credit_score",
   "num_credit_cards",
-  "_changes"
+  "changes"
 FROM lake.gold.dim_user_history;
 
 CREATE OR REPLACE VIEW lake.gold_analyst.fact_transactions

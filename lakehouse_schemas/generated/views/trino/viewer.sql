@@ -182,7 +182,7 @@ SELECT
   "card_on_dark_web",
   "card_token_key",
   substr("card_last4", greatest(length("card_last4") - 3, 1)) AS "card_last4",
-  "_changes"
+  "changes"
 FROM lake.gold.dim_card_history;
 
 CREATE OR REPLACE VIEW lake.gold_viewer.dim_date
@@ -240,7 +240,7 @@ SELECT
   "is_current",
   "is_deleted",
   "num_credit_cards",
-  "_changes"
+  "changes"
 FROM lake.gold.dim_user_history;
 
 CREATE OR REPLACE VIEW lake.gold_viewer.fact_transactions
