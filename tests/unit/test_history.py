@@ -298,12 +298,15 @@ def test_verify_finds_a_version_that_is_wrong(home: Path):
 def test_rows_are_found_by_the_beginning_of_their_key(tmp_path_factory, there, asked, size):
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(keyed, "LEAF_ROWS", 3)
-        patched.setattr(keyed, "FULL_ROWS", 5)
+        patched.setattr(keyed, "FULL_ROWS", 16)
+        patched.setattr(keyed, "_SPARSE", 1)
+        patched.setattr(keyed, "_FEW", 1)
         config = load_settings(home=tmp_path_factory.mktemp("keys"))
         lake = DeltaLake(config)
         writer = LakeWriter(Tables(lake, 1 << 20), "test")
         told = [Told(user, 1 + place, place, 300 + place, place) for user in sorted(there)
                 for place in range(user % 4)]  # fmt: skip
+        told = told[::2] + told[1::2]  # between those that are there already
         empty = HISTORY.lake_schema.empty_table()
         for batch, start in enumerate(range(0, len(told), size)):
             some = decoded(told[start : start + size])
