@@ -49,7 +49,7 @@ class Edition:
     made_at: datetime
     transactions_version: int
     alerts_version: int
-    threshold: Decimal | None
+    threshold_usd: Decimal | None
     lines: int
     sha256: str
     content: str
@@ -79,7 +79,11 @@ def make(settings: Settings, report: str, day: date, now: datetime | None = None
     lake, form = Lake(settings), REPORTS[report]
     lines, found = _work_out(settings, lake, report, day, moment, None)
     known = _editions(lake, report, day)
-    if known and known[-1].sha256 == found.sha256 and known[-1].threshold == found.threshold:
+    if (
+        known
+        and known[-1].sha256 == found.sha256
+        and known[-1].threshold_usd == found.threshold_usd
+    ):
         return known[-1]
     number = known[-1].edition + 1 if known else 1
     edition = Edition(**{**found.__dict__, "edition": number})
@@ -187,7 +191,7 @@ def _work_out(
         made_at=moment,
         transactions_version=facts.version(),
         alerts_version=alerts.version() if alerts else -1,
-        threshold=threshold,
+        threshold_usd=threshold,
         lines=lines.num_rows,
         sha256=hashlib.sha256(content.encode()).hexdigest(),
         content=content,

@@ -61,8 +61,8 @@ def _about(edition: Edition) -> list[str]:
     lines = [
         f"{_number(edition).capitalize()}, made {made} from {source}; {edition.lines:,} lines."
     ]
-    if edition.threshold is not None:
-        lines.append(f"From {edition.threshold} US dollars, alone or together on the day.")
+    if edition.threshold_usd is not None:
+        lines.append(f"From {edition.threshold_usd} US dollars, alone or together on the day.")
     return [*lines, f"SHA-256 of the CSV: {edition.sha256}"]
 
 

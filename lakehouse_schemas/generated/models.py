@@ -517,7 +517,7 @@ class ReportEditions(Row):
     made_at: AwareDatetime = Field(description='When the run was made, UTC.')
     transactions_version: int = Field(description='Delta version of fact_transactions that was read.')
     alerts_version: int = Field(description='Delta version of fraud_alerts that was read; -1 where there was none or it was not needed.')
-    threshold: Decimal | None = Field(default=None, max_digits=12, decimal_places=2, description='Threshold of the large-transaction report, US dollars; empty for the others.')
+    threshold_usd: Decimal | None = Field(default=None, max_digits=12, decimal_places=2, description='Threshold of the large-transaction report, US dollars; empty for the others.')
     lines: int = Field(description='Lines without the head.')
     sha256: str = Field(description='SHA-256 of the text, hexadecimal.')
     content: str = Field(description='The report as CSV.')

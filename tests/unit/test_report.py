@@ -116,7 +116,7 @@ def test_large_transactions_count_together_by_customer_and_day(there):
     ]
     low = there.model_copy(update={"report_large_from": Decimal("2999.99")})
     again = make(low, "large-transactions", DAY, NOW)
-    assert (again.edition, again.threshold, again.lines) == (2, Decimal("2999.99"), 4)
+    assert (again.edition, again.threshold_usd, again.lines) == (2, Decimal("2999.99"), 4)
 
 
 def test_suspicious_activity_is_the_alerts_of_the_day_the_urgent_first(there):

@@ -724,7 +724,7 @@ CREATE TABLE IF NOT EXISTS gold.report_editions (
   `made_at` TIMESTAMP COMMENT 'When the run was made, UTC.',
   `transactions_version` BIGINT COMMENT 'Delta version of fact_transactions that was read.',
   `alerts_version` BIGINT COMMENT 'Delta version of fraud_alerts that was read; -1 where there was none or it was not needed.',
-  `threshold` DECIMAL(12,2) COMMENT 'Threshold of the large-transaction report, US dollars; empty for the others.',
+  `threshold_usd` DECIMAL(12,2) COMMENT 'Threshold of the large-transaction report, US dollars; empty for the others.',
   `lines` INT COMMENT 'Lines without the head.',
   `sha256` STRING COMMENT 'SHA-256 of the text, hexadecimal.',
   `content` STRING COMMENT 'The report as CSV.'

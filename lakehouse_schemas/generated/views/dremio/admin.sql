@@ -592,7 +592,7 @@ SELECT
   "made_at",
   "transactions_version",
   "alerts_version",
-  "threshold",
+  "threshold_usd",
   "lines",
   "sha256",
   "content"

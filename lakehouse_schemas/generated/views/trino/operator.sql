@@ -607,7 +607,7 @@ SELECT
   "made_at",
   "transactions_version",
   "alerts_version",
-  "threshold",
+  "threshold_usd",
   "lines",
   "sha256"
 FROM lake.gold.report_editions;
