@@ -60,6 +60,7 @@ COMMANDS: dict[str, Entry] = {
     "features": Entry("Check", "features", "List and document the features of the models."),
     "bench": Entry("Check", "bench", "Measure freshness, throughput, alerts and models."),
     "query": Entry("Read", "query", "Ask the gold tables in SQL."),
+    "catalogue": Entry("Read", "query", "Make the lake's tables known to Trino."),
     "dashboard": Entry("Read", "dashboard", "Serve the live dashboard."),
     "settings": Entry("Read", "settings", "Show every setting, its value and its origin."),
 }

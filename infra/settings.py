@@ -124,9 +124,41 @@ class Settings(BaseSettings):
         description="Name of the stream's machine, for Spark's executors; loopback closes it.",
     )
 
+    port_trino: int = Field(8443, description="Trino, by https, or the next free port.")
+
     mlflow_url: str | None = Field(
         None,
         description="MLflow's tracking server, http[s]://host:port; a store in the home if empty.",
+    )
+    trino_url: str | None = Field(None, description="Trino, https://host:port.")
+    trino_user: str = Field("viewer", description="Who asks Trino.")
+    trino_password: SecretStr | None = Field(None, description="Their password.")
+    trino_ca: Path | None = Field(
+        None, description="Authority of Trino's certificate, PEM; the system's if empty."
+    )
+    dremio_url: str | None = Field(
+        None, description="Dremio's Arrow Flight, grpc://host:port or grpc+tls://host:port."
+    )
+    dremio_user: str | None = Field(None, description="Who asks Dremio.")
+    dremio_password: SecretStr | None = Field(None, description="Their password.")
+    dremio_token: SecretStr | None = Field(
+        None, description="A personal access token, in place of user and password."
+    )
+    dremio_ca: Path | None = Field(
+        None, description="Authority of Dremio's certificate, PEM; the system's if empty."
+    )
+    dremio_routing_tag: str | None = Field(None, description="Tag that Dremio routes queries by.")
+    dremio_routing_queue: str | None = Field(None, description="Queue that Dremio puts them in.")
+    flightsql_url: str | None = Field(
+        None, description="A Flight SQL server, grpc://host:port or grpc+tls://host:port."
+    )
+    flightsql_user: str | None = Field(None, description="Who asks it.")
+    flightsql_password: SecretStr | None = Field(None, description="Their password.")
+    flightsql_token: SecretStr | None = Field(
+        None, description="A bearer token, in place of user and password."
+    )
+    flightsql_ca: Path | None = Field(
+        None, description="Authority of its certificate, PEM; the system's if empty."
     )
     cost_missed_fraud: float = Field(
         100, ge=0, description="What a fraud costs that nobody sees, US dollars."
@@ -230,7 +262,9 @@ class Settings(BaseSettings):
     def _absolute(cls, value: Path) -> Path:
         return value.expanduser().absolute()
 
-    @field_validator("source_ca", "s3_ca", "kafka_ca", mode="before")
+    @field_validator(
+        "source_ca", "s3_ca", "kafka_ca", "trino_ca", "dremio_ca", "flightsql_ca", mode="before"
+    )
     @classmethod
     def _authority(cls, value: str | Path | None) -> Path | None:
         return Path(value).expanduser().absolute() if value else None

@@ -13,6 +13,7 @@ from pathlib import Path
 from lakehouse_schemas import contracts
 from lakehouse_schemas.model import LAYERS, ROLES, Contract, ContractError
 from lakehouse_schemas.render import (
+    access,
     debezium,
     delta,
     dictionary,
@@ -25,10 +26,12 @@ from lakehouse_schemas.render import (
 )
 from lakehouse_schemas.wide import VIEWS
 
-__all__ = ["PROJECT", "differences", "files", "main", "write"]
+__all__ = ["PROJECT", "TRINO_RULES", "differences", "files", "main", "write"]
 
 PROJECT = Path(__file__).parent.parent
 _GENERATED = "lakehouse_schemas/generated"
+TRINO_RULES = PROJECT / _GENERATED / "trino" / "rules.json"
+"""Who may read what in Trino."""
 _DATABASE = "finance"
 _MARK = "Rendered from the table contracts by `make generate`; do not edit."
 _LAKE = LAYERS[1:]
@@ -56,6 +59,7 @@ def files(found: Sequence[Contract]) -> dict[str, str]:
     lake = [contract for layer in _LAKE for contract in by_layer[layer]]
     for engine in ("duckdb", "spark", "trino"):
         made[f"quality/{engine}.sql"] = _sql(quality.count_sql(c, engine) for c in lake)
+    made["trino/rules.json"] = _json(access.trino_rules(by_layer["silver"] + by_layer["gold"]))
     for bi in ("trino", "dremio"):
         for role in ROLES:
             plain = [views.create_view_sql(c, role, bi) for c in lake if role in c.roles]

@@ -18,7 +18,9 @@ __all__ = ["doctor", "down", "logs", "on_signals", "status", "stop_on_signals", 
 
 
 @click.command()
-@click.option("--with", "extras", default="", help="Also start these: stream, dashboard, mlflow.")
+@click.option(
+    "--with", "extras", default="", help="Also start these: stream, dashboard, mlflow, trino."
+)
 @click.option("--no-connector", is_flag=True, help="Leave topics and connector as they are.")
 @click.option("--foreground", is_flag=True, help="Stay, and stop the stack with Ctrl-C.")
 def up(extras: str, no_connector: bool, foreground: bool) -> None:
@@ -30,6 +32,7 @@ def up(extras: str, no_connector: bool, foreground: bool) -> None:
     \b
     Example:
       finlake up --with stream,dashboard,mlflow
+      finlake up --with stream,trino
     """
     from infra.settings import load_settings
     from infra.stack.bring_up import bring_up

@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import re
 import threading
-from collections.abc import Sequence
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 from urllib.parse import unquote
 
@@ -19,8 +20,10 @@ import pyarrow as pa
 from deltalake import DeltaTable
 from deltalake.exceptions import DeltaError
 from deltalake.schema import PrimitiveType, Schema
+from typing_extensions import override
 
-from finlake.errors import ComponentMissing, FinlakeError
+from finlake.errors import ComponentMissing
+from infra.lake.engine import BATCH_ROWS, Answer, Engine, QueryError, one_line
 from infra.lake.tables import LAKE_LAYERS, Lake
 from infra.settings import Settings
 from lakehouse_schemas import Contract, contracts
@@ -35,16 +38,14 @@ _MEMORY = "1GB"  # what is above it goes to files
 _MENTION = re.compile(rf"\b({'|'.join(LAKE_LAYERS)})\.(\w+)", re.IGNORECASE)
 
 
-class QueryError(FinlakeError):
-    """A statement could not be answered; the message names the engine and the reason."""
-
-
-class Query:
-    """Answers SQL over the lake's tables; safe to share between threads.
+class Query(Engine):
+    """Answers SQL inside this process; a table that is not there yet is empty.
 
     Each table is opened once and moved to its newest version before each statement; what was read
     from its log is kept for as long as the version stays.
     """
+
+    title = "DuckDB"
 
     def __init__(self, settings: Settings) -> None:
         self._lake = Lake(settings)
@@ -65,15 +66,36 @@ class Query:
         for layer in LAKE_LAYERS:
             self._connection.execute(f"CREATE SCHEMA {layer}")
 
+    @override
     def query(
         self, sql: str, params: Sequence[object] = (), timeout_s: float | None = None
     ) -> pa.Table:
-        """Answer one ``SELECT`` with ``?`` parameters; a table that is not there yet is empty.
+        with self._asked(sql, params, timeout_s) as relation:
+            return relation.to_arrow_table()
 
-        Raises:
-            QueryError: when the statement is wrong, is no query or takes longer than ``timeout_s``.
-            ComponentMissing: when the lake cannot be reached.
-        """
+    @override
+    def stream(
+        self, sql: str, params: Sequence[object] = (), timeout_s: float | None = None
+    ) -> Answer:
+        return Answer(self._rows(sql, params, timeout_s))
+
+    def _rows(
+        self, sql: str, params: Sequence[object], timeout_s: float | None
+    ) -> Generator[pa.Schema | pa.RecordBatch]:
+        with self._asked(sql, params, timeout_s) as relation:
+            reader = relation.to_arrow_reader(BATCH_ROWS)
+            yield reader.schema
+            yield from reader
+
+    @override
+    def close(self) -> None:
+        self._connection.close()
+
+    @contextmanager
+    def _asked(
+        self, sql: str, params: Sequence[object], timeout_s: float | None
+    ) -> Iterator[duckdb.DuckDBPyRelation]:
+        """The statement, bound to the newest version of its tables and ready to be read."""
         cursor = self._connection.cursor()
         timer = threading.Timer(timeout_s, cursor.interrupt) if timeout_s else None
         try:
@@ -83,11 +105,9 @@ class Query:
                 self._show(cursor, contract)
             if timer:
                 timer.start()
-            return cursor.sql(sql, params=list(params)).to_arrow_table()
+            yield cursor.sql(sql, params=list(params))
         except duckdb.InterruptException:
-            raise QueryError(
-                f"DuckDB gave up after {timeout_s} s; ask for less or raise the time-out"
-            ) from None
+            raise self._too_slow(timeout_s) from None
         except (duckdb.IOException, DeltaError, OSError) as error:
             # What follows the first line is the engine's own trace.
             reason = str(error).strip().partition("\n")[0][:300]
@@ -96,7 +116,7 @@ class Query:
                 f"{names}: could not be read ({reason}); see `finlake status`, then try again"
             ) from error
         except duckdb.Error as error:
-            raise QueryError(f"DuckDB: {' '.join(str(error).split())[:400]}") from error
+            raise QueryError(f"DuckDB: {one_line(error)}") from error
         finally:
             if timer:
                 timer.cancel()

@@ -61,6 +61,17 @@ class Lake:
         """Address of the table for Spark."""
         return f"{self.spark_root}/{contract.layer}/{contract.name}"
 
+    def has(self, contract: Contract) -> bool:
+        """Whether the table is there; cheaper than opening it.
+
+        Raises:
+            ComponentMissing: when the lake cannot be reached.
+        """
+        try:
+            return bool(DeltaTable.is_deltatable(self.uri(contract), self.storage_options))
+        except OSError as error:
+            raise self._unreachable(error) from error
+
     def open(self, contract: Contract) -> DeltaTable | None:
         """The table as it is now, or ``None`` while nothing has made it.
 

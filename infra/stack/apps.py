@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 from importlib import metadata
 from pathlib import Path
 
@@ -14,10 +15,11 @@ from infra.stack.jars import fetch_jars
 from infra.stack.ports import Wish
 from infra.stack.progress import Progress
 
-__all__ = ["Alerts", "Dashboard", "Score", "Stream"]
+__all__ = ["Alerts", "Catalogue", "Dashboard", "Score", "Stream", "catalogue_mark"]
 
 _PROJECT = Path(__file__).parents[2]
 _IMPORTS = {"PYTHONPATH": str(_PROJECT)}
+_RECENT_S = 60
 
 
 class _App(Component):
@@ -139,6 +141,51 @@ class Score(_App):
     @override
     def is_healthy(self) -> bool:
         return answers_tcp(self.ports["score"])  # which it serves once it is live
+
+
+class Catalogue(_App):
+    """The process that makes new tables known to Trino as they come."""
+
+    name = "catalogue"
+    folder = "trino"
+    needs = ("trino",)
+
+    @property
+    @override
+    def version(self) -> str:
+        return f"trino {metadata.version('trino')}"  # its client
+
+    @property
+    @override
+    def address(self) -> str:
+        return "-"
+
+    @classmethod
+    @override
+    def wishes(cls, settings: Settings, given: set[str]) -> list[Wish]:
+        return []
+
+    @override
+    def prepare(self) -> None:
+        super().prepare()
+        catalogue_mark(self.settings).unlink(missing_ok=True)
+
+    @override
+    def command(self) -> list[str]:
+        return [sys.executable, "-m", "finlake", "catalogue", "--follow"]
+
+    @override
+    def is_healthy(self) -> bool:
+        """Its last look that went well is not long ago."""
+        try:
+            return time.time() - catalogue_mark(self.settings).stat().st_mtime < _RECENT_S
+        except FileNotFoundError:
+            return False
+
+
+def catalogue_mark(settings: Settings) -> Path:
+    """Touched whenever Trino knows every table of the lake."""
+    return settings.home / Catalogue.folder / "known"
 
 
 class Dashboard(_App):

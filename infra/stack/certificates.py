@@ -23,7 +23,7 @@ from infra.stack.component import HOST
 
 __all__ = ["authority", "certificate", "make_certificates", "trusted"]
 
-_COMPONENTS = ("kafka", "source", "minio")
+_COMPONENTS = ("kafka", "source", "minio", "trino")
 _VALID = timedelta(days=3650)
 
 

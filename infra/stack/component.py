@@ -20,7 +20,16 @@ from infra.settings import Settings
 from infra.stack.ports import Wish
 from infra.stack.progress import Progress
 
-__all__ = ["CONF", "HOST", "Component", "answers_http", "answers_mysql", "answers_tcp", "java"]
+__all__ = [
+    "CONF",
+    "HOST",
+    "Component",
+    "answers_http",
+    "answers_mysql",
+    "answers_tcp",
+    "find_java",
+    "java",
+]
 
 CONF = Path(__file__).parent / "conf"
 HOST = "127.0.0.1"
@@ -133,9 +142,24 @@ def answers_mysql(
     return True
 
 
+_JAVA_ADVICE = "install Java 17 (apt-get install openjdk-17-jre-headless) or set JAVA_HOME to one"
+
+
 @cache
 def java() -> str:
     """The ``java`` program, 17 or later.
+
+    Raises:
+        ComponentMissing: there is none.
+    """
+    found, version = find_java()
+    if version < 17:
+        raise ComponentMissing(f"{found} is older than Java 17; {_JAVA_ADVICE}")
+    return found
+
+
+def find_java() -> tuple[str, int]:
+    """The ``java`` of ``JAVA_HOME``, else of the path, and its version; 0 where it does not say.
 
     Raises:
         ComponentMissing: there is none.
@@ -144,13 +168,10 @@ def java() -> str:
 
     home = os.environ.get("JAVA_HOME")
     found = shutil.which("java", path=f"{home}/bin") if home else shutil.which("java")
-    advice = "install Java 17 (apt-get install openjdk-17-jre-headless) or set JAVA_HOME to one"
     if found is None:
-        raise ComponentMissing(f"java is missing; {advice}")
+        raise ComponentMissing(f"java is missing; {_JAVA_ADVICE}")
     said = subprocess.run(
         [found, "-version"], capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL
     ).stderr
     version = re.search(r'version "(\d+)', said)
-    if version is None or int(version[1]) < 17:
-        raise ComponentMissing(f"{found} is older than Java 17; {advice}")
-    return found
+    return found, int(version[1]) if version else 0

@@ -19,6 +19,7 @@ from infra.stack.minio import check_minio
 from infra.stack.mlflow import check_mlflow
 from infra.stack.mysql import check_mysql
 from infra.stack.ports import is_free
+from infra.stack.trino_server import check_trino
 
 __all__ = ["Finding", "examine"]
 
@@ -48,6 +49,7 @@ def examine(settings: Settings) -> Iterator[Finding]:
     if "minio" in names:
         yield _component("minio", check_minio)
     yield _mlflow()
+    yield _trino()
     yield _make()
     yield _memory()
     yield from _disk(settings)
@@ -74,15 +76,17 @@ def _machine(settings: Settings, names: list[str]) -> Finding:
 
 
 def _jars() -> Iterator[Finding]:
-    groups = {group for jar in read_lock() for group in jar.groups}
+    # Trino's archive is discarded once it is unpacked; _trino says how that stands.
+    groups = {group for jar in read_lock() for group in jar.groups} - {"trino"}
     missing = missing_jars(groups)
+    count = sum(bool(groups.intersection(jar.groups)) for jar in read_lock())
     mvn = shutil.which("mvn")
     if missing:
         size = sum(jar.size for jar in missing) / 1e6
-        text = f"{len(missing)} of {len(read_lock())} not in {cache_dir()} yet ({size:.0f} MB)"
+        text = f"{len(missing)} of {count} not in {cache_dir()} yet ({size:.0f} MB)"
         yield Finding("jars", "note", f"{text}; finlake up fetches what it needs")
     else:
-        yield Finding("jars", "good", f"all {len(read_lock())} in {cache_dir()}")
+        yield Finding("jars", "good", f"all {count} in {cache_dir()}")
     if mvn:
         yield Finding("mvn", "good", mvn)
     elif missing:
@@ -103,6 +107,13 @@ def _mlflow() -> Finding:
     if found is not None:
         return Finding("mlflow", "good", str(found))
     return Finding("mlflow", "note", "not installed; finlake up --with mlflow does that once")
+
+
+def _trino() -> Finding:
+    found = check_trino()
+    if found is not None:
+        return Finding("trino", "good", found)
+    return Finding("trino", "note", "not fetched; finlake up --with trino does that once (900 MB)")
 
 
 def _make() -> Finding:

@@ -1,5 +1,7 @@
 """The jars of ``infra/jars.lock``: in the cache, else fetched by ``mvn``, checked by SHA-256.
 
+A line may name another kind of file: ``group:artifact:kind:version``.
+
 Where Maven downloads from is decided by Maven's own settings.
 """
 
@@ -19,11 +21,19 @@ from finlake.errors import ComponentMissing, FinlakeError
 from infra.stack.cache import cache_dir, cache_lock
 from infra.stack.progress import Progress, quiet
 
-__all__ = ["LOCK_FILE", "Jar", "fetch_jars", "jar_paths", "missing_jars", "read_lock"]
+__all__ = [
+    "LOCK_FILE",
+    "Jar",
+    "discard_jars",
+    "fetch_jars",
+    "jar_paths",
+    "missing_jars",
+    "read_lock",
+]
 
 LOCK_FILE = Path(__file__).parent.parent / "jars.lock"
-_DOWNLOADED = re.compile(r"Downloaded from [^ ]+ \S*/([^/ ]+\.jar) ")
-_COORDINATES = re.compile(r"([\w.-]+):([\w.-]+):jar:([\w.-]+)")
+_DOWNLOADED = re.compile(r"Downloaded from [^ ]+ \S*/([^/ ]+\.(?:jar|tar\.gz)) ")
+_COORDINATES = re.compile(r"([\w.-]+):([\w.-]+):(?:jar|tar\.gz):([\w.-]+)")
 _WORKERS = 4  # Maven projects at once: one project fetches its jars one after another
 
 
@@ -37,11 +47,12 @@ class Jar:
     version: str
     size: int
     sha256: str
+    kind: str = "jar"
 
     @property
     def file_name(self) -> str:
         """Its name in the cache, and in Maven's repositories."""
-        return f"{self.artifact}-{self.version}.jar"
+        return f"{self.artifact}-{self.version}.{self.kind}"
 
     @property
     def coordinates(self) -> str:
@@ -62,11 +73,16 @@ def read_lock(path: Path | None = None) -> tuple[Jar, ...]:
             continue
         try:
             groups, coordinates, size, sha256 = line.split()
-            group, artifact, version = coordinates.split(":")
-            jars.append(Jar(tuple(groups.split(",")), group, artifact, version, int(size), sha256))
+            group, artifact, *kind, version = coordinates.split(":")
+            if len(kind) > 1:
+                raise ValueError(coordinates)
+            jars.append(
+                Jar(tuple(groups.split(",")), group, artifact, version, int(size), sha256, *kind)
+            )
         except ValueError:
             raise FinlakeError(
-                f"{path}:{number}: is not `groups group:artifact:version size sha256`; correct it"
+                f"{path}:{number}: is not `groups group:artifact[:kind]:version size sha256`;"
+                " correct it"
             ) from None
     return tuple(jars)
 
@@ -74,7 +90,7 @@ def read_lock(path: Path | None = None) -> tuple[Jar, ...]:
 def jar_paths(group: str, progress: Progress = quiet) -> list[Path]:
     """Paths of a group's jars, checked and in a fixed order; fetched first where they are missing.
 
-    Groups: kafka, connect, mariadb, spark, spark-s3.
+    Groups: kafka, connect, mariadb, spark, spark-s3, trino.
 
     Raises:
         ComponentMissing: naming the jar that cannot be had, or ``mvn`` when that is missing.
@@ -96,6 +112,12 @@ def fetch_jars(groups: Iterable[str], progress: Progress = quiet) -> list[Path]:
             if missing:
                 _fetch(missing, folder, progress)
     return [folder / jar.file_name for jar in jars]
+
+
+def discard_jars(groups: Iterable[str]) -> None:
+    """Delete the jars of these groups from the cache, where they were made into something else."""
+    for jar in _of(groups):
+        (_folder() / jar.file_name).unlink(missing_ok=True)
 
 
 def missing_jars(groups: Iterable[str]) -> list[Jar]:
@@ -165,7 +187,7 @@ def _run_maven(
         items = "".join(
             f"<artifactItem><groupId>{escape(jar.group)}</groupId>"
             f"<artifactId>{escape(jar.artifact)}</artifactId>"
-            f"<version>{escape(jar.version)}</version></artifactItem>"
+            f"<version>{escape(jar.version)}</version><type>{jar.kind}</type></artifactItem>"
             for jar in part
         )
         module = scratch / f"part{n}"

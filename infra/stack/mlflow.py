@@ -6,20 +6,15 @@ installed apart, once, from the same pinned list as its image.
 
 from __future__ import annotations
 
-import hashlib
 import re
-import shutil
-import subprocess
-import sys
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from typing_extensions import override
 
-from finlake.errors import ComponentMissing
-from infra.stack.cache import cache_dir, cache_lock
 from infra.stack.certificates import trusted
 from infra.stack.component import HOST, Component, answers_http
+from infra.stack.own_environment import OwnEnvironment
 from infra.stack.progress import Progress
 
 __all__ = ["MLflow", "check_mlflow"]
@@ -51,11 +46,11 @@ class MLflow(Component):
 
     @override
     def fetch(self, progress: Progress) -> None:
-        if not _installed():
-            with cache_lock("mlflow"):
-                if not _installed():
-                    with progress("installing MLflow's server, once (some 400 MB)", 0):
-                        _install()
+        _environment().make(
+            progress,
+            "installing MLflow's server, once (some 400 MB)",
+            "set FINLAKE_MLFLOW_URL to a server, or go without: models are then kept in the home",
+        )
 
     @override
     def prepare(self) -> None:
@@ -76,7 +71,7 @@ class MLflow(Component):
     @override
     def command(self) -> list[str]:
         return [
-            *(str(_environment() / "bin" / "python"), "-m", "mlflow", "server"),
+            *(str(_environment().python), "-m", "mlflow", "server"),
             *("--host", HOST, "--port", str(self.ports["mlflow"]), "--workers", "1"),
             *("--backend-store-uri", f"sqlite:///{self.data / 'mlflow.db'}"),
             *self._artifacts(),
@@ -112,45 +107,9 @@ class MLflow(Component):
 
 def check_mlflow() -> Path | None:
     """Where the server's environment is; ``None`` while nothing has made it."""
-    return _environment() if _installed() else None
+    found = _environment()
+    return found.folder if found.is_there else None
 
 
-def _environment() -> Path:
-    pinned = hashlib.sha256(_REQUIREMENTS.read_bytes()).hexdigest()
-    return cache_dir() / f"mlflow-{pinned[:12]}"
-
-
-def _installed() -> bool:
-    return (_environment() / "installed").exists()
-
-
-def _install() -> None:
-    folder = _environment()
-    shutil.rmtree(folder, ignore_errors=True)  # of an installation cut short
-    _run([sys.executable, "-m", "venv", str(folder)])
-    python = str(folder / "bin" / "python")
-    wanted = ["--require-hashes", "--no-deps", "-r", str(_REQUIREMENTS)]
-    uv = Path(sys.executable).parent / "uv"
-    if uv.exists():
-        _run([str(uv), "pip", "install", "--quiet", "--python", python, *wanted])
-    else:
-        _run([python, "-m", "pip", "install", "--quiet", *wanted])
-    (folder / "installed").touch()
-
-
-def _run(words: list[str]) -> None:
-    done = subprocess.run(
-        words,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        check=False,
-    )
-    if done.returncode:
-        reason = (done.stdout.strip().splitlines() or ["no reason given"])[-1][:300]
-        raise ComponentMissing(
-            f"MLflow's server cannot be installed: {reason}; check the network and the index that"
-            " pip uses, set FINLAKE_MLFLOW_URL to a server, or go without: models are then kept in"
-            " the home"
-        )
+def _environment() -> OwnEnvironment:
+    return OwnEnvironment("mlflow", _REQUIREMENTS, "MLflow's server")

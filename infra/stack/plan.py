@@ -8,13 +8,14 @@ from pydantic import SecretStr
 
 from finlake.errors import UsageProblem
 from infra.settings import Settings
-from infra.stack.apps import Alerts, Dashboard, Score, Stream
+from infra.stack.apps import Alerts, Catalogue, Dashboard, Score, Stream
 from infra.stack.component import Component
 from infra.stack.kafka import Connect, Kafka
 from infra.stack.mariadb import MariaDB
 from infra.stack.minio import MinIO
 from infra.stack.mlflow import MLflow
 from infra.stack.mysql import MySQL
+from infra.stack.trino import Trino
 
 __all__ = ["EXTRAS", "build", "given", "programs", "wanted"]
 
@@ -24,9 +25,14 @@ EXTRAS: Mapping[str, type[Component]] = {
     "score": Score,
     "dashboard": Dashboard,
     "mlflow": MLflow,
+    "trino": Trino,
 }
-_COMPANIONS: Mapping[str, tuple[str, ...]] = {"stream": ("stream", "alerts")}
+_COMPANIONS: Mapping[str, tuple[str, ...]] = {
+    "stream": ("stream", "alerts"),
+    "trino": ("trino", "catalogue"),
+}
 _KINDS: Mapping[str, type[Component]] = {
+    "catalogue": Catalogue,
     "kafka": Kafka,
     "connect": Connect,
     "minio": MinIO,
@@ -69,15 +75,16 @@ def wanted(settings: Settings, extras: Iterable[str] = ()) -> list[str]:
         if extra not in EXTRAS:
             raise UsageProblem(f"--with {extra}: unknown; it can be {', '.join(EXTRAS)}")
     names += programs(extras)
-    if "mlflow_url" in elsewhere:
-        names = [name for name in names if name != "mlflow"]
+    for address, there in (("mlflow_url", ("mlflow",)), ("trino_url", programs(["trino"]))):
+        if address in elsewhere:
+            names = [name for name in names if name not in there]
     if "source" in names:
         _source(settings)
     return list(dict.fromkeys(names))
 
 
 def programs(extras: Iterable[str]) -> list[str]:
-    """The programs that these extras start: alerts are published wherever the stream runs."""
+    """The programs that these extras start; alerts go with the stream, the catalogue with Trino."""
     found = [name for extra in extras for name in _COMPANIONS.get(extra, (extra,))]
     return list(dict.fromkeys(found))
 

@@ -13,13 +13,23 @@ from lakehouse_schemas.model import Column, Contract, Mask, Role
 from lakehouse_schemas.render.sql import identifier, literal
 from lakehouse_schemas.wide import Join, Wide
 
-__all__ = ["MASK_KEY", "SHOWN", "BiEngine", "Shown", "create_view_sql", "create_wide_sql", "shown"]
+__all__ = [
+    "CATALOGUE",
+    "MASK_KEY",
+    "SHOWN",
+    "BiEngine",
+    "Shown",
+    "create_view_sql",
+    "create_wide_sql",
+    "masked",
+    "shown",
+]
 
 BiEngine = Literal["trino", "dremio"]
 Shown = Literal["drop", "hash", "last4", "partial", "clear"]
 
 MASK_KEY: Final = "${mask_key}"
-_CATALOGUE: Final = "lake"  # Trino's catalogue and Dremio's source
+CATALOGUE: Final = "lake"  # Trino's catalogue and Dremio's source
 
 # A role sees at least what the one before it sees. Secrets are in no table that has a view.
 SHOWN: Final[dict[Role, dict[Mask, Shown]]] = {
@@ -72,7 +82,7 @@ def create_view_sql(contract: Contract, role: Role, engine: BiEngine) -> str:
     if role not in contract.roles:
         raise ValueError(f"{contract.full_name}: the contract has no role {role}")
     columns = ",\n".join(
-        f"  {_masked(column, shown(column, role), engine)}"
+        f"  {_selected(column, shown(column, role), engine)}"
         for column in contract.columns
         if shown(column, role) != "drop"
     )
@@ -80,8 +90,8 @@ def create_view_sql(contract: Contract, role: Role, engine: BiEngine) -> str:
     head = f"CREATE OR REPLACE VIEW {view}"
     if engine == "trino":
         comment = literal(contract.description, engine)
-        head = f"CREATE OR REPLACE VIEW {_CATALOGUE}.{view}\nCOMMENT {comment}\nSECURITY DEFINER"
-    return f"{head} AS\nSELECT\n{columns}\nFROM {_CATALOGUE}.{contract.full_name}"
+        head = f"CREATE OR REPLACE VIEW {CATALOGUE}.{view}\nCOMMENT {comment}\nSECURITY DEFINER"
+    return f"{head} AS\nSELECT\n{columns}\nFROM {CATALOGUE}.{contract.full_name}"
 
 
 def create_wide_sql(view: Wide, role: Role, engine: BiEngine) -> str:
@@ -95,7 +105,7 @@ def create_wide_sql(view: Wide, role: Role, engine: BiEngine) -> str:
     if role not in view.roles():
         raise ValueError(f"{view.name}: a table of it has no role {role}")
     columns = ",\n".join(
-        f"  {_masked(one.column, way, engine, one.table.name, one.name)}"
+        f"  {_selected(one.column, way, engine, one.table.name, one.name)}"
         for one in view.columns()
         if (way := shown(one.column, role)) != "drop"
     )
@@ -103,7 +113,7 @@ def create_wide_sql(view: Wide, role: Role, engine: BiEngine) -> str:
     if engine == "trino":
         comment = literal(view.description, engine)
         head = (
-            f"CREATE OR REPLACE VIEW {_CATALOGUE}.gold_{role}.{view.name}\n"
+            f"CREATE OR REPLACE VIEW {CATALOGUE}.gold_{role}.{view.name}\n"
             f"COMMENT {comment}\nSECURITY DEFINER"
         )
     joins = "".join(f"\n{_joined(view, join, engine)}" for join in view.joins)
@@ -113,14 +123,14 @@ def create_wide_sql(view: Wide, role: Role, engine: BiEngine) -> str:
 def _first(contract: Contract, engine: BiEngine) -> str:
     """The view's first table; of an additive one, the sums."""
     if contract.kind != "additive":
-        return f"{_CATALOGUE}.{contract.full_name} AS {contract.name}"
+        return f"{CATALOGUE}.{contract.full_name} AS {contract.name}"
     keys = [identifier(name, engine) for name in contract.key]
     sums = [
         f"sum({name}) AS {name}"
         for name in (identifier(c.name, engine) for c in contract.columns if not c.key_position)
     ]
     return (
-        f"(SELECT {', '.join([*keys, *sums])} FROM {_CATALOGUE}.{contract.full_name}\n"
+        f"(SELECT {', '.join([*keys, *sums])} FROM {CATALOGUE}.{contract.full_name}\n"
         f"  GROUP BY {', '.join(keys)}) AS {contract.name}"
     )
 
@@ -128,28 +138,36 @@ def _first(contract: Contract, engine: BiEngine) -> str:
 def _joined(view: Wide, join: Join, engine: BiEngine) -> str:
     own = f"{view.contract.name}.{identifier(join.on, engine)}"
     other = f"{join.table}.{identifier(join.on, engine)}"
-    table = f"{_CATALOGUE}.{join.contract.full_name}"
+    table = f"{CATALOGUE}.{join.contract.full_name}"
     return f"LEFT JOIN {table} AS {join.table} ON {other} = {own}"
 
 
-def _masked(column: Column, way: Shown, engine: BiEngine, table: str = "", called: str = "") -> str:
+def _selected(
+    column: Column, way: Shown, engine: BiEngine, table: str = "", called: str = ""
+) -> str:
     """The column as it is shown, ``AS`` its name; of a table, and under a name, where given."""
-    source = identifier(column.name, engine)
     name = identifier(called or column.name, engine)
+    value = masked(column, way, engine, table)
+    return value if value == name else f"{value} AS {name}"
+
+
+def masked(column: Column, way: Shown, engine: BiEngine, table: str = "") -> str:
+    """What stands in place of the column's value; a band has the type of the column."""
+    source = identifier(column.name, engine)
     value = f"{table}.{source}" if table else source
     if way == "clear":
-        return value if value == name else f"{value} AS {name}"
+        return value
     if way == "hash":
         value = f"CAST({value} AS VARCHAR)"
         if engine == "trino":
             value = f"hmac_sha256(to_utf8({value}), to_utf8('{MASK_KEY}'))"
-            return f"lower(to_hex({value})) AS {name}"
+            return f"lower(to_hex({value}))"
         hashed = f"SHA256(CONCAT('{MASK_KEY}', {value}))"
         if not column.required:  # which CONCAT takes for an empty text
             hashed = f"CASE WHEN {value} IS NOT NULL THEN {hashed} END"
-        return f"{hashed} AS {name}"
+        return hashed
     if way == "last4":
-        return f"substr({value}, greatest(length({value}) - 3, 1)) AS {name}"
+        return f"substr({value}, greatest(length({value}) - 3, 1))"
     step = column.mask_step
     band = f"floor(CAST({value} AS DOUBLE) / {step}) * {step}"
-    return f"CAST({band} AS BIGINT) AS {name}"
+    return f"CAST({band} AS BIGINT)"

@@ -32,6 +32,8 @@ PORTS = dict.fromkeys(
     "score": 9128,
     "dashboard": 8501,
     "mlflow": 5000,
+    "trino": 8443,
+    "trino_internal": 8444,
 }
 PORTS |= {name: 20000 + n for n, name in enumerate(list(PORTS)[:6])}
 

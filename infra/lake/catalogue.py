@@ -1,0 +1,110 @@
+"""Make the lake's tables known to Trino, and forget those that are gone.
+
+Trino's metastore knows a table by its place alone; columns and rows are read from the Delta log at
+each question. So a table is registered once, and nothing is to be done when it changes.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+from finlake.errors import FinlakeError
+from infra.lake.engine import QueryError
+from infra.lake.tables import Lake
+from infra.lake.trino import Trino
+from infra.settings import Settings
+from lakehouse_schemas import Contract, contracts
+from lakehouse_schemas.render.sql import literal
+from lakehouse_schemas.render.views import CATALOGUE
+
+__all__ = ["LAYERS", "Catalogue"]
+
+LAYERS = ("silver", "gold")
+"""The layers that Trino knows."""
+
+_PLACE = re.compile(r"location = '([^']*)'")
+
+
+class Catalogue:
+    """Registers the tables of the contracts as they come into being.
+
+    Args:
+        settings: the lake.
+        trino: asked as the user who may register tables.
+        said: takes a line for each table that becomes known or is forgotten.
+    """
+
+    def __init__(
+        self, settings: Settings, trino: Trino, said: Callable[[str], None] = lambda _: None
+    ) -> None:
+        self._lake = Lake(settings)
+        self._trino = trino
+        self._said = said
+        self._contracts = [c for c in contracts.lake_tables() if c.layer in LAYERS]
+        self._known: dict[str, str] | None = None
+
+    def update(self) -> list[str]:
+        """Bring Trino in line with the lake; returns the names of the tables that it knows then.
+
+        A table that Trino knows at another place, because the lake has moved, is registered anew.
+        Trino is asked for what it knows once; from then on only a change costs it anything.
+
+        Raises:
+            ComponentMissing: when Trino or the lake cannot be reached.
+            QueryError: when Trino refuses a table.
+        """
+        known = self._read() if self._known is None else self._known
+        there = {c.full_name: self._place(c) for c in self._contracts if self._lake.has(c)}
+        self._known = None  # should one of the calls fail
+        for name in [name for name, place in known.items() if there.get(name) != place]:
+            self._call("unregister_table", name)
+            del known[name]
+            self._said(f"{name} is forgotten")
+        for name, place in there.items():
+            if name not in known:
+                self._call("register_table", name, place)
+                known[name] = place
+                self._said(f"{name} is known")
+        self._known = known
+        return sorted(known)
+
+    def _place(self, contract: Contract) -> str:
+        """Address of the table as Trino writes it."""
+        uri = self._lake.uri(contract)
+        return uri if uri.startswith("s3://") else f"local://{uri}"
+
+    def _read(self) -> dict[str, str]:
+        """The tables that Trino knows, and their places, which stand in their definitions."""
+        schemas = self._names(f"SHOW SCHEMAS FROM {CATALOGUE}")
+        found = {}
+        for layer in LAYERS:
+            if layer not in schemas:
+                self._trino.run(f"CREATE SCHEMA IF NOT EXISTS {CATALOGUE}.{layer}")
+                continue
+            for table in self._names(f"SHOW TABLES FROM {CATALOGUE}.{layer}"):
+                found[f"{layer}.{table}"] = self._registered(layer, table)
+        return found
+
+    def _registered(self, layer: str, table: str) -> str:
+        try:
+            (text,) = self._names(f"SHOW CREATE TABLE {CATALOGUE}.{layer}.{table}")
+        except FinlakeError:  # its log is gone, so that it has no definition
+            return ""
+        place = _PLACE.search(text)
+        return place[1] if place else ""
+
+    def _names(self, sql: str) -> list[str]:
+        names: list[str] = self._trino.query(sql).column(0).to_pylist()
+        return names
+
+    def _call(self, procedure: str, name: str, place: str = "") -> None:
+        layer, _, table = name.partition(".")
+        words = [layer, table, *([place] if place else [])]
+        values = ", ".join(literal(word, "trino") for word in words)
+        try:
+            self._trino.run(f"CALL {CATALOGUE}.system.{procedure}({values})")
+        except QueryError as error:
+            # Another process may have done the same at this moment.
+            if not re.search(r"already exists|not found|does not exist", str(error)):
+                raise QueryError(f"{name}: {error}") from None
