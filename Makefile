@@ -25,7 +25,7 @@ test: ## Every check and test that needs no Docker, some 45 minutes on 2 cores
 	@.ci/prerequisites install
 	@$(MAKE) setup
 	@rm -rf build/coverage
-	@COVER=1 .ci/stages lint types imports generated unit spark integration browser coverage
+	@COVER=1 .ci/stages lint types imports generated unit spark integration browser test-bi coverage
 
 ##@ Environment
 
@@ -92,7 +92,7 @@ generated: $(READY) ## Fail when a rendered file differs from what it comes from
 .PHONY: unit
 unit: PROCESSES = -n 2 --dist loadfile --no-loadscope-reorder
 unit: $(READY) ## Tests of the code alone, in two processes; PYTEST_ARGS="-n 0 --pdb" takes one
-	@$(PYTEST) -m "not (spark or integration or chaos or browser or benchmark)"
+	@$(PYTEST) -m "not (spark or integration or chaos or browser or bi or benchmark)"
 
 .PHONY: spark
 spark: $(READY) ## Tests with one warm Spark session
@@ -113,6 +113,10 @@ soak: setup ## Steady traffic for half an hour: what grows? MINUTES= RATE=change
 .PHONY: browser
 browser: $(READY) ## Tests of the dashboard in chromium
 	@$(PYTEST) -m browser
+
+.PHONY: test-bi
+test-bi: $(READY) ## Tests of what BI tools ask: every gold table in four engines, Trino's roles, Flight
+	@$(PYTEST) -m bi
 
 .PHONY: coverage
 coverage: $(READY) ## Report what the tests reached (after `make test`, or COVER=1 with any of the above)

@@ -171,16 +171,27 @@ def alerts(
     "--runs", type=click.IntRange(min=2), default=20, show_default=True,
     help="Warm runs of each statement.",
 )  # fmt: skip
+@click.option(
+    "--engine", type=click.Choice(["duckdb", "trino"]),
+    help="Instead: twenty questions of BI tools, through this engine; Trino is started for it.",
+)  # fmt: skip
 @_json
-def query_(transactions: int, runs: int, as_json: bool) -> None:
+def query_(transactions: int, runs: int, engine: str | None, as_json: bool) -> None:
     """Every statement of the dashboard over a large lake of its own; no stack is needed.
 
     \b
     Example:
       finlake bench query --transactions 10000000 --json
+      finlake bench query --engine trino --json
     """
-    from batch_jobs.bench.query import query
     from infra.settings import load_settings
+
+    if engine:
+        from batch_jobs.bench.bi import bi
+
+        _print(bi(load_settings(), engine, transactions, runs, said=_said), as_json)
+        return
+    from batch_jobs.bench.query import query
 
     _print(query(load_settings(), transactions, runs, said=_said), as_json)
 

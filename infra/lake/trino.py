@@ -122,7 +122,7 @@ class Trino(Engine):
             if timer:
                 timer.cancel()
             if not done:
-                with suppress(TrinoError, requests.RequestException):
+                with suppress(TrinoError, HttpError, requests.RequestException):
                     cursor.cancel()
 
     @contextmanager
@@ -139,7 +139,7 @@ class Trino(Engine):
             raise self._said(error) from error
         except NotSupportedError as error:  # a value of a kind that it has no literal for
             raise QueryError(f"Trino: {one_line(error)}") from None
-        except (TrinoError, requests.RequestException, OSError) as error:
+        except (TrinoError, HttpError, requests.RequestException, OSError) as error:
             raise self._unreachable(error) from error
 
     def _said(self, error: TrinoQueryError) -> FinlakeError:

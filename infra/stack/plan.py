@@ -26,13 +26,13 @@ EXTRAS: Mapping[str, type[Component]] = {
     "dashboard": Dashboard,
     "mlflow": MLflow,
     "trino": Trino,
+    "catalogue": Catalogue,
 }
 _COMPANIONS: Mapping[str, tuple[str, ...]] = {
     "stream": ("stream", "alerts"),
     "trino": ("trino", "catalogue"),
 }
 _KINDS: Mapping[str, type[Component]] = {
-    "catalogue": Catalogue,
     "kafka": Kafka,
     "connect": Connect,
     "minio": MinIO,

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import http.client
+import json
+import ssl
+import urllib.request
 from pathlib import Path
 
 from typing_extensions import override
@@ -11,7 +15,7 @@ from finlake.errors import UsageProblem
 from infra.security import TRUSTSTORE_PASSWORD, truststore
 from infra.settings import Settings, secret
 from infra.stack.certificates import authority, certificate, make_certificates
-from infra.stack.component import HOST, Component, answers_http
+from infra.stack.component import HOST, Component
 from infra.stack.ports import Wish
 from infra.stack.progress import Progress
 from infra.stack.trino_server import VERSION, fetch_trino, java_for_trino, trino_base
@@ -176,7 +180,7 @@ class Trino(Component):
                 password=key.get_secret_value() if key else "",
             )
         self._write("catalog/lake.properties", catalogue)
-        self._write("log.properties", "io.trino=WARN\nio.airlift=WARN\n")
+        self._write("log.properties", "io.trino=WARN\nio.airlift=WARN\nBootstrap=WARN\n")
 
     def _write(self, name: str, text: str) -> None:
         """Write a file of the configuration; some hold secrets, so it is for the owner alone."""
@@ -209,8 +213,15 @@ class Trino(Component):
 
     @override
     def is_healthy(self) -> bool:
-        """``/v1/info`` says so when everything has started."""
-        return answers_http(f"{self.address}/v1/info/state", authority(self.settings.home))
+        """``/v1/info`` says when everything has started; it answers before that."""
+        try:
+            context = ssl.create_default_context(cafile=authority(self.settings.home))
+            with urllib.request.urlopen(  # noqa: S310 (loopback)
+                f"{self.address}/v1/info", timeout=2, context=context
+            ) as answer:
+                return json.load(answer)["starting"] is False
+        except (OSError, http.client.HTTPException, ValueError, KeyError):
+            return False
 
 
 def _hash(password: str) -> str:

@@ -1,10 +1,7 @@
 """What the stream writes, each batch once, and Spark and delta-rs read."""
 
 from collections.abc import Callable
-from datetime import UTC, date, datetime
-from decimal import Decimal
 from itertools import accumulate
-from typing import Any
 
 import pyarrow as pa
 import pytest
@@ -16,6 +13,7 @@ from lakehouse_schemas import Contract, contracts
 from stream_jobs.io import appended, keyed
 from stream_jobs.io.writer import LakeWriter, Tables
 from stream_jobs.shapes import Patch
+from tests.support.rows import rows_of
 
 CARDS = contracts.get("silver.cards")
 LAKE_TABLES = contracts.lake_tables()
@@ -30,41 +28,6 @@ def lake(tmp_path):
 def writer(lake) -> Callable[[str], LakeWriter]:
     """Makes a writer for an application id, started anew."""
     return lambda app_id: LakeWriter(Tables(lake, 1 << 20), app_id)
-
-
-def value(kind: str, number: int) -> Any:
-    """A value of that type, another for each number."""
-    if kind.startswith("decimal"):
-        return Decimal(number).scaleb(-2)
-    return {
-        "int32": number,
-        "int64": number * 2**32,
-        "string": f"text {number}, 'quoted' \\ ünd",
-        "boolean": number % 2 == 0,
-        "date": date(2020, 1, 1 + number % 28),
-        "timestamp": datetime(2020, 1, 1, 0, 0, number % 60, 123456, UTC),
-        "double": number / 7,
-        "binary": bytes([number % 256, 0, 255]),
-    }[kind]
-
-
-def rows_of(contract: Contract, numbers: list[int], change: int = 0) -> pa.Table:
-    """A row for each number; ``change`` makes other values under the same key. Some are empty."""
-    rows = [
-        {
-            c.name: (f"{number}:key" if c.type == "string" else value(c.type, number))
-            if c.key_position
-            else (
-                None
-                if not c.required and (number + change) % 3 == 0
-                else value(c.type, number + change)
-            )
-            for c in contract.columns
-        }
-        for number in numbers
-    ]
-    schema = contract.lake_schema
-    return pa.Table.from_pylist(rows, schema=schema)
 
 
 def stored(lake: Lake, contract: Contract) -> list[str]:

@@ -160,7 +160,7 @@ def test_a_line_that_cannot_be_read_is_named(tmp_path, line):
 def test_the_lock_file_names_each_jar_once_with_a_checksum():
     found = read_lock()
     assert {group for jar in found for group in jar.groups} == {
-        *("kafka", "connect", "mariadb", "spark", "spark-s3")
+        *("kafka", "connect", "mariadb", "spark", "spark-s3", "trino")
     }
     assert all(len(jar.sha256) == 64 and int(jar.sha256, 16) and jar.size > 0 for jar in found)
     # one folder holds them all

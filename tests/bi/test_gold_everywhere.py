@@ -1,0 +1,160 @@
+"""Every gold table reads the same in Spark, delta-rs, DuckDB and Trino: types, values and sums."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from decimal import Decimal
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pytest
+from deltalake import DeltaTable
+from pyspark.sql import SparkSession
+
+from infra.lake.query import Query
+from infra.lake.tables import Lake
+from infra.lake.trino import Trino
+from lakehouse_schemas import Contract, contracts
+from lakehouse_schemas.render.sql import Engine, identifier
+from tests.bi.conftest import World
+
+GOLD = contracts.layer("gold")
+TABLES = pytest.mark.parametrize("contract", GOLD, ids=lambda c: c.full_name)
+
+
+def opened(world: World, contract: Contract) -> DeltaTable:
+    table = Lake(world.settings).open(contract)
+    assert table is not None
+    return table
+
+
+def plain(kind: pa.DataType) -> pa.DataType:
+    """The type without what an engine chooses for itself: how long a text's offsets are."""
+    return pa.string() if pa.types.is_large_string(kind) or kind == pa.string_view() else kind
+
+
+def types(found: pa.Table) -> dict[str, pa.DataType]:
+    return {field.name: plain(field.type) for field in found.schema}
+
+
+def rows(found: pa.Table, contract: Contract) -> list[str]:
+    """The rows, each as text that tells empty, 0, 0.0 and '' apart, in one order."""
+    plain_rows = found.select(contract.column_names).to_pylist()
+    return sorted(repr(tuple(row.values())) for row in plain_rows)
+
+
+@TABLES
+def test_each_engine_reads_the_same_rows_in_the_same_types(
+    contract: Contract,
+    world: World,
+    spark: SparkSession,
+    asked: Callable[[str], Trino],
+) -> None:
+    name = contract.full_name
+    table = opened(world, contract)
+    answers = {
+        "delta-rs": table.to_pyarrow_table(),
+        "DuckDB": Query(world.settings).query(f"SELECT * FROM {name}"),
+        "Trino": asked("admin").query(f"SELECT * FROM {name}"),
+        "Spark": spark.read.format("delta")
+        .load(Lake(world.settings).spark_uri(contract))
+        .toArrow()
+        .cast(contract.lake_schema),  # it says the session's time zone in place of UTC
+    }
+    wanted = {c.name: c.arrow_type for c in contract.columns}
+    expected = rows(answers["delta-rs"], contract)
+    assert expected, f"{name} is empty, so nothing was compared"
+    for engine, found in answers.items():
+        assert list(found.column_names) == list(contract.column_names), engine
+        assert types(found) == wanted, engine
+        assert rows(found, contract) == expected, engine
+
+
+@TABLES
+def test_each_engine_computes_the_same_figures(
+    contract: Contract,
+    world: World,
+    spark: SparkSession,
+    asked: Callable[[str], Trino],
+) -> None:
+    """Each engine sums and counts by itself; delta-rs only reads, so Arrow computes for it."""
+    read = opened(world, contract).to_pyarrow_table()
+    numbers = [c.name for c in contract.columns if c.decimal or c.type in NUMBERS]
+    expected: dict[str, Any] = {"rows": read.num_rows}
+    for name in contract.column_names:
+        expected[f"{name} there"] = read.num_rows - read[name].null_count
+        if name in numbers:
+            exact = pa.float64() if contract.column(name).type == "double" else pa.decimal128(38, 2)
+            kept = read[name].cast(exact)
+            expected[f"{name} sum"] = pc.sum(kept).as_py()
+        if contract.column(name).type in ("date", "timestamp"):
+            expected[f"{name} last"] = pc.max(read[name]).as_py()
+    view = f"gold_{contract.name}"
+    spark.read.format("delta").load(
+        Lake(world.settings).spark_uri(contract)
+    ).createOrReplaceTempView(view)
+
+    def statement(engine: Engine) -> str:
+        table = view if engine == "spark" else contract.full_name
+        return figures(contract, numbers, engine, table)
+
+    found = {
+        "DuckDB": Query(world.settings).query(statement("duckdb")),
+        "Trino": asked("admin").query(statement("trino")),
+        "Spark": spark.sql(statement("spark")).toArrow(),
+    }
+    for engine, answer in found.items():
+        (row,) = answer.to_pylist()
+        for what, value in expected.items():
+            given = row[what]
+            if isinstance(value, float):
+                assert given == pytest.approx(value, rel=1e-12), (engine, what)
+            else:
+                assert given == value, (engine, what)
+
+
+NUMBERS = ("int32", "int64", "double")
+
+
+def figures(contract: Contract, numbers: list[str], engine: Engine, table: str) -> str:
+    """One statement with the figures of every column, which is the same to all engines."""
+    parts = ["count(*) AS " + identifier("rows", engine)]
+    for column in contract.columns:
+        name = identifier(column.name, engine)
+        parts.append(f"count({name}) AS {identifier(column.name + ' there', engine)}")
+        if column.name in numbers:
+            value = name if column.type == "double" else f"CAST({name} AS DECIMAL(38,2))"
+            parts.append(f"sum({value}) AS {identifier(column.name + ' sum', engine)}")
+        if column.type in ("date", "timestamp"):
+            parts.append(f"max({name}) AS {identifier(column.name + ' last', engine)}")
+    return f"SELECT {', '.join(parts)} FROM {table}"
+
+
+@TABLES
+def test_any_reader_may_read_and_knows_what_each_column_means(
+    contract: Contract, world: World, asked: Callable[[str], Trino]
+) -> None:
+    table = opened(world, contract)
+    protocol = table.protocol()
+    assert protocol.min_reader_version <= 2
+    assert not protocol.reader_features
+    assert table.metadata().partition_columns == []
+    assert table.metadata().description == contract.description
+    told = {field.name: field.metadata.get("comment") for field in table.schema().fields}
+    meant = {column.name: column.description for column in contract.columns}
+    assert told == meant
+    shown = asked("admin").query(f"SHOW COLUMNS FROM {contract.full_name}").to_pylist()
+    assert {row["Column"]: row["Comment"] for row in shown} == meant
+    comment = asked("admin").query(
+        "SELECT comment FROM system.metadata.table_comments"
+        " WHERE catalog_name = 'lake' AND schema_name = ? AND table_name = ?",
+        [contract.layer, contract.name],
+    )
+    assert comment["comment"].to_pylist() == [contract.description]
+
+
+def test_a_decimal_stays_exact_in_every_engine(world: World, asked: Callable[[str], Trino]) -> None:
+    sql = "SELECT sum(amount) AS s FROM gold.fact_transactions"
+    for engine in (Query(world.settings), asked("admin")):
+        assert isinstance(engine.query(sql)["s"][0].as_py(), Decimal)
