@@ -190,7 +190,7 @@ def test_it_listens_on_loopback_alone_and_keeps_secrets_to_itself(world: World) 
 def test_every_table_of_the_lake_is_known(world: World, asked: AskedAs) -> None:
     for layer in ("silver", "gold"):
         known = asked("admin").query(f"SHOW TABLES FROM lake.{layer}")["Table"].to_pylist()
-        there = [c.name for c in contracts.layer(layer) if Lake(world.settings).has(c)]  # type: ignore[arg-type]
+        there = [c.name for c in contracts.layer(layer) if Lake(world.settings).has(c)]
         assert there
         assert known == sorted(there)
 

@@ -1,6 +1,7 @@
 """Trino's archive, the Java that it runs on, and what it is given to start with."""
 
 import io
+import os
 import stat
 import sys
 import tarfile
@@ -12,6 +13,7 @@ from finlake.errors import ComponentMissing, UsageProblem
 from infra.settings import load_settings
 from infra.stack import plan, trino_server
 from infra.stack.certificates import certificate, make_certificates
+from infra.stack.own_environment import OwnEnvironment
 from infra.stack.progress import quiet
 from infra.stack.trino import TRINO_USERS, trino_password
 
@@ -68,7 +70,7 @@ def test_what_a_delta_lake_wants_is_unpacked_links_to_other_plugins_too(
         ("plugin/delta-lake/delta.jar", b"delta", ""),
         ("plugin/password-authenticators/delta.jar", b"", "plugin/delta-lake/delta.jar"),
     )
-    discarded = []
+    discarded: list[str] = []
     monkeypatch.setattr(trino_server, "fetch_jars", lambda *_: [path])
     monkeypatch.setattr(trino_server, "discard_jars", discarded.extend)
     trino_server.fetch_trino(quiet)
@@ -113,9 +115,7 @@ def test_a_java_that_cannot_be_fetched_says_what_else_would_do(settings, monkeyp
     settings.home.mkdir()
     wrong.write_text("no-such-package-at-all==1 --hash=sha256:0\n")
     trino_server.trino_base().mkdir(parents=True)
-    monkeypatch.setattr(
-        trino_server, "_JRE", trino_server.OwnEnvironment("jre", wrong, "a Java for Trino")
-    )
+    monkeypatch.setattr(trino_server, "_JRE", OwnEnvironment("jre", wrong, "a Java for Trino"))
     with pytest.raises(ComponentMissing, match=r"cannot be installed: .*install Java 24 or later"):
         trino_server.fetch_trino(quiet)
     assert trino_server.check_trino() is None
@@ -180,8 +180,6 @@ def test_the_catalogue_is_healthy_for_as_long_as_it_looks(settings):
     assert not found.is_healthy()
     mark.touch()
     assert found.is_healthy()
-    import os
-
     os.utime(mark, (0, 0))
     assert not found.is_healthy()
     found.prepare()
