@@ -27,6 +27,7 @@ __all__ = [
     "Contract",
     "ContractError",
     "Expectation",
+    "Role",
     "Writer",
     "logical_type",
 ]

@@ -15,8 +15,8 @@ from infra.lake.tables import Lake
 from infra.lake.trino import Trino
 from infra.settings import Settings
 from lakehouse_schemas import Contract, contracts
+from lakehouse_schemas.render.access import REGISTRY
 from lakehouse_schemas.render.sql import literal
-from lakehouse_schemas.render.views import CATALOGUE
 
 __all__ = ["LAYERS", "Catalogue"]
 
@@ -76,19 +76,19 @@ class Catalogue:
 
     def _read(self) -> dict[str, str]:
         """The tables that Trino knows, and their places, which stand in their definitions."""
-        schemas = self._names(f"SHOW SCHEMAS FROM {CATALOGUE}")
+        schemas = self._names(f"SHOW SCHEMAS FROM {REGISTRY}")
         found = {}
         for layer in LAYERS:
             if layer not in schemas:
-                self._trino.run(f"CREATE SCHEMA IF NOT EXISTS {CATALOGUE}.{layer}")
+                self._trino.run(f"CREATE SCHEMA IF NOT EXISTS {REGISTRY}.{layer}")
                 continue
-            for table in self._names(f"SHOW TABLES FROM {CATALOGUE}.{layer}"):
+            for table in self._names(f"SHOW TABLES FROM {REGISTRY}.{layer}"):
                 found[f"{layer}.{table}"] = self._registered(layer, table)
         return found
 
     def _registered(self, layer: str, table: str) -> str:
         try:
-            (text,) = self._names(f"SHOW CREATE TABLE {CATALOGUE}.{layer}.{table}")
+            (text,) = self._names(f"SHOW CREATE TABLE {REGISTRY}.{layer}.{table}")
         except FinlakeError:  # its log is gone, so that it has no definition
             return ""
         place = _PLACE.search(text)
@@ -103,7 +103,7 @@ class Catalogue:
         words = [layer, table, *([place] if place else [])]
         values = ", ".join(literal(word, "trino") for word in words)
         try:
-            self._trino.run(f"CALL {CATALOGUE}.system.{procedure}({values})")
+            self._trino.run(f"CALL {REGISTRY}.system.{procedure}({values})")
         except QueryError as error:
             # Another process may have done the same at this moment.
             if not re.search(r"already exists|not found|does not exist", str(error)):

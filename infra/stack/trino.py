@@ -21,7 +21,8 @@ from infra.stack.progress import Progress
 from infra.stack.trino_server import VERSION, fetch_trino, java_for_trino, trino_base
 from lakehouse_schemas.generate import TRINO_RULES
 from lakehouse_schemas.model import ROLES
-from lakehouse_schemas.render.access import CATALOGUE_USER
+from lakehouse_schemas.render.access import CATALOGUE_USER, REGISTRY
+from lakehouse_schemas.render.views import CATALOGUE
 
 __all__ = ["TRINO_USERS", "Trino", "trino_password"]
 
@@ -68,9 +69,10 @@ hive.metastore=file
 hive.metastore.catalog.dir=local://{data}/metastore
 fs.native-local.enabled=true
 local.location=/
-delta.register-table-procedure.enabled=true
-delta.enable-non-concurrent-writes=false
 """
+
+_FOR_READERS = "delta.security=read_only\n"
+_FOR_THE_CATALOGUE = "delta.register-table-procedure.enabled=true\n"
 
 _S3 = """\
 fs.native-s3.enabled=true
@@ -179,7 +181,8 @@ class Trino(Component):
                 user=self.settings.s3_access_key,
                 password=key.get_secret_value() if key else "",
             )
-        self._write("catalog/lake.properties", catalogue)
+        self._write(f"catalog/{CATALOGUE}.properties", catalogue + _FOR_READERS)
+        self._write(f"catalog/{REGISTRY}.properties", catalogue + _FOR_THE_CATALOGUE)
         self._write("log.properties", "io.trino=WARN\nio.airlift=WARN\nBootstrap=WARN\n")
 
     def _write(self, name: str, text: str) -> None:

@@ -13,10 +13,16 @@ from typing import Any, Final
 from lakehouse_schemas.model import ROLES, Contract, Role
 from lakehouse_schemas.render.views import CATALOGUE, masked, shown
 
-__all__ = ["CATALOGUE_USER", "trino_rules"]
+__all__ = ["CATALOGUE_USER", "REGISTRY", "trino_rules"]
 
 CATALOGUE_USER: Final = "catalogue"
 """The user that makes tables known to Trino; it can neither read nor write rows."""
+REGISTRY: Final = "registry"
+"""The catalogue through which that is done: the same tables, for that user alone.
+
+The one that people ask, ``CATALOGUE``, is read-only in itself: these rules do not know of what
+``ALTER TABLE ... EXECUTE`` does.
+"""
 
 _TYPES: Final = {"string": "varchar", "timestamp": "timestamp(6) with time zone"}
 
@@ -27,18 +33,18 @@ def trino_rules(contracts: Iterable[Contract]) -> dict[str, Any]:
     readers = "|".join(ROLES)
     return {
         "catalogs": [
-            {"user": CATALOGUE_USER, "catalog": CATALOGUE, "allow": "all"},
+            {"user": CATALOGUE_USER, "catalog": REGISTRY, "allow": "all"},
             {"user": f"{readers}|{CATALOGUE_USER}", "catalog": "system", "allow": "read-only"},
             {"user": readers, "catalog": CATALOGUE, "allow": "read-only"},
         ],
         "schemas": [
-            {"user": CATALOGUE_USER, "catalog": CATALOGUE, "owner": True},
+            {"user": CATALOGUE_USER, "catalog": REGISTRY, "owner": True},
             {"owner": False},
         ],
         "tables": [
             {
                 "user": CATALOGUE_USER,
-                "catalog": CATALOGUE,
+                "catalog": REGISTRY,
                 "schema": "silver|gold",
                 "privileges": ["OWNERSHIP"],
             },
@@ -54,7 +60,7 @@ def trino_rules(contracts: Iterable[Contract]) -> dict[str, Any]:
         "procedures": [
             {
                 "user": CATALOGUE_USER,
-                "catalog": CATALOGUE,
+                "catalog": REGISTRY,
                 "schema": "system",
                 "procedure": "register_table|unregister_table",
                 "privileges": ["EXECUTE"],

@@ -25,7 +25,7 @@ from infra.lake.trino import Trino
 from infra.stack.home import Home
 from infra.stack.trino import TRINO_USERS, trino_password
 from lakehouse_schemas import contracts
-from lakehouse_schemas.model import ROLES
+from lakehouse_schemas.model import ROLES, Role
 from lakehouse_schemas.render.access import CATALOGUE_USER
 from lakehouse_schemas.render.views import shown
 from tests.bi.conftest import World
@@ -40,31 +40,47 @@ CARD = contracts.get("gold.dim_card")
 
 
 @pytest.mark.parametrize("role", ROLES)
-def test_a_role_sees_the_columns_that_the_contracts_show_it(role: str, asked: AskedAs) -> None:
-    for contract in contracts.layer("gold"):
-        visible = [
-            c.name
-            for c in contract.columns
-            if shown(c, role) not in ("drop", "hash")  # type: ignore[arg-type]
-        ]
-        if role not in contract.roles:
-            with pytest.raises(QueryError, match=r"Access Denied|not allowed|does not exist"):
-                asked(role).query(f"SELECT count(*) FROM {contract.full_name}")
-            continue
-        found = asked(role).query(f"SELECT * FROM {contract.full_name} LIMIT 1")
-        assert found.column_names == visible
-        told = asked(role).query(f"DESCRIBE {contract.full_name}")["Column"].to_pylist()
-        assert told == visible
-        for column in set(contract.column_names) - set(visible):
-            for sql in (
-                f"SELECT {column} FROM {contract.full_name}",
-                f"SELECT count(*) FROM {contract.full_name} WHERE {column} IS NOT NULL",
-                f"SELECT max({column}) FROM {contract.full_name}",
-            ):
-                with pytest.raises(
-                    QueryError, match=r"Access Denied: Cannot select|cannot be resolved"
-                ):
-                    asked(role).query(sql)
+def test_a_role_sees_the_columns_that_the_contracts_show_it(role: Role, asked: AskedAs) -> None:
+    told = asked(role).query(
+        "SELECT table_name, column_name FROM lake.information_schema.columns"
+        " WHERE table_schema = 'gold' ORDER BY table_name, ordinal_position"
+    )
+    seen: dict[str, list[str]] = {}
+    for row in told.to_pylist():
+        seen.setdefault(row["table_name"], []).append(row["column_name"])
+    visible = {
+        c.name: [one.name for one in c.columns if shown(one, role) not in ("drop", "hash")]
+        for c in contracts.layer("gold")
+        if role in c.roles
+    }
+    assert seen == visible
+    for name, columns in visible.items():
+        assert asked(role).query(f"SELECT * FROM gold.{name} LIMIT 1").column_names == columns
+
+
+@pytest.mark.parametrize("role", ["viewer", "analyst", "operator"])
+def test_what_is_hidden_cannot_be_asked_for_in_any_place(role: Role, asked: AskedAs) -> None:
+    hidden = [
+        (contract.full_name, column.name)
+        for contract in contracts.layer("gold")
+        for column in contract.columns
+        if role not in contract.roles or shown(column, role) in ("drop", "hash")
+    ]
+    assert hidden
+    for table, column in hidden:
+        with pytest.raises(QueryError, match=r"Access Denied|cannot be resolved"):
+            asked(role).query(f"SELECT count({column}) FROM {table}")
+    table, column = hidden[0]
+    for sql in (
+        f"SELECT {column} FROM {table}",
+        f"SELECT 1 FROM {table} WHERE {column} IS NOT NULL",
+        f"SELECT 1 FROM {table} ORDER BY {column}",
+        f"SELECT count(*) FROM {table} GROUP BY {column}",
+        f"SELECT 1 FROM (SELECT {column} AS a FROM {table}) WHERE a IS NULL",
+        f"SELECT count(*) FROM {table} a JOIN {table} b ON a.{column} = b.{column}",
+    ):
+        with pytest.raises(QueryError, match=r"Access Denied|cannot be resolved"):
+            asked(role).query(sql)
 
 
 def test_bands_and_last_digits_stand_in_place_of_the_value(asked: AskedAs) -> None:
@@ -89,7 +105,8 @@ def test_people_of_bi_read_gold_alone(role: str, asked: AskedAs) -> None:
     for contract in contracts.layer("silver"):
         with pytest.raises(QueryError, match=r"Access Denied|not allowed|does not exist"):
             asked(role).query(f"SELECT count(*) FROM {contract.full_name}")
-    assert asked(role).query("SHOW TABLES FROM lake.silver").num_rows == 0
+    with pytest.raises(QueryError, match="Access Denied: Cannot show tables"):
+        asked(role).query("SHOW TABLES FROM lake.silver")
 
 
 def test_statistics_tell_nothing_of_hidden_columns(asked: AskedAs) -> None:
@@ -119,6 +136,7 @@ WRITES = [
     "COMMENT ON TABLE gold.dim_mcc IS 'mine'",
     "CALL lake.system.vacuum('gold', 'dim_mcc', '7d')",
     "SELECT * FROM TABLE(lake.system.table_changes('gold', 'dim_card'))",
+    "ALTER TABLE gold.dim_mcc EXECUTE vacuum(retention_threshold => '7d')",
 ]
 REGISTERS = [
     "DROP TABLE gold.dim_mcc",
@@ -132,15 +150,22 @@ REGISTERS = [
 def test_nobody_can_write(user: str, asked: AskedAs, world: World) -> None:
     gold = [c.full_name for c in contracts.layer("gold")]
     versions = {name: Query(world.settings).version(name) for name in gold}
-    for sql in WRITES if user == CATALOGUE_USER else WRITES + REGISTERS:
-        with pytest.raises(QueryError, match=r"Access Denied|not allowed"):
+    for sql in WRITES + REGISTERS:
+        with pytest.raises(QueryError, match="Access Denied"):
             asked(user).run(sql)
     assert versions == {name: Query(world.settings).version(name) for name in versions}
 
 
-def test_who_registers_tables_can_read_none(asked: AskedAs) -> None:
-    with pytest.raises(QueryError, match="Access Denied: Cannot select"):
-        asked(CATALOGUE_USER).query("SELECT * FROM gold.dim_card")
+def test_who_registers_tables_can_read_and_change_no_rows(asked: AskedAs) -> None:
+    for sql in (
+        "SELECT * FROM gold.dim_card",
+        "SELECT * FROM registry.gold.dim_card",
+        "INSERT INTO registry.gold.dim_mcc VALUES (1, 'x')",
+        "DELETE FROM registry.gold.dim_mcc",
+        "CALL registry.system.vacuum('gold', 'dim_mcc', '7d')",
+    ):
+        with pytest.raises(QueryError, match=r"Access Denied"):
+            asked(CATALOGUE_USER).run(sql)
 
 
 def test_without_the_right_password_nothing_is_answered(world: World) -> None:

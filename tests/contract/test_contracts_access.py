@@ -24,8 +24,8 @@ def rule_for(kind, user, **place):
     return None
 
 
-def table_rule(user, layer, name):
-    return rule_for("tables", user, catalog="lake", schema=layer, table=name)
+def table_rule(user, layer, name, catalog="lake"):
+    return rule_for("tables", user, catalog=catalog, schema=layer, table=name)
 
 
 def test_the_rules_that_are_rendered_are_those_that_trino_is_given():
@@ -35,17 +35,22 @@ def test_the_rules_that_are_rendered_are_those_that_trino_is_given():
 @pytest.mark.parametrize("user", USERS)
 def test_nobody_may_write_and_a_table_without_a_rule_is_closed(user):
     for contract in contracts.lake_tables():
-        rule = table_rule(user, contract.layer, contract.name)
-        privileges = set(rule["privileges"])
-        if user == CATALOGUE_USER and contract.layer != "bronze":
-            assert privileges == {"OWNERSHIP"}  # to register it; not to read it
-        else:
-            assert privileges <= {"SELECT"}
-    if user != CATALOGUE_USER:
-        assert table_rule(user, "gold", "mine")["privileges"] == []
-        found = rule_for("catalogs", user, catalog="lake")
-        assert found is None or found["allow"] == "read-only"
-        assert rule_for("schemas", user, catalog="lake", schema="gold")["owner"] is False
+        assert set(table_rule(user, contract.layer, contract.name)["privileges"]) <= {"SELECT"}
+    assert table_rule(user, "gold", "mine")["privileges"] == []
+    found = rule_for("catalogs", user, catalog="lake")
+    assert found is None or found["allow"] == "read-only"
+    assert rule_for("schemas", user, catalog="lake", schema="gold")["owner"] is False
+
+
+@pytest.mark.parametrize("user", USERS)
+def test_one_user_alone_registers_tables_and_can_read_none(user):
+    alone = user == CATALOGUE_USER
+    assert (rule_for("catalogs", user, catalog="registry") is not None) == alone
+    assert (rule_for("catalogs", user, catalog="lake") is not None) == (user in ROLES)
+    for contract in contracts.lake_tables():
+        rule = table_rule(user, contract.layer, contract.name, "registry")
+        registered = alone and contract.layer != "bronze"
+        assert rule["privileges"] == (["OWNERSHIP"] if registered else [])
 
 
 @pytest.mark.parametrize("role", ROLES)

@@ -150,6 +150,8 @@ def test_no_secret_is_seen_and_everything_is_on_loopback(settings, monkeypatch, 
     assert config["http-server.authentication.type"] == "PASSWORD"
     catalogue = files["catalog/lake.properties"].read_text()
     assert ("s3.aws-secret-key=much-too-secret" in catalogue) == (lake.startswith("s3a:"))
+    assert "delta.security=read_only" in catalogue
+    assert "register-table" not in catalogue
     stored = files["password.db"].read_text()
     seen = " ".join([*found.command(), *found.env().values(), stored])
     for user in TRINO_USERS:
