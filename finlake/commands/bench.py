@@ -413,6 +413,25 @@ def forecast_(transactions: int, method: str, as_json: bool) -> None:
     _print(measure(load_settings(), transactions, method, _said), as_json)  # type: ignore[arg-type]
 
 
+@bench.command("finance")
+@click.option(
+    "--transactions", type=click.IntRange(min=1000), default=500_000, show_default=True,
+    help="Size of the set, two years long; 1,360 are a customer.",
+)  # fmt: skip
+@click.option("--seed", type=int, default=1, show_default=True, help="Seed of the set.")
+@_json
+def finance_(transactions: int, seed: int, as_json: bool) -> None:
+    """How well subscriptions and overspending are told on a generated set; no stack is needed.
+
+    \b
+    Example:
+      finlake bench finance --transactions 500000 --seed 11 --json
+    """
+    from batch_jobs.bench.finance import finance as measure
+
+    _print(measure(transactions, seed, _said), as_json)
+
+
 def _said(text: str) -> None:
     click.echo(f"finlake bench: {text}", err=True)
 
