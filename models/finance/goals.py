@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date
-from decimal import ROUND_HALF_EVEN, Decimal, localcontext
+from decimal import ROUND_CEILING, ROUND_HALF_EVEN, Decimal, localcontext
 from typing import Final
 
 from finlake.errors import UsageProblem
@@ -131,7 +131,7 @@ class _Growth:
             context.prec = _DIGITS
             # A century of twelfths of a year must give the year's own factor: 40 digits are kept.
             exact = (cents * self._factor**months).quantize(Decimal("1e-12"))
-            return -int(-exact // 1)
+            return int(exact.to_integral_value(ROUND_CEILING))
 
 
 def target_after(goal: Goal, months: int) -> int:
@@ -141,8 +141,11 @@ def target_after(goal: Goal, months: int) -> int:
 
 def balances(goal: Goal, monthly: int, months: int) -> tuple[int, ...]:
     """What is saved at the start and after each month: returns first, then the monthly amount."""
-    growth = _Growth(goal.yearly_return)
-    found = [goal.saved]
+    return _path(_Growth(goal.yearly_return), goal.saved, monthly, months)
+
+
+def _path(growth: _Growth, saved: int, monthly: int, months: int) -> tuple[int, ...]:
+    found = [saved]
     for _ in range(months):
         found.append(found[-1] + growth.earned(found[-1]) + monthly)
     return tuple(found)
@@ -268,22 +271,19 @@ def alternatives(goal: Goal, monthly: int, months: int) -> tuple[Alternative, ..
         found.append(Alternative("later", later.months, monthly, goal.target, 0, text))
     text = "more each month"
     found.append(Alternative("more", months, plan.monthly, goal.target, 0, text))
-    end = balances(goal, monthly, months)[-1]
-    smaller = _largest(
-        goal.target, lambda cents: target_after(replace(goal, target=cents), months) <= end
-    )
+    growth, prices = _Growth(goal.yearly_return), _Growth(goal.inflation)
+    end = _path(growth, goal.saved, monthly, months)[-1]
+    smaller = _largest(goal.target, lambda cents: prices.after(cents, months) <= end)
     if smaller > 0:
-        percent = 100 * smaller // goal.target
-        text = f"{percent} % of the target in time"
+        text = f"{100 * smaller // goal.target} % of the target in time"
         found.append(Alternative("smaller", months, monthly, smaller, 0, text))
-    cost = target_after(goal, months)
-    short = _largest(
-        cost,
-        lambda cents: balances(replace(goal, saved=goal.saved + cents), monthly, months)[-1] < cost,
+    cost = prices.after(goal.target, months)
+    short = _largest(  # no return is below -50 % a year, so this much more is always enough
+        cost * 2 ** (months // 12 + 1),
+        lambda cents: _path(growth, goal.saved + cents, monthly, months)[-1] < cost,
     )
-    found.append(
-        Alternative("deposit", months, monthly, goal.target, short + 1, "a deposit at once")
-    )
+    text = "a deposit at once"
+    found.append(Alternative("deposit", months, monthly, goal.target, short + 1, text))
     return tuple(found)
 
 

@@ -80,9 +80,8 @@ def choose(candidates: Iterable[Nudge], sent: Sequence[Sent], today: date, most:
     seven days at most ``most`` are said; those of the last six count. Order: kind as in
     :data:`COOL_DOWN`, then ``worth``.
 
-    **Source.** Exponential back-off against the wear of repeated reminders, which Allcott and
-    Rogers measured ("The Short-Run and Long-Run Effects of Behavioral Interventions", American
-    Economic Review 104, 2014). The days are the product's.
+    **Source.** Exponential back-off, as of repeated requests in networks; the days are the
+    product's.
 
     **Limits.** It does not learn what a customer heeds beyond the doubling. What was said on days
     after ``today`` is left out.

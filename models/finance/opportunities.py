@@ -27,6 +27,7 @@ _FEE: Final = re.compile(
 )
 _CASH: Final = (6010, 6011)
 _CASH_FEE_MOST: Final = 1_000  # cents: smaller payments at cash machines are their fee
+_NO_PURCHASE: Final = ("cash", "transfers")
 _SPREE: Final = 3  # wants on one day from which on they count as impulse
 _RISE: Final = Fraction(102, 100)
 
@@ -58,14 +59,13 @@ def find_opportunities(
     price_rise           an active subscription costs more than 2 % more      the difference
                          than a year ago (or at its beginning)
     double_subscription  several active subscriptions to wants of one group   all but the dearest
-    impulse              the third want of a day and later ones, without      half, a year's worth
-                         subscriptions
+    impulse              of three or more wants bought on one day all but     half, a year's worth
+                         the two dearest; no subscriptions, cash, transfers
     ===================  ===================================================  ======================
 
     A year's worth is the sum times 365 over the days looked at.
 
-    **Source.** The rules are the product's; that purchases cluster on days of weak control is in
-    Baumeister, "Yielding to temptation" (Journal of Consumer Research 28, 2002).
+    **Source.** The rules are the product's.
 
     **Limits.** Without statement texts fees are hardly seen. Two subscriptions of a group need not
     be doubles (two telephones). Impulse is guessed from the number of purchases alone.
@@ -156,7 +156,8 @@ def _impulse(
     by_day: dict[date, list[int]] = defaultdict(list)
     for row in rows:
         recurring = (row.day, row.cents, row.merchant or row.text) in billed
-        if kind_of(row.mcc).kind == "want" and not recurring:
+        kind = kind_of(row.mcc)
+        if kind.kind == "want" and kind.group not in _NO_PURCHASE and not recurring:
             by_day[row.day].append(row.cents)
     # Of a day's purchases nobody knows the order: the smaller ones are the ones on impulse.
     late = [cents for bought in by_day.values() for cents in sorted(bought)[: 1 - _SPREE]]

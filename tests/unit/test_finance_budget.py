@@ -115,10 +115,8 @@ def test_an_outlook_by_hand():
         ((2023, 4, 15), 5_000), ((2023, 4, 16), 77_777),
     )  # fmt: skip
     found = overspend_outlook(rows, 7_000, date(2023, 4, 15), date(2023, 1, 1))
-    assert (found.spent, found.expected) == (
-        5_000,
-        7_000,
-    )  # 5,000 and the median of 1, 2 and 3 thousand
+    # 5,000 and the median of 1,000, 2,000 and 3,000
+    assert (found.spent, found.expected) == (5_000, 7_000)
     # quantiles 0.1 and 0.9 of three: 1,200 and 2,800
     assert (found.low, found.high) == (6_200, 7_800)
     # left 2,000. s = 1,000, quartiles 1,500 and 2,500: IQR / 1.34 = 746.27; * 0.9 * 3^-0.2 (0.80274)
@@ -189,8 +187,8 @@ def test_leaks_by_hand():
         "restaurants and bars": [100, 100, 100, 2_100],
     }
     found = find_leaks(spent)
-    # restaurants: median 100, 2,000 beyond in one of four months: 500. mean 600; squares 3 * 500^2 +
-    #   1,500^2 = 3,000,000; / 3 = 1,000,000; root 1,000; / 600 = 1.67
+    # restaurants: median 100, 2,000 beyond in one of four months: 500. mean 600; squares
+    #   3 * 500^2 + 1,500^2 = 3,000,000; / 3 = 1,000,000; root 1,000; / 600 = 1.67
     # clothing: median 100; 900 and 100 beyond: 250. mean 300; 90,000 + 490,000 + 10,000 + 90,000 =
     #   680,000; / 3 = 226,667; root 476.1; / 300 = 1.59
     assert [(leak.group, leak.leak, leak.usual, str(leak.cv)) for leak in found] == [

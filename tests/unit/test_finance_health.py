@@ -51,7 +51,7 @@ def test_a_score_by_hand():
     assert [str(part.points) for part in found.parts] == ["18.8", "19.8", "6.7", "9.6", "7.5"]
     assert found.score == Decimal("62.4")
     assert [part.value for part in found.parts] == [
-        Decimal("0.1250"), Decimal("0.0417"), Decimal("2.0000"), Decimal("0.2500"), Decimal("0.7500"),
+        Decimal(value) for value in ("0.1250", "0.0417", "2.0000", "0.2500", "0.7500")
     ]  # fmt: skip
     # most to gain: fund 13.3, savings rate 11.2, debts 5.4, consistency 5.2, goals 2.5
     assert [a.part for a in found.advice] == [
