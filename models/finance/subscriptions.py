@@ -7,6 +7,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
+from functools import lru_cache
 from math import exp, log
 from typing import Final, Literal, get_args
 
@@ -41,8 +42,14 @@ class _Rhythm:
     def after(self, day: date, times: int) -> date:
         """The day so many periods later."""
         if self.months:
-            return add_months(day, self.months * times)
+            return _months_after(day, self.months * times)
         return day + timedelta(days=round(self.days) * times)
+
+
+@lru_cache(maxsize=65_536)
+def _months_after(day: date, months: int) -> date:
+    """As :func:`add_months`; the same days are asked for again and again."""
+    return add_months(day, months)
 
 
 _RHYTHMS: Final[dict[Period, _Rhythm]] = {

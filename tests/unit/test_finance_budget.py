@@ -3,6 +3,7 @@
 from datetime import date, timedelta
 from decimal import Decimal
 from math import erf, sqrt
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -119,8 +120,9 @@ def test_an_outlook_by_hand():
     assert (found.spent, found.expected) == (5_000, 7_000)
     # quantiles 0.1 and 0.9 of three: 1,200 and 2,800
     assert (found.low, found.high) == (6_200, 7_800)
-    # left 2,000. s = 1,000, quartiles 1,500 and 2,500: IQR / 1.34 = 746.27; * 0.9 * 3^-0.2 (0.80274)
-    # h = 539.15. Phi(-1,000 / h) + Phi(0) + Phi(1,000 / h) = 1.5; (1.5 + 1) / (3 + 2) = 0.5
+    # left 2,000. s = 1,000, quartiles 1,500 and 2,500: IQR / 1.34 = 746.27; * 0.9 * 3^-0.2
+    # (0.80274): h = 539.15. Phi(-1,000 / h) + Phi(0) + Phi(1,000 / h) = 1.5;
+    # (1.5 + 1) / (3 + 2) = 0.5
     assert found.probability == pytest.approx(0.5)
     assert found.level == "watch"
     # with 7,500 left are 2,500: z = -1,500, -500 and 500 over h; Phi(-2.7822) = 0.0027,
@@ -169,8 +171,8 @@ rows_of_a_year = st.lists(
 )
 def test_a_larger_budget_is_never_likelier_overspent(rows, budget, more, day, random):
     today, since = date(2023, 1, 1) + timedelta(days=day), date(2022, 8, 1)
-    tight = overspend_outlook(rows, budget, today, since)
-    wide = overspend_outlook(rows, budget + more, today, since)
+    tight: Any = overspend_outlook(rows, budget, today, since)
+    wide: Any = overspend_outlook(rows, budget + more, today, since)
     assert 0 <= wide.probability <= tight.probability <= 1
     assert tight.low <= tight.high
     random.shuffle(rows)

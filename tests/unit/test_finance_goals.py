@@ -4,6 +4,7 @@ from dataclasses import replace
 from datetime import date, timedelta
 from decimal import Decimal
 from math import ceil, log
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -228,12 +229,12 @@ saved = st.lists(st.integers(-(10**6), 10**6), min_size=3, max_size=30)
 @given(saved, st.integers(1, 10**7), st.integers(0, 10**6), st.integers(1, 60), st.randoms())
 @settings(max_examples=40)
 def test_who_has_more_is_never_less_likely_there(given, target, more, months, random):
-    found = feasibility(goal(target), months, history(*given), paths=200)
+    found: Any = feasibility(goal(target), months, history(*given), paths=200)
     assert 0 < found.probability < 1
     assert 0 <= found.low <= found.middle <= found.high
-    richer = feasibility(goal(target, more), months, history(*given), paths=200)
+    richer: Any = feasibility(goal(target, more), months, history(*given), paths=200)
     assert richer.probability >= found.probability
-    better = feasibility(goal(target), months, history(*[s + more for s in given]), paths=200)
+    better: Any = feasibility(goal(target), months, history(*[s + more for s in given]), paths=200)
     assert better.probability >= found.probability
     flows = history(*given)
     random.shuffle(flows)
