@@ -28,7 +28,7 @@ __all__ = [
 
 MOST_MONTHS: Final = 1200
 _QUARTERS: Final = (25, 50, 75, 100)
-_DIGITS: Final = 50  # of rates: enough for a century's growth of the largest amount to the cent
+_DIGITS: Final = 80  # a century's growth of the largest amount has 45 before the point
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +129,7 @@ class _Growth:
             return cents
         with localcontext() as context:
             context.prec = _DIGITS
-            # A century of twelfths of a year must give the year's own factor: 40 digits are kept.
+            # Twelve months must give the year's own factor: what is left of the root is cut off.
             exact = (cents * self._factor**months).quantize(Decimal("1e-12"))
             return int(exact.to_integral_value(ROUND_CEILING))
 

@@ -181,6 +181,7 @@ def test_wrong_goals_are_refused():
 def test_huge_and_tiny_goals_are_reckoned_exactly():
     assert reverse_plan(goal(MOST_CENTS), 1).monthly == MOST_CENTS
     assert reverse_plan(goal(1), 1200).monthly == 1
+    assert target_after(goal(MOST_CENTS, inflation="1"), 1200) == MOST_CENTS * 2**100
     # log2(10^10) = 33.22 years: 398.6 months
     assert timeline(goal(MOST_CENTS, 100_000, "1"), 0).months == 399
 
