@@ -190,6 +190,8 @@ dashboard Dashboard http://127.0.0.1:8501
 stream Spark_application http://127.0.0.1:4040
 stream Stream_metrics http://127.0.0.1:9108/metrics
 alerts Alert_metrics http://127.0.0.1:9118/metrics
+score Score_metrics http://127.0.0.1:9128/metrics
+drift Drift_metrics http://127.0.0.1:9138/metrics
 spark-master Spark_master http://127.0.0.1:8081
 kafka-ui Kafka_UI http://127.0.0.1:9089
 connect Kafka_Connect http://127.0.0.1:8083

@@ -1,6 +1,8 @@
 """What all tests share: each folder's marker, one Hypothesis profile, a home of one's own."""
 
 import os
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import hypothesis
@@ -32,3 +34,11 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("FINLAKE_HOME", str(tmp_path / "home"))
     return tmp_path / "home"
+
+
+@pytest.fixture(autouse=True)
+def main_module() -> Iterator[None]:
+    """Give ``__main__`` back: Streamlit's tests leave a page there, which spawned children run."""
+    before = sys.modules["__main__"]
+    yield
+    sys.modules["__main__"] = before
