@@ -4,6 +4,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.compute as pc
 import pytest
 from pyspark.sql import SparkSession
 
@@ -82,3 +84,12 @@ def asked(world: World) -> Iterator[Callable[[str], Trino]]:
     yield as_user
     for one in open_ones.values():
         one.close()
+
+
+def as_trino_reads(rows: pa.Table) -> pa.Table:
+    """The rows with times to the millisecond: Trino has TIMESTAMP(3) for those of Delta tables."""
+    for place, field in enumerate(rows.schema):
+        if pa.types.is_timestamp(field.type):
+            floor = pc.floor_temporal(rows.column(place), unit="millisecond")
+            rows = rows.set_column(place, field, floor)
+    return rows

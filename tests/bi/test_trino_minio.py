@@ -21,6 +21,7 @@ from infra.stack.minio import make_bucket
 from infra.stack.trino import trino_password
 from lakehouse_schemas import contracts
 from lakehouse_schemas.render.access import CATALOGUE_USER
+from tests.bi.conftest import as_trino_reads
 from tests.support.rows import rows_of
 
 pytestmark = [pytest.mark.minio, pytest.mark.slow]
@@ -65,7 +66,7 @@ def test_tables_of_a_bucket_are_known_read_and_fresh(settings: Settings) -> None
     with Trino(settings) as trino:
         for name, contract in by_name.items():
             found = trino.query(f"SELECT * FROM {name}")
-            expected = rows_of(contract, [1, 2, 3])
+            expected = as_trino_reads(rows_of(contract, [1, 2, 3]))
             assert {f.name: f.type for f in found.schema} == {
                 f.name: f.type for f in expected.schema
             }
