@@ -10,7 +10,7 @@ from bisect import bisect_left, insort
 from collections.abc import Iterable
 
 from stream_jobs.transforms.places import is_abroad
-from stream_jobs.transforms.rules import Rules, evaluate
+from stream_jobs.transforms.rules import Rules, evaluate, first_abroad_reason
 from stream_jobs.transforms.uses import Place, Use, Uses, between, place_of
 
 __all__ = ["EVER", "Card", "Found"]
@@ -42,7 +42,8 @@ class Card:
         """What the rules find in the uses that a change at one of these times can touch.
 
         Those are the uses at that time, the small and the declined ones of the burst that may
-        follow, the next use in person, and the card's first use abroad.
+        follow, and the next use in person; and which use is the card's first abroad, with an empty
+        reason when it is none of the uses at hand.
         """
         uses, count, burst_us = self.uses, len(self.uses), self._rules.burst_us
         positions: set[int] = set()
@@ -65,13 +66,14 @@ class Card:
             if in_person < count:
                 positions.add(in_person)
         first_abroad = self.abroad[0] if self.abroad else None
-        if first_abroad:
-            index = uses.first_from(*first_abroad)
-            if index < count and uses[index].id == first_abroad[1]:
-                positions.add(index)
         found = evaluate(uses, sorted(positions), self._rules, self.last_physical, first_abroad)
         if first_abroad:
-            found.setdefault((first_abroad[1], "first_abroad"), "")
+            # For this rule alone: another use may be the first once the change is made, and what
+            # else the rules find in this one has to be told before and after it, or not at all.
+            index = uses.first_from(*first_abroad)
+            at_hand = index < count and uses[index].id == first_abroad[1]
+            reason = first_abroad_reason(uses[index].state) if at_hand else ""
+            found[first_abroad[1], "first_abroad"] = reason
         return found
 
     def put(self, use: Use) -> None:

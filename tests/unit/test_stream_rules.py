@@ -260,6 +260,21 @@ def test_a_late_use_between_two_late_uses_still_sees_where_the_card_was_before()
     assert arrive(arrivals).keys() == {(4, "impossible_travel")}
 
 
+def test_an_earlier_first_use_abroad_leaves_what_else_the_later_one_broke():
+    """The later one is no longer the first abroad; its amount is as large as before."""
+    rows = [
+        stream_world.row("transactions", id=n, card_id=1, date=stream_world.T0 + m * MINUTE)
+        | {"use_chip": "Online Transaction", "merchant_state": state, "amount": amount}
+        for n, m, state, amount in (
+            (1, 0, "CA", "1.00"),
+            (3, 4, "Italy", "3000.01"),
+            (1, 0, "Italy", "1.00"),
+        )
+    ]
+    alerts = arrive([(rows[:2], [], False), (rows[2:], [], False)])
+    assert alerts.keys() == {(1, "first_abroad"), (3, "amount_over")}
+
+
 def test_a_threshold_of_nothing_finds_everything():
     rules = replace(RULES, amount_over=-1e9)
     assert evaluate(Uses(rules.testing_cents, [use()]), [0], rules, None, None).keys() == {
