@@ -78,18 +78,7 @@ def serve(home: Path) -> Iterator[str]:
         process.terminate()
         process.wait()
     written = log.read_text(encoding="utf-8")
-    assert "Traceback" not in _but_for_pages_that_left(written), written
-
-
-def _but_for_pages_that_left(log: str) -> str:
-    """The log without what Streamlit's server says of a page that is closed while it connects."""
-    return re.sub(
-        r"Exception in ASGI application\s+Traceback(?:(?!\n\S*Disconnected).)*"
-        r"(?:\n\S*WebSocketDisconnected:[^\n]*(?:\s+During handling(?:(?!\n\S*Disconnected).)*)?)+",
-        "",
-        log,
-        flags=re.DOTALL,
-    )
+    assert "Traceback" not in written, written
 
 
 def _address(process: subprocess.Popen[bytes], log: Path) -> str:
