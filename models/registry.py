@@ -203,6 +203,17 @@ class Registry:
             found = models[0].aliases.get(alias) if models else None
             return None if found is None else int(found)
 
+    def appoint(self, version: int, alias: str) -> None:
+        """Give a version an alias in the way that goes with it; an empty one changes nothing.
+
+        Raises:
+            FinlakeError: there is no such version.
+        """
+        if alias == CHAMPION:
+            self.promote(version)
+        elif alias:
+            self.set_alias(alias, version)
+
     def set_alias(self, alias: str, version: int) -> None:
         """Give a version that alias, or take it from everyone with version 0.
 

@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 import pyarrow.dataset as ds
 
 from infra.lake.tables import Lake
-from lakehouse_schemas import contracts
+from lakehouse_schemas import Contract, contracts
 from stream_jobs.io.writer import Writer
 from stream_jobs.shapes import RECORDS
 from stream_jobs.state.truncates import Truncates
@@ -32,19 +32,25 @@ def tell_the_past(lake: Lake, writer: Writer) -> None:
         lake: where bronze is; no batch may be under way.
         writer: of the application :data:`APP`.
     """
+    every = {name: contracts.get(f"gold.{name}") for name in HISTORIES}
+    empty = [name for name, contract in every.items() if not _any(lake, contract)]
+    if not empty:
+        return  # without a look through all of bronze, at every start
     truncates = Truncates(lake)
-    for name, dimension in HISTORIES.items():
-        contract = contracts.get(f"gold.{name}")
-        if lake.ensure(contract).to_pyarrow_dataset().head(1).num_rows:
-            continue
-        source, _ = gold.DIMENSIONS[dimension]
+    for name in empty:
+        contract = every[name]
+        source, _ = gold.DIMENSIONS[HISTORIES[name]]
         records = _records(lake, source)
         if records.num_rows:
             changes = Decoder(source).decode(records, -1).changes
-            empty = contract.lake_schema.empty_table()
-            patch = history_patch(name, empty, changes, truncates.of(source))
+            nothing = contract.lake_schema.empty_table()
+            patch = history_patch(name, nothing, changes, truncates.of(source))
             writer.merge(contract, patch, 0)
             _log.info("%s has %d versions from bronze", contract.full_name, patch.num_rows)
+
+
+def _any(lake: Lake, contract: Contract) -> bool:
+    return bool(lake.ensure(contract).to_pyarrow_dataset().head(1).num_rows)
 
 
 def _records(lake: Lake, source: str) -> pa.Table:

@@ -122,10 +122,7 @@ def train(
         _draw(pictures, task, judged, others, folder, asked.seed)
         run = log(registry, Logged(task, origin, costs, judged, others, trials), pictures)
         version = registry.register(folder, run)
-    if asked.alias == CHAMPION:
-        registry.promote(version)
-    elif asked.alias:
-        registry.set_alias(asked.alias, version)
+    registry.appoint(version, asked.alias)
     return Outcome(
         version=version,
         sha256=sha256,

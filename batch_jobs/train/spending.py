@@ -115,10 +115,7 @@ def train(
         learnt.draw(pictures)
         run = _log(registry, asked, plan, origin, learnt, pictures)
         version = registry.register(folder, run)
-    if asked.alias == CHAMPION:
-        registry.promote(version)
-    elif asked.alias:
-        registry.set_alias(asked.alias, version)
+    registry.appoint(version, asked.alias)
     return Outcome(
         registry.name, version, sha256, run, registry.page(run), plan, tuple(learnt.told)
     )

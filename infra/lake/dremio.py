@@ -20,7 +20,7 @@ from pyarrow import flight
 from typing_extensions import override
 
 from finlake.errors import ComponentMissing, FinlakeError, UsageProblem
-from infra.lake.engine import Answer, Engine, QueryError, one_line
+from infra.lake.engine import Engine, QueryError, one_line
 from infra.settings import Settings
 from lakehouse_schemas.render.sql import literal
 
@@ -75,14 +75,12 @@ class Dremio(Engine):
         self._client.close()
 
     @override
-    def stream(
-        self, sql: str, params: Sequence[object] = (), timeout_s: float | None = None
-    ) -> Answer:
-        return Answer(self._rows(bind(sql, params), timeout_s))
-
-    def _rows(self, sql: str, timeout_s: float | None) -> Generator[pa.Schema | pa.RecordBatch]:
+    def _rows(
+        self, sql: str, params: Sequence[object], timeout_s: float | None
+    ) -> Generator[pa.Schema | pa.RecordBatch]:
+        bound = bind(sql, params)
         try:
-            command = flight.FlightDescriptor.for_command(sql.encode())
+            command = flight.FlightDescriptor.for_command(bound.encode())
             try:
                 options = self._options(timeout_s)
                 info = self._client.get_flight_info(command, options)

@@ -57,6 +57,11 @@ class Engine(ABC):
     """How messages call it."""
 
     @abstractmethod
+    def _rows(
+        self, sql: str, params: Sequence[object], timeout_s: float | None
+    ) -> Generator[pa.Schema | pa.RecordBatch]:
+        """What :class:`Answer` is given; raises as :meth:`stream` does."""
+
     def stream(
         self, sql: str, params: Sequence[object] = (), timeout_s: float | None = None
     ) -> Answer:
@@ -74,6 +79,7 @@ class Engine(ABC):
             ComponentMissing: when the engine or the lake cannot be reached.
             UsageProblem: when a setting is missing or the engine refuses the user.
         """
+        return Answer(self._rows(sql, params, timeout_s))
 
     def query(
         self, sql: str, params: Sequence[object] = (), timeout_s: float | None = None

@@ -10,7 +10,7 @@ from adbc_driver_flightsql import DatabaseOptions, StatementOptions, dbapi
 from typing_extensions import override
 
 from finlake.errors import ComponentMissing, FinlakeError, UsageProblem
-from infra.lake.engine import Answer, Engine, QueryError, one_line
+from infra.lake.engine import Engine, QueryError, one_line
 from infra.settings import Settings
 
 __all__ = ["FlightSql"]
@@ -52,11 +52,6 @@ class FlightSql(Engine):
         self._options = options
 
     @override
-    def stream(
-        self, sql: str, params: Sequence[object] = (), timeout_s: float | None = None
-    ) -> Answer:
-        return Answer(self._rows(sql, params, timeout_s))
-
     def _rows(
         self, sql: str, params: Sequence[object], timeout_s: float | None
     ) -> Generator[pa.Schema | pa.RecordBatch]:

@@ -23,7 +23,7 @@ from deltalake.schema import PrimitiveType, Schema
 from typing_extensions import override
 
 from finlake.errors import ComponentMissing
-from infra.lake.engine import BATCH_ROWS, Answer, Engine, QueryError, one_line
+from infra.lake.engine import BATCH_ROWS, Engine, QueryError, one_line
 from infra.lake.tables import LAKE_LAYERS, Lake
 from infra.settings import Settings
 from lakehouse_schemas import Contract, contracts
@@ -74,11 +74,6 @@ class Query(Engine):
             return relation.to_arrow_table()
 
     @override
-    def stream(
-        self, sql: str, params: Sequence[object] = (), timeout_s: float | None = None
-    ) -> Answer:
-        return Answer(self._rows(sql, params, timeout_s))
-
     def _rows(
         self, sql: str, params: Sequence[object], timeout_s: float | None
     ) -> Generator[pa.Schema | pa.RecordBatch]:

@@ -18,7 +18,7 @@ from trino.exceptions import HttpError, NotSupportedError, TrinoQueryError
 from typing_extensions import override
 
 from finlake.errors import ComponentMissing, FinlakeError, UsageProblem
-from infra.lake.engine import BATCH_ROWS, Answer, Engine, QueryError, one_line
+from infra.lake.engine import BATCH_ROWS, Engine, QueryError, one_line
 from infra.settings import Settings
 from lakehouse_schemas.render.views import CATALOGUE
 
@@ -84,17 +84,12 @@ class Trino(Engine):
     def close(self) -> None:
         self._session.close()
 
-    @override
-    def stream(
-        self, sql: str, params: Sequence[object] = (), timeout_s: float | None = None
-    ) -> Answer:
-        return Answer(self._rows(sql, params, timeout_s))
-
     def run(self, sql: str, params: Sequence[object] = ()) -> None:
         """Carry out a statement that has no rows; raises as :meth:`stream` does."""
         for _ in self._rows(sql, params, None):
             pass
 
+    @override
     def _rows(
         self, sql: str, params: Sequence[object], timeout_s: float | None
     ) -> Generator[pa.Schema | pa.RecordBatch]:

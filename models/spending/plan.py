@@ -17,11 +17,9 @@ from finlake.errors import FinlakeError
 from models.features import Events
 from models.features.events import Array
 from models.features.view import DAY
-from models.training.split import day_number
+from models.training.split import day_number, test_length
 
 __all__ = ["Plan", "draw"]
-
-_SHORTEST, _LONGEST = 7, 60  # days of a test
 
 
 @dataclass(frozen=True)
@@ -54,7 +52,7 @@ class Plan:
         high = min(int(day.max()), day_number(until) if until else int(day.max()))
         days = high - low + 1
         first, last = (date(1970, 1, 1) + timedelta(number) for number in (low, high))
-        return cls(first, last, test_days or int(np.clip(days // 10, _SHORTEST, _LONGEST)))
+        return cls(first, last, test_days or test_length(days))
 
     @property
     def days(self) -> int:

@@ -21,7 +21,7 @@ from models.features.view import DAY
 from models.training.learners import Fitted, Recipe, fit
 from models.training.matrix import matrix
 from models.training.metrics import Scored, judge
-from models.training.split import Protocol, day_number, split
+from models.training.split import Protocol, day_number, split, test_length
 
 __all__ = [
     "BLOCKED_DAYS",
@@ -40,7 +40,6 @@ __all__ = [
 DELAY_DAYS = LABEL_DELAY // DAY
 """The label's delay that features have when a model scores; so it has to be in training."""
 
-_SHORTEST, _LONGEST = 7, 60  # days of a test
 BLOCKED_DAYS = 30  # until a new card is there; over years no card would be left otherwise
 _MOST_GENUINE = 600_000
 """Genuine rows that a model learns from at most: more cost hours and memory, and say little new."""
@@ -72,7 +71,7 @@ class Plan:
     def of(cls, first: date, last: date, test_days: int | None = None, folds: int = 3) -> Plan:
         """The plan for these days; a tenth of them is the test, 7 to 60 days, when not said."""
         days = (last - first).days + 1
-        tested = test_days or int(np.clip(days // 10, _SHORTEST, _LONGEST))
+        tested = test_days or test_length(days)
         return cls(first, last, tested, folds)
 
     @property

@@ -12,7 +12,9 @@ from models.features import Events
 from models.features.events import Array
 from models.features.view import DAY
 
-__all__ = ["Protocol", "Split", "blocked", "day_number", "split"]
+__all__ = ["Protocol", "Split", "blocked", "day_number", "split", "test_length"]
+
+_SHORTEST, _LONGEST = 7, 60  # days of a test
 
 
 @dataclass(frozen=True)
@@ -45,6 +47,11 @@ class Split:
     start: date
     train: Array
     test: Array
+
+
+def test_length(days: int) -> int:
+    """How many of so many days are the test's when nobody says: a tenth, 7 to 60."""
+    return min(max(days // 10, _SHORTEST), _LONGEST)
 
 
 def day_number(day: date) -> int:

@@ -63,29 +63,20 @@ class KeyedTable:
     def of(self, keys: pa.Array | pa.ChunkedArray) -> pa.Table:
         """Rows under these keys; a key without a row is left out."""
         wanted = np.unique(values_of(keys))
-        parts = []
-        for file, some in self._near(wanted):
+        parts = [self.log.schema.empty_table()]
+        for file, some in self._near(wanted, wanted):
             leaf = self._load(file)
-            found, there = find(leaf.keys, some)
+            found, there = find(leaf.keys, wanted[some])
             if there.any():
                 parts.append(leaf.rows.take(pa.array(found[there])))
-        return pa.concat_tables(parts) if parts else self.log.schema.empty_table()
+        return pa.concat_tables(parts)
 
     def under(self, prefixes: pa.Array | pa.ChunkedArray) -> pa.Table:
         """Rows whose key, a text, begins with one of these; none may begin with another."""
-        self._lay_out()
         low = np.unique(values_of(prefixes))
         high = array_of([prefix + _BEYOND for prefix in low])
-        firsts = np.searchsorted(high, self._low, side="left")
-        ends = np.searchsorted(low, self._high, side="right")
-        near = [
-            (file, slice(firsts[group], ends[group]))
-            for group in np.flatnonzero(ends > firsts)
-            for file in self._groups[group]
-        ]
-        near += [(file, slice(None)) for file in self._scattered]
         parts = [self.log.schema.empty_table()]
-        for file, some in near:
+        for file, some in self._near(low, high):
             leaf = self._load(file)
             begin = np.searchsorted(leaf.keys, low[some], side="left")
             end = np.searchsorted(leaf.keys, high[some], side="right")
@@ -202,8 +193,9 @@ class KeyedTable:
         left = np.ones(len(owner), dtype=bool)
         room = FULL_ROWS
         for group in groups[np.argsort(-counts, kind="stable")].tolist():
-            mine = owner == group
-            edit.grow(self._groups[group], self._joined(self._groups[group]), scattered, mine)
+            mine, old = owner == group, self._joined(self._groups[group])
+            new = scattered.rows.filter(pa.array(mine))
+            edit.rewrite(self._groups[group], old.rows, new, bulk=len(old.keys) > LEAF_ROWS)
             left &= ~mine
             room -= self._rows_of(group)
             if room <= 0:
@@ -305,19 +297,18 @@ class KeyedTable:
         self._low, self._high = array_of(low), array_of(high)
         self._version = self.log.version
 
-    def _near(self, keys: Keys) -> Iterator[tuple[DataFile, Keys]]:
-        """Files that may hold some of the sorted keys, with these."""
+    def _near(self, low: Keys, high: Keys) -> Iterator[tuple[DataFile, slice]]:
+        """Files that may hold keys from ``low`` to ``high``, sorted ranges, with which of these."""
         self._lay_out()
-        if not len(keys):
+        if not len(low):
             return
-        if self._groups:
-            starts = np.searchsorted(keys, self._low, side="left")
-            ends = np.searchsorted(keys, self._high, side="right")
-            for group in np.flatnonzero(ends > starts).tolist():
-                for file in self._groups[group]:
-                    yield file, keys[starts[group] : ends[group]]
+        starts = np.searchsorted(high, self._low, side="left")
+        ends = np.searchsorted(low, self._high, side="right")
+        for group in np.flatnonzero(ends > starts).tolist():
+            for file in self._groups[group]:
+                yield file, slice(starts[group], ends[group])
         for file in self._scattered:
-            yield file, keys
+            yield file, slice(None)
 
     def _owner(self, keys: Keys) -> Keys:
         """The group that each of the keys belongs in."""
@@ -384,16 +375,6 @@ class _Edit:
         for a, b in _pieces(fresh[order], bulk):
             self.put(rows.take(pa.array(order[a:b])))
 
-    def grow(self, files: Sequence[DataFile], old: Leaf, more: Leaf, which: Keys) -> None:
-        """Add some rows to those of the files, in files of even size."""
-        self.remove += files
-        leaf = Leaf(pa.concat_tables([old.rows, more.rows.filter(pa.array(which))]), self._key)
-        count = len(leaf.keys)
-        parts = math.ceil(count / (LEAF_ROWS if len(old.keys) <= LEAF_ROWS else FULL_ROWS))
-        cuts = [count * part // parts for part in range(parts + 1)]
-        for a, b in pairwise(cuts):
-            self.put(leaf.rows.slice(a, b - a))
-
 
 def _may_hold(file: DataFile, span: Span) -> bool:
     if file.first is None or file.last is None:
@@ -412,16 +393,15 @@ def _inside(times: pa.ChunkedArray, spans: Sequence[Span]) -> pa.Array:
 
 def _pieces(fresh: Keys, bulk: bool) -> Iterator[tuple[int, int]]:
     """How to cut sorted rows into files: small ones around rows that are fresh, large ones else."""
-    count = len(fresh)
-    if bulk:
-        yield from ((a, min(a + FULL_ROWS, count)) for a in range(0, count, FULL_ROWS))
+    count, most = len(fresh), FULL_ROWS if bulk else LEAF_ROWS
+    if not count:
         return
-    start = 0
     # What comes in the middle splits a full file evenly, else each time leaves a few rows over.
-    leaf = LEAF_ROWS if count and fresh[-1] else -(-count // max(1, -(-count // LEAF_ROWS)))
-    for a in range(0, count, max(1, leaf)):
-        b = min(a + leaf, count)
-        if fresh[a:b].any():
+    size = most if fresh[-1] else math.ceil(count / math.ceil(count / most))
+    start = 0
+    for a in range(0, count, size):
+        b = min(a + size, count)
+        if bulk or fresh[a:b].any():
             if start < a:
                 yield start, a
             yield a, b
