@@ -174,6 +174,7 @@ class LiveCards:
         self._known: dict[int, _Known] = {}
         # Known ones that are not held, the oldest first, with their card if they have one.
         self._loose: dict[int, int | None] = {}
+        self._loose_of: dict[int, set[int]] = {}  # those of each card
         self._horizon = history.newest  # what is not known may have changed up to here
         self._emptied = ""
         self._open: dict[int, list[Span]] = {}  # uses before a card's `since` that are there too
@@ -233,8 +234,9 @@ class LiveCards:
             asked: what was to be read.
             rows: the transactions of ``asked.ids`` that the lake has, delete markers included;
                 and live uses of ``asked.cards`` in their spans.
-            waiting: changes that could not be applied yet, in order. The lake may have some of
-                them already: what they change is put back to what it was before them.
+            waiting: changes of these transactions that could not be applied yet, in order. The
+                lake may have some of them already: what they change is put back to what it was
+                before them.
         """
         for kept in rows:
             if kept.id not in self._known:  # what is known is of the moment, the lake is not
@@ -250,13 +252,14 @@ class LiveCards:
                 # It may be later than the uses of these spans.
                 self._set_aside[number], card.last_physical = card.last_physical, None
             self._open[number] += spans
-        for key in [key for key, card_id in self._loose.items() if card_id in self._open]:
-            known = self._known[key]
-            row = known.row
-            if row is not None and self._is_open(row):
-                known.held = True
-                del self._loose[key]
-                self._cards[row.card_id].put(row.use)
+        for number in asked.cards:
+            for key in list(self._loose_of.get(number, ())):
+                known = self._known[key]
+                row = known.row
+                if row is not None and self._is_open(row):
+                    known.held = True
+                    self._tie(key)
+                    self._cards[number].put(row.use)
         self._put_back(waiting)
 
     def close(self) -> None:
@@ -351,7 +354,7 @@ class LiveCards:
     def _replace(self, number: int, new: _Known) -> None:
         """Let the transaction be this, without a look at what it breaks."""
         old = self._known.pop(number, None)
-        self._loose.pop(number, None)
+        self._tie(number)
         if old is not None and old.row is not None:
             card = self._cards[old.row.card_id]
             if old.held:
@@ -372,18 +375,33 @@ class LiveCards:
     def _remember(self, number: int, new: _Known) -> None:
         self._known[number] = new
         if not new.held:
-            self._loose[number] = new.row.card_id if new.row else None
+            self._loosen(number, new)
+
+    def _loosen(self, number: int, known: _Known) -> None:
+        card_id = known.row.card_id if known.row else None
+        self._loose[number] = card_id
+        if card_id is not None:
+            self._loose_of.setdefault(card_id, set()).add(number)
+
+    def _tie(self, number: int) -> None:
+        """No longer loose, if it was."""
+        card_id = self._loose.pop(number, None)
+        if card_id is not None:
+            mine = self._loose_of[card_id]
+            mine.remove(number)
+            if not mine:
+                del self._loose_of[card_id]
 
     def _release(self, number: int) -> None:
         """No longer among its card's uses."""
         known = self._known[number]
         known.held = False
-        self._loose[number] = known.row.card_id if known.row else None
+        self._loosen(number, known)
         if known.from_lake:  # where it can be read again
             self._forget(number)
 
     def _forget(self, number: int) -> None:
-        del self._loose[number]
+        self._tie(number)
         self._horizon = max(self._horizon, self._known.pop(number).token)
 
     def _forget_most(self) -> None:

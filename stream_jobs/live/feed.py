@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from bisect import bisect_left, bisect_right
+from collections import Counter, deque
 from collections.abc import Iterable, Iterator
 from itertools import chain
 from typing import NamedTuple
@@ -56,6 +57,7 @@ class Feed:
         self._asked: list[tuple[_Waiting, Missing | None]] = []  # that the next answer is for
         self._answered: _Answer | None = None
         self._again: list[_Waiting] = []  # for which the answer was not enough
+        self._once_more: set[int] = set()  # their transactions
         self._late: Counter[int] = Counter()  # transactions with changes that wait
         self.bad = 0
         """Records that could not be read; the stream sets them aside."""
@@ -107,7 +109,9 @@ class Feed:
 
     def answer(self, rows: Iterable[Kept]) -> None:
         """What the lake said of what was asked last."""
-        self._answered = _Answer(rows)
+        changes = [one.change for one, _ in self._asked]
+        self._cards.rewind(changes)  # of earlier answers some may be remembered
+        self._answered = _Answer(rows, changes)
 
     def step(self) -> list[Seen]:
         """Apply some of what waited for the last answer; what needs more goes on waiting."""
@@ -115,13 +119,15 @@ class Feed:
             return []
         part, rest = self._asked[:_STEP], self._asked[_STEP:]
         asked = _together(missing for _, missing in part)
-        self._cards.learn(asked, self._answered.of(asked), (one.change for one, _ in self._asked))
+        rows = list(self._answered.of(asked))
+        self._cards.learn(asked, rows, self._answered.waiting_of(rows))
         seen = []
         for one, _ in part:
             number = one.change.id
-            again = any(other.change.id == number for other in self._again)
-            if again or self._cards.missing(one.change) is not None:
+            self._answered.passed(number)
+            if number in self._once_more or self._cards.missing(one.change) is not None:
                 self._again.append(one)
+                self._once_more.add(number)
                 continue
             self._late[number] -= 1
             if not self._late[number]:
@@ -132,6 +138,7 @@ class Feed:
         if not rest:
             self._answered = None
             self._waiting, self._again = [*self._again, *self._waiting], []
+            self._once_more.clear()
         return seen
 
     @property
@@ -141,28 +148,51 @@ class Feed:
 
     def done(self, partition: int, position: int) -> int:
         """The offset before which nothing of the partition waits, ``position`` at most."""
-        waiting = chain((one for one, _ in self._asked), self._again, self._waiting)
+        # In this order they came, so that the first is the least.
+        waiting = chain(self._again, (one for one, _ in self._asked), self._waiting)
         places = (one.record.offset for one in waiting if one.record.partition == partition)
-        return min(places, default=position)
+        return next(places, position)
 
 
 class _Answer:
-    """Rows of the lake by number and by card."""
+    """Rows of the lake by number and by card, and the changes that wait for them."""
 
-    def __init__(self, rows: Iterable[Kept]) -> None:
+    def __init__(self, rows: Iterable[Kept], waiting: Iterable[Change]) -> None:
+        self._waiting: dict[int, deque[Change]] = {}
+        for change in waiting:
+            self._waiting.setdefault(change.id, deque()).append(change)
         self._by_id: dict[int, Kept] = {}
-        self._by_card: dict[int, list[Kept]] = {}
+        uses: dict[int, list[tuple[int, Kept]]] = {}
         for row in rows:
             self._by_id[row.id] = row
             if row.booked is not None:
-                self._by_card.setdefault(row.booked.card_id, []).append(row)
+                uses.setdefault(row.booked.card_id, []).append((row.booked.use.ts, row))
+        self._by_card = {card: sorted(those, key=_time) for card, those in uses.items()}
 
     def of(self, asked: Missing) -> Iterator[Kept]:
         for number in asked.ids:
             if number in self._by_id:
                 yield self._by_id[number]
-        for card in asked.cards:
-            yield from self._by_card.get(card, ())
+        # Of these spans alone: the answer has those of thousands of other changes too.
+        for card, spans in asked.cards.items():
+            uses = self._by_card.get(card, [])
+            for start, end in spans:
+                first = bisect_left(uses, start, key=_time)
+                last = bisect_right(uses, end, lo=first, key=_time)
+                yield from (row for _, row in uses[first:last])
+
+    def waiting_of(self, rows: Iterable[Kept]) -> list[Change]:
+        """The first of the changes of each of these that wait still."""
+        found = (self._waiting.get(row.id) for row in rows)
+        return [changes[0] for changes in found if changes]
+
+    def passed(self, number: int) -> None:
+        """The first change of the transaction waits for this answer no longer."""
+        self._waiting[number].popleft()
+
+
+def _time(use: tuple[int, Kept]) -> int:
+    return use[0]
 
 
 def _together(parts: Iterable[Missing | None]) -> Missing:
