@@ -93,6 +93,15 @@ class _Where:
         if values:
             self.add(f"{expression} IN ({', '.join('?' * len(values))})", *values)
 
+    def in_state(self, column: str, states: tuple[str, ...]) -> None:
+        # Not of coalesce(): a condition on the column itself is put to the files while they are read.
+        named = tuple(state for state in states if state != "ONLINE")
+        either = [f"{column} IN ({', '.join('?' * len(named))})"] if named else []
+        if "ONLINE" in states:
+            either.append(f"{column} IS NULL")
+        if either:
+            self.add(f"({' OR '.join(either)})", *named)
+
     def between(self, column: str, start: datetime, end: datetime) -> None:
         self.add(f"{column} >= ? AND {column} < ?", start, end)
 
@@ -100,11 +109,12 @@ class _Where:
         return " AND ".join(self._conditions) or "true"
 
 
-def _of_facts(filters: Filters, start: datetime, end: datetime) -> _Where:
+def _of_facts(filters: Filters, bounds: tuple[datetime, datetime] | None) -> _Where:
     where = _Where()
-    where.between("f.transaction_ts", start, end)
+    if bounds:
+        where.between("f.transaction_ts", *bounds)
     where.one_of("f.channel", filters.channels)
-    where.one_of("coalesce(f.merchant_state, 'ONLINE')", filters.states)
+    where.in_state("f.merchant_state", filters.states)
     if filters.customer is not None:
         where.add("f.user_id = ?", filters.customer)
     return where
@@ -122,11 +132,11 @@ def _of_alerts(filters: Filters, start: datetime, end: datetime) -> _Where:
     where.between("a.transaction_ts", start, end)
     where.one_of("a.severity", filters.severities)
     where.one_of("a.rule", filters.rules)
-    where.one_of("coalesce(a.merchant_state, 'ONLINE')", filters.states)
+    where.in_state("a.merchant_state", filters.states)
     if filters.customer is not None:
         where.add("a.user_id = ?", filters.customer)
     if filters.channels:  # alerts do not say the channel
-        facts = _of_facts(Filters(channels=filters.channels), start, end)
+        facts = _of_facts(Filters(channels=filters.channels), (start, end))
         where.add(
             f"a.transaction_id IN (SELECT f.transaction_id FROM gold.fact_transactions f"
             f" WHERE {facts})",
@@ -154,7 +164,7 @@ def timeline(period: Period, filters: Filters) -> Sql:
     years = period.step >= timedelta(days=1)  # whose days are far fewer than their minutes
     if filters.customer is not None or (filters.narrow_transactions and not years):
         bucket, values = _bucket("f.transaction_ts", period)
-        where = _of_facts(filters, period.origin, period.end)
+        where = _of_facts(filters, (period.origin, period.end))
         measures, table = _OVER_FACTS, "gold.fact_transactions f"
     elif years:
         bucket, values = _bucket("CAST(date AS TIMESTAMP)", period)
@@ -193,7 +203,7 @@ def by_category(period: Period, filters: Filters, *, everything: bool) -> Sql:
         inner = f"SELECT mcc, {_SUMS} FROM gold.agg_category_day GROUP BY mcc"
         params: tuple[object, ...] = ()
     else:
-        where = _of_facts(filters, period.start, period.end)
+        where = _of_facts(filters, None if everything else (period.start, period.end))
         inner = (
             f"SELECT f.mcc, {_OVER_FACTS} FROM gold.fact_transactions f WHERE {where} GROUP BY 1"
         )
@@ -213,7 +223,8 @@ def by_channel(period: Period, filters: Filters, *, everything: bool) -> Sql:
         where, measures = _of_days(filters), _SUMS
         table, some = "gold.agg_state_day", " HAVING sum(transaction_count) > 0"
     else:
-        where, measures = _of_facts(filters, period.start, period.end), _OVER_FACTS
+        bounds = None if everything else (period.start, period.end)
+        where, measures = _of_facts(filters, bounds), _OVER_FACTS
         table, some = "gold.fact_transactions f", ""
     return Sql(
         f"SELECT channel, {measures} FROM {table} WHERE {where}"
