@@ -19,11 +19,11 @@ __all__ = ["doctor", "down", "logs", "on_signals", "status", "stop_on_signals", 
 
 @click.command()
 @click.option(
-    "--with", "extras", default="", help="Also start these: stream, dashboard, mlflow, trino."
+    "--with", "extras", multiple=True, help="Also start these: stream, dashboard, mlflow, trino."
 )
 @click.option("--no-connector", is_flag=True, help="Leave topics and connector as they are.")
 @click.option("--foreground", is_flag=True, help="Stay, and stop the stack with Ctrl-C.")
-def up(extras: str, no_connector: bool, foreground: bool) -> None:
+def up(extras: tuple[str, ...], no_connector: bool, foreground: bool) -> None:
     """Start the embedded stack, wait until it is healthy and make the source's tables.
 
     What is missing is fetched into the user's cache first. A component that has an address in the
@@ -40,7 +40,7 @@ def up(extras: str, no_connector: bool, foreground: bool) -> None:
     from infra.stack.progress import on_stderr
 
     began = time.monotonic()
-    names = [name.strip() for name in extras.split(",") if name.strip()]
+    names = [name.strip() for name in ",".join(extras).split(",") if name.strip()]
     settings = load_settings()
     bring_up(settings, names, connector=not no_connector, progress=on_stderr, tell=tell)
     click.echo(f"ready after {time.monotonic() - began:.0f} s; finlake status shows the addresses")

@@ -92,10 +92,13 @@ def test_logs_follows_over_a_cut(home, capsys, monkeypatch):
     assert capsys.readouterr().out == "one\ntwo\ncut\n"
 
 
-def test_up_passes_on_what_was_asked_for(home, capsys, monkeypatch):
+@pytest.mark.parametrize(
+    "extras", [["--with", "stream, dashboard"], ["--with", "stream", "--with", "dashboard"]]
+)
+def test_up_passes_on_what_was_asked_for(extras, home, capsys, monkeypatch):
     seen = []
     monkeypatch.setattr(whole, "bring_up", lambda *words, **more: seen.append((words, more)))
-    assert main(["up", "--with", "stream, dashboard", "--no-connector"]) == 0
+    assert main(["up", *extras, "--no-connector"]) == 0
     ((words, more),) = seen
     assert words[1] == ["stream", "dashboard"]
     assert more["connector"] is False
