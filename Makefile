@@ -12,7 +12,7 @@ YAMLS = $(shell git ls-files '*.yml' '*.yaml')
 READY := .venv/requirements.stamp .venv/package.stamp
 
 # One test run at a time: with COVER=1 it leaves its coverage in build/coverage.
-PYTEST = $(if $(COVER),$(BIN)/coverage run -m pytest,$(BIN)/pytest) $(PROCESSES) $(PYTEST_ARGS)
+PYTEST = $(if $(COVER),$(BIN)/coverage run -m pytest,$(BIN)/pytest) $(PROCESSES) --durations 15 --durations-min 5 $(PYTEST_ARGS)
 
 ##@ Two commands
 
