@@ -128,7 +128,7 @@ class BatchProcessor:
         tally.see("kafka", streamed)
 
         writes = [*self._gold(steps), *self._histories(decoded)]
-        self._write([*self._bronze(decoded), *writes], batch_id)
+        self._write([*writes, *self._bronze(decoded)], batch_id)
         tally.see("bronze", streamed)
         tally.see("gold", streamed)
         self._write(self._silver_writes(steps), batch_id)
@@ -196,25 +196,25 @@ class BatchProcessor:
 
     def _gold(self, steps: dict[str, Step]) -> list[Write]:
         """What the steps change in gold."""
-        writes: list[Write] = []
+        dimensions: list[Write] = []
         for name, (source, _) in gold.DIMENSIONS.items():
             if source in steps:
                 step, contract = steps[source], contracts.get(f"gold.{name}")
                 old, new = gold.dim_rows(name, step.old), gold.dim_rows(name, step.new)
                 patch = patch_between(old, new, contract.key[0])
-                writes.append((contract, patch))
+                dimensions.append((contract, patch))
         if not {"transactions", "fraud_labels"} & steps.keys():
-            return writes
+            return dimensions
         old, new = self._wide(steps)
         moved = gold.moves(old, new)
         if moved.num_rows == 0:
-            return writes
+            return dimensions
         fact = contracts.get("gold.fact_transactions")
         patch = patch_between(gold.fact_rows(old), gold.fact_rows(new), fact.key[0])
-        writes.append((fact, patch))
         merchant = contracts.get("gold.dim_merchant")
-        writes.append((merchant, self._merchants.move(moved)))
-        writes += gold.partials(moved)
+        merchants = self._merchants.move(moved)
+        # What takes longest first: the rest is written beside it.
+        writes = [(fact, patch), *gold.partials(moved), (merchant, merchants), *dimensions]
         if "fraud_labels" in steps:  # which the rules do not look at
             moved = gold.moves(_unlabelled(old), _unlabelled(new))
         change = self._cards.move(moved)
