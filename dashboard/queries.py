@@ -94,7 +94,7 @@ class _Where:
             self.add(f"{expression} IN ({', '.join('?' * len(values))})", *values)
 
     def in_state(self, column: str, states: tuple[str, ...]) -> None:
-        # Not of coalesce(): a condition on the column itself is put to the files while they are read.
+        # Not of coalesce(): a condition on the column itself is looked at while files are read.
         named = tuple(state for state in states if state != "ONLINE")
         either = [f"{column} IN ({', '.join('?' * len(named))})"] if named else []
         if "ONLINE" in states:
