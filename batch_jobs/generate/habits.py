@@ -105,6 +105,7 @@ class Habits:
         cards = _card_slots(people)
         day_weight = _day_weights(plan)
         chip_cards = float(np.sum(share * people.has_chip[cards].mean(axis=1)))
+        by_chip = _CHIP_SHARE / (1 - ONLINE_SHARE) / chip_cards if chip_cards else 1.0
         trips = _trips(plan, random, int(np.count_nonzero(active)), np.flatnonzero(active))
         kind = categories()
         favourite_category, favourite = _favourites(random, people, merchants)
@@ -140,7 +141,7 @@ class Habits:
             physical_slots=_slots(kind.physical, _MANY_SLOTS),
             online_slots=_slots(kind.online, _MANY_SLOTS),
             refund=kind.refund / np.sum(mix * kind.refund),
-            chip_middle=_middle(day_weight, _CHIP_SHARE / (1 - ONLINE_SHARE) / chip_cards),
+            chip_middle=_middle(day_weight, by_chip),
             day_weight=day_weight,
         )
 
