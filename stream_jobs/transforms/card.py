@@ -10,7 +10,7 @@ from bisect import bisect_left, insort
 from collections.abc import Iterable
 
 from stream_jobs.transforms.places import is_abroad
-from stream_jobs.transforms.rules import Rules, evaluate, first_abroad_reason
+from stream_jobs.transforms.rules import Rules, evaluate
 from stream_jobs.transforms.uses import Place, Use, Uses, between, place_of
 
 __all__ = ["EVER", "Card", "Found"]
@@ -68,12 +68,7 @@ class Card:
         first_abroad = self.abroad[0] if self.abroad else None
         found = evaluate(uses, sorted(positions), self._rules, self.last_physical, first_abroad)
         if first_abroad:
-            # For this rule alone: another use may be the first once the change is made, and what
-            # else the rules find in this one has to be told before and after it, or not at all.
-            index = uses.first_from(*first_abroad)
-            at_hand = index < count and uses[index].id == first_abroad[1]
-            reason = first_abroad_reason(uses[index].state) if at_hand else ""
-            found[first_abroad[1], "first_abroad"] = reason
+            found.setdefault((first_abroad[1], "first_abroad"), "")
         return found
 
     def put(self, use: Use) -> None:

@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from stream_jobs.transforms.places import distance_km, is_abroad
-from stream_jobs.transforms.uses import Use, Uses, count_up_to
+from stream_jobs.transforms.uses import Place, Use, Uses, count_up_to, place_of
 
 __all__ = ["SEVERITY", "Rules", "evaluate", "first_abroad_reason", "uses_of"]
 
@@ -88,9 +88,11 @@ def evaluate(
     positions: Iterable[int],
     rules: Rules,
     last_physical: Use | None,
-    first_abroad: tuple[int, int] | None,
+    first_abroad: Place | None,
 ) -> dict[tuple[int, str], str]:
-    """Alerts of the uses at these positions: (transaction, rule) to the reason.
+    """Alerts of the uses at these positions, and which is the first abroad if it is among the uses.
+
+    They are (transaction, rule) to the reason.
 
     Args:
         uses: the card's uses; they reach back at least ``rules.burst_us`` before the
@@ -128,14 +130,23 @@ def evaluate(
                 reason = _impossible(before, use, rules)
                 if reason:
                     found[use.id, "impossible_travel"] = reason
-        if (use.ts, use.id) == first_abroad and is_abroad(use.state):
-            found[use.id, "first_abroad"] = first_abroad_reason(use.state)
+    if first_abroad:
+        # Whatever the positions, and for this rule alone: another use may be the first once a
+        # change is made, and what else is found in this one has to be told before and after it.
+        first = _at(uses, first_abroad)
+        if first is not None and is_abroad(first.state):
+            found[first.id, "first_abroad"] = first_abroad_reason(first.state)
     return found
 
 
 def first_abroad_reason(state: str | None) -> str:
     """Why a first use abroad is one."""
     return f"first use of the card abroad, in {state}"
+
+
+def _at(uses: Uses, place: Place) -> Use | None:
+    index = uses.first_from(*place)
+    return uses[index] if index < len(uses) and place_of(uses[index]) == place else None
 
 
 def _last_physical(uses: Uses, index: int) -> Use | None:
