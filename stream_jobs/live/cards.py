@@ -252,7 +252,7 @@ class LiveCards:
                 # It may be later than the uses of these spans.
                 self._set_aside[number], card.last_physical = card.last_physical, None
             self._open[number] += spans
-        for number in asked.cards:
+        for number in self._open:
             for key in list(self._loose_of.get(number, ())):
                 known = self._known[key]
                 row = known.row

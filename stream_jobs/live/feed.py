@@ -57,7 +57,6 @@ class Feed:
         self._asked: list[tuple[_Waiting, Missing | None]] = []  # that the next answer is for
         self._answered: _Answer | None = None
         self._again: list[_Waiting] = []  # for which the answer was not enough
-        self._once_more: set[int] = set()  # their transactions
         self._late: Counter[int] = Counter()  # transactions with changes that wait
         self.bad = 0
         """Records that could not be read; the stream sets them aside."""
@@ -121,13 +120,13 @@ class Feed:
         asked = _together(missing for _, missing in part)
         rows = list(self._answered.of(asked))
         self._cards.learn(asked, rows, self._answered.waiting_of(rows))
-        seen = []
+        seen, again = [], {one.change.id for one in self._again}
         for one, _ in part:
             number = one.change.id
             self._answered.passed(number)
-            if number in self._once_more or self._cards.missing(one.change) is not None:
+            if number in again or self._cards.missing(one.change) is not None:
                 self._again.append(one)
-                self._once_more.add(number)
+                again.add(number)
                 continue
             self._late[number] -= 1
             if not self._late[number]:
@@ -138,7 +137,6 @@ class Feed:
         if not rest:
             self._answered = None
             self._waiting, self._again = [*self._again, *self._waiting], []
-            self._once_more.clear()
         return seen
 
     @property
