@@ -91,12 +91,12 @@ class _Where:
 
     def one_of(self, expression: str, values: tuple[str, ...]) -> None:
         if values:
-            self.add(f"{expression} IN ({', '.join('?' * len(values))})", *values)
+            self.add(_in(expression, values), *values)
 
     def in_state(self, column: str, states: tuple[str, ...]) -> None:
         # Not of coalesce(): a condition on the column itself is looked at while files are read.
         named = tuple(state for state in states if state != "ONLINE")
-        either = [f"{column} IN ({', '.join('?' * len(named))})"] if named else []
+        either = [_in(column, named)] if named else []
         if "ONLINE" in states:
             either.append(f"{column} IS NULL")
         if either:
@@ -107,6 +107,10 @@ class _Where:
 
     def __str__(self) -> str:
         return " AND ".join(self._conditions) or "true"
+
+
+def _in(expression: str, values: tuple[str, ...]) -> str:
+    return f"{expression} IN ({', '.join('?' * len(values))})"
 
 
 def _of_facts(filters: Filters, bounds: tuple[datetime, datetime] | None) -> _Where:
