@@ -25,7 +25,7 @@ test: ## Every check and test that needs no Docker, some 45 minutes on 2 cores
 	@.ci/prerequisites install
 	@$(MAKE) setup
 	@rm -rf build/coverage
-	@COVER=1 .ci/stages lint types imports generated unit spark integration browser test-bi coverage
+	@COVER=1 .ci/stages lint types imports generated supply unit spark integration browser test-bi coverage
 
 ##@ Environment
 
@@ -86,6 +86,15 @@ generate: $(READY) ## Render everything that comes from the table contracts and 
 generated: $(READY) ## Fail when a rendered file differs from what it comes from
 	@$(BIN)/finlake schemas check
 	@$(BIN)/finlake features check
+
+.PHONY: supply
+supply: $(READY) ## What it is made of, with licences (build/supply); fails on a licence that is not accepted, or a secret
+	@$(BIN)/python -m infra.supply build/supply
+	@$(BIN)/detect-secrets-hook --baseline .secrets.baseline $$(git ls-files) || [ $$? = 3 ] # 3: only lines moved
+
+.PHONY: audit
+audit: $(READY) ## Known vulnerabilities of the pinned packages, asked of the Python Package Index; no part of `make test`
+	@$(BIN)/pip-audit --strict --disable-pip --require-hashes -r requirements/dev.txt
 
 ##@ Tests
 
