@@ -89,7 +89,7 @@ generated: $(READY) ## Fail when a rendered file differs from what it comes from
 
 .PHONY: supply
 supply: $(READY) ## What it is made of, with licences (build/supply); fails on a licence that is not accepted, or a secret
-	@$(BIN)/python -m infra.supply build/supply
+	@$(BIN)/python -m tests.support.supply build/supply
 	@$(BIN)/detect-secrets-hook --baseline .secrets.baseline $$(git ls-files) || [ $$? = 3 ] # 3: only lines moved
 
 .PHONY: audit

@@ -8,8 +8,8 @@ from importlib.metadata import PathDistribution
 import pytest
 
 from infra.stack.jars import read_lock
-from infra.supply import Part, bill, is_accepted, licences, main, parts
 from tests.support.stack import PROJECT
+from tests.support.supply import Part, bill, is_accepted, licences, main, parts
 
 
 @pytest.mark.parametrize(
@@ -90,7 +90,7 @@ def test_the_list_of_licences_is_a_table():
 
 
 def test_a_package_under_another_licence_is_named_and_fails(tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr("infra.supply.parts", lambda: [Part("odd", "3", "SSPL-1.0")])
+    monkeypatch.setattr("tests.support.supply.parts", lambda: [Part("odd", "3", "SSPL-1.0")])
     assert main(tmp_path) == 1
     assert "odd 3: licence SSPL-1.0 is not accepted" in capsys.readouterr().err
     assert (tmp_path / "licences.md").read_text().count("odd") == 1

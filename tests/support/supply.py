@@ -96,21 +96,21 @@ def main(folder: Path) -> int:
     for part in refused:
         sys.stderr.write(
             f"{part.name} {part.version}: licence {part.licence or 'unknown'} is not accepted; "
-            "take another package, or say in infra/supply.py why it may stay\n"
+            "take another package, or say in tests/support/supply.py why it may stay\n"
         )
     return len(refused)
 
 
 def _licence(found: Distribution) -> str:
     said = found.metadata
-    if said["License-Expression"]:
-        return str(said["License-Expression"])
+    for expression in said.get_all("License-Expression") or ():
+        return str(expression)
     classifiers = said.get_all("Classifier") or []
     named = [c.rpartition(" :: ")[2] for c in classifiers if c.startswith("License :: ")]
     if named:
         return "; ".join(named)
-    first_line = str(said["License"] or "").strip().partition("\n")[0]
-    return first_line or _licence_file(found)
+    texts = [text.strip() for text in said.get_all("License") or ()]
+    return "".join(texts).partition("\n")[0] or _licence_file(found)
 
 
 def _licence_file(found: Distribution) -> str:
