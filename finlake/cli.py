@@ -61,6 +61,7 @@ COMMANDS: dict[str, Entry] = {
     "bench": Entry("Check", "bench", "Measure freshness, throughput, alerts and models."),
     "query": Entry("Read", "query", "Ask the gold tables in SQL."),
     "catalogue": Entry("Read", "query", "Make the lake's tables known to Trino."),
+    "dremio": Entry("Read", "dremio", "Set Dremio up on the lake, and keep it fresh."),
     "dashboard": Entry("Read", "dashboard", "Serve the live dashboard."),
     "settings": Entry("Read", "settings", "Show every setting, its value and its origin."),
 }

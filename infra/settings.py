@@ -136,6 +136,9 @@ class Settings(BaseSettings):
     trino_ca: Path | None = Field(
         None, description="Authority of Trino's certificate, PEM; the system's if empty."
     )
+    dremio_rest_url: str | None = Field(
+        None, description="Dremio's pages and REST interface, http[s]://host:port."
+    )
     dremio_url: str | None = Field(
         None, description="Dremio's Arrow Flight, grpc://host:port or grpc+tls://host:port."
     )
@@ -208,6 +211,10 @@ class Settings(BaseSettings):
     token_key_id: str = Field("k1", description="Id of the key that makes card tokens.")
     token_key: SecretStr | None = Field(
         None, description="That key, hexadecimal, 32 bytes or more."
+    )
+
+    mask_key: SecretStr | None = Field(
+        None, description="The key of numbers that views show hashed; made in the home if empty."
     )
 
     spark_master: str = Field(
@@ -303,6 +310,13 @@ class Settings(BaseSettings):
             else secret(self.home, "token_key", 32)
         )
         return bytes.fromhex(text)
+
+    @property
+    def mask_key_text(self) -> str:
+        """The key of hashes in views; made in the home at the first asking when none is set."""
+        if self.mask_key:
+            return self.mask_key.get_secret_value()
+        return secret(self.home, "mask_key", 32)
 
     @classmethod
     def settings_customise_sources(

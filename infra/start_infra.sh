@@ -108,7 +108,7 @@ make_secrets() {
   umask 077
   for name in source_root_password source_cdc_password source_read_password minio_password postgres_password \
     redis_password superset_database_password superset_admin_password airflow_database_password \
-    mlflow_database_password grafana_password; do
+    mlflow_database_password grafana_password dremio_password; do
     keep "$name" "$(hex 24)"
   done
   for name in token_key superset_secret_key airflow_jwt_secret airflow_secret_key; do
@@ -199,7 +199,7 @@ kafka Kafka 127.0.0.1:9092
 minio MinIO_console http://127.0.0.1:9901 (finlake, minio_password.txt)
 minio MinIO_S3 http://127.0.0.1:9900
 source Source_database 127.0.0.1:30306 (finlake_app, source_url.txt)
-dremio Dremio http://127.0.0.1:9047
+dremio Dremio http://127.0.0.1:9047 (admin, dremio_password.txt)
 dremio Dremio_Arrow_Flight 127.0.0.1:32010
 superset Superset http://127.0.0.1:8088 (admin, superset_admin_password.txt)
 airflow-api-server Airflow http://127.0.0.1:8080 (admin, airflow_passwords.txt)

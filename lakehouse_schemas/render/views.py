@@ -22,6 +22,8 @@ __all__ = [
     "create_view_sql",
     "create_wide_sql",
     "masked",
+    "select_sql",
+    "select_wide_sql",
     "shown",
 ]
 
@@ -79,6 +81,12 @@ def create_view_sql(contract: Contract, role: Role, engine: BiEngine) -> str:
     Raises:
         ValueError: when the contract does not let the role read the table.
     """
+    view = f"{contract.layer}_{role}.{contract.name}"
+    return _created(view, contract.description, engine, select_sql(contract, role, engine))
+
+
+def select_sql(contract: Contract, role: Role, engine: BiEngine) -> str:
+    """The statement behind a lake table's view; raises as :func:`create_view_sql` does."""
     if role not in contract.roles:
         raise ValueError(f"{contract.full_name}: the contract has no role {role}")
     columns = ",\n".join(
@@ -86,12 +94,7 @@ def create_view_sql(contract: Contract, role: Role, engine: BiEngine) -> str:
         for column in contract.columns
         if shown(column, role) != "drop"
     )
-    view = f"{contract.layer}_{role}.{contract.name}"
-    head = f"CREATE OR REPLACE VIEW {view}"
-    if engine == "trino":
-        comment = literal(contract.description, engine)
-        head = f"CREATE OR REPLACE VIEW {CATALOGUE}.{view}\nCOMMENT {comment}\nSECURITY DEFINER"
-    return f"{head} AS\nSELECT\n{columns}\nFROM {CATALOGUE}.{contract.full_name}"
+    return f"SELECT\n{columns}\nFROM {CATALOGUE}.{contract.full_name}"
 
 
 def create_wide_sql(view: Wide, role: Role, engine: BiEngine) -> str:
@@ -102,6 +105,12 @@ def create_wide_sql(view: Wide, role: Role, engine: BiEngine) -> str:
     Raises:
         ValueError: when the role may not read one of the tables.
     """
+    name = f"gold_{role}.{view.name}"
+    return _created(name, view.description, engine, select_wide_sql(view, role, engine))
+
+
+def select_wide_sql(view: Wide, role: Role, engine: BiEngine) -> str:
+    """The statement behind a wide view; raises as :func:`create_wide_sql` does."""
     if role not in view.roles():
         raise ValueError(f"{view.name}: a table of it has no role {role}")
     columns = ",\n".join(
@@ -109,15 +118,16 @@ def create_wide_sql(view: Wide, role: Role, engine: BiEngine) -> str:
         for one in view.columns()
         if (way := shown(one.column, role)) != "drop"
     )
-    head = f"CREATE OR REPLACE VIEW gold_{role}.{view.name}"
-    if engine == "trino":
-        comment = literal(view.description, engine)
-        head = (
-            f"CREATE OR REPLACE VIEW {CATALOGUE}.gold_{role}.{view.name}\n"
-            f"COMMENT {comment}\nSECURITY DEFINER"
-        )
     joins = "".join(f"\n{_joined(view, join, engine)}" for join in view.joins)
-    return f"{head} AS\nSELECT\n{columns}\nFROM {_first(view.contract, engine)}{joins}"
+    return f"SELECT\n{columns}\nFROM {_first(view.contract, engine)}{joins}"
+
+
+def _created(view: str, description: str, engine: BiEngine, select: str) -> str:
+    if engine == "dremio":
+        return f"CREATE OR REPLACE VIEW {view} AS\n{select}"
+    comment = literal(description, engine)
+    head = f"CREATE OR REPLACE VIEW {CATALOGUE}.{view}\nCOMMENT {comment}\nSECURITY DEFINER"
+    return f"{head} AS\n{select}"
 
 
 def _first(contract: Contract, engine: BiEngine) -> str:

@@ -66,6 +66,7 @@ def test_the_whole_stack_is_there():
             "postgres",
             "redis",
             "dremio",
+            "dremio-refresh",
         ),
         *("superset-init", "superset", "airflow-init", "airflow-api-server", "airflow-scheduler"),
         *("airflow-dag-processor", "mlflow", "kafka-exporter", "prometheus", "grafana"),
@@ -220,7 +221,7 @@ def test_who_has_figures_can_be_reached_by_prometheus(name):
 def test_services_agree_about_settings():
     shared = SERVICES["register"].environment
     own_home = {"FINLAKE_HOME"}  # the dashboard keeps nothing
-    for name in ("buckets", "stream", "alerts", "score", "drift", "dashboard"):
+    for name in ("buckets", "stream", "alerts", "score", "drift", "dashboard", "dremio-refresh"):
         here = SERVICES[name].environment
         assert set(shared) <= set(here)
         assert {w for w in shared if here[w] != shared[w]} <= own_home, name
@@ -436,7 +437,7 @@ def test_root_file_systems_are_read_only_where_they_can_be():
     for name, service in SERVICES.items():
         if service.read_only:
             assert "/tmp" in service.tmpfs, name
-    for name in ("register", "stream", "score", "drift", "dashboard"):
+    for name in ("register", "stream", "score", "drift", "dashboard", "dremio-refresh"):
         home = SERVICES[name].environment["FINLAKE_HOME"]
         writable = [*SERVICES[name].mounts, *SERVICES[name].tmpfs]
         assert any(home.startswith(place) for place in writable), name
