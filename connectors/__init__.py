@@ -21,18 +21,30 @@ from connectors.config import (
 from connectors.epoch import Decision, Memory, source_epoch
 from connectors.failures import Explanation
 from connectors.rest import Connect, ConnectorStatus
-from connectors.source import cursor, ensure_beat, identity, log_range, position
-from finlake.errors import FinlakeError
+from connectors.source import (
+    binlog_files,
+    bytes_after,
+    cursor,
+    ensure_beat,
+    identity,
+    log_range,
+    position,
+)
+from finlake.errors import FinlakeError, UsageProblem
 from infra.security import write_connect_secrets
 from infra.settings import Settings
 from lakehouse_schemas import contracts
 
 __all__ = [
     "CaptureStatus",
+    "Reach",
     "apply",
     "delete",
+    "pause",
+    "reach",
     "recover",
     "restart",
+    "resume",
     "rows_are_read",
     "snapshot",
     "source_epoch",
@@ -145,19 +157,88 @@ def status(settings: Settings) -> CaptureStatus:
     return CaptureStatus(found, source_epoch(settings), offset)
 
 
-def restart(settings: Settings, *, only_failed: bool = True) -> ConnectorStatus:
-    """Restart the failed tasks, or the whole connector, and wait until it runs.
+def restart(
+    settings: Settings, *, only_failed: bool = True, task: int | None = None
+) -> ConnectorStatus:
+    """Restart the failed tasks, one task, or the whole connector, and wait until it runs.
 
     Raises:
+        UsageProblem: the connector has no such task.
         FinlakeError: there is no connector, or it failed again; with the root cause.
     """
+    connect, name, status = _present(settings)
+    numbers = [one.id for one in status.tasks]
+    if task is not None and task not in numbers:
+        there = ", ".join(map(str, numbers)) or "none while it is stopped"
+        raise UsageProblem(f"connector {name}: has no task {task}; there is {there}")
+    connect.resume(name)
+    if task is None:
+        connect.restart(name, only_failed=only_failed)
+    else:
+        connect.restart_task(name, task)
+    return connect.wait_running(name)
+
+
+def pause(settings: Settings) -> ConnectorStatus:
+    """Let the connector rest until it is resumed; returns when its tasks do.
+
+    Raises:
+        FinlakeError: there is no connector, it has failed, or it takes too long.
+    """
+    connect, name, _ = _present(settings)
+    connect.pause(name)
+    return connect.wait_paused(name)
+
+
+def resume(settings: Settings) -> ConnectorStatus:
+    """Go on after :func:`pause`; returns when the connector runs. Raises as :func:`pause` does."""
+    connect, name, _ = _present(settings)
+    connect.resume(name)
+    return connect.wait_running(name)
+
+
+def _present(settings: Settings) -> tuple[Connect, str, ConnectorStatus]:
     connect = Connect(settings.connect_url)
     name = connector_name(settings.source_flavour)
-    if connect.status(name).state == "ABSENT":
+    status = connect.status(name)
+    if status.state == "ABSENT":
         raise FinlakeError(f"connector {name}: is not there; `finlake connectors apply` creates it")
-    connect.resume(name)
-    connect.restart(name, only_failed=only_failed)
-    return connect.wait_running(name)
+    return connect, name, status
+
+
+@dataclass(frozen=True)
+class Reach:
+    """How far the connector has read, and what the source's log holds.
+
+    ``offset`` is Debezium's; None before it has read. Places of the log read ``file:position``;
+    they are None where the source has no binlog (PostgreSQL), as is ``bytes_behind``.
+    """
+
+    name: str
+    offset: dict[str, Any] | None
+    log_begin: str | None = None
+    log_end: str | None = None
+    bytes_behind: int | None = None
+
+
+def reach(settings: Settings) -> Reach:
+    """How far the connector has read the source's log; Connect notes that each second.
+
+    Raises:
+        ComponentMissing: the source or Connect does not answer.
+        FinlakeError: there is no connector.
+    """
+    source = parse_source(settings)
+    connect, name, _ = _present(settings)
+    offset = connect.offset(name)
+    if source.flavour == "postgresql":
+        return Reach(name, offset)
+    with cursor(source, settings, as_connector=True) as own:
+        files = binlog_files(own)
+    place = position(offset["file"], int(offset["pos"])) if offset else None
+    behind = bytes_after(files, place) if place else None
+    (first, _), (last, size) = files[0], files[-1]
+    return Reach(name, offset, f"{first}:0", f"{last}:{size}", behind)
 
 
 def snapshot(settings: Settings, table: str, tell: Tell = click.echo) -> int:

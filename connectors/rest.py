@@ -154,9 +154,33 @@ class Connect:
         flag = "true" if only_failed else "false"
         self._call("POST", f"/connectors/{name}/restart?includeTasks=true&onlyFailed={flag}")
 
+    def restart_task(self, name: str, task: int) -> None:
+        """Restart one task, whatever its state."""
+        self._call("POST", f"/connectors/{name}/tasks/{task}/restart")
+
     def pause(self, name: str) -> None:
         """Let the tasks rest; they keep their connection to the source."""
         self._call("PUT", f"/connectors/{name}/pause")
+
+    def wait_paused(self, name: str, timeout_s: float = 60.0) -> ConnectorStatus:
+        """Wait until the connector and its tasks rest.
+
+        Raises:
+            FinlakeError: it has failed (with the root cause and the way out) or takes too long.
+        """
+        deadline = time.monotonic() + timeout_s
+        while True:
+            status = self.status(name)
+            if status.failure is not None:
+                raise FinlakeError(f"connector {name}: {status.failure}")
+            if {status.state, *(task.state for task in status.tasks)} == {"PAUSED"}:
+                return status
+            if time.monotonic() >= deadline:
+                raise FinlakeError(
+                    f"connector {name}: does not pause, is {status.summary} after"
+                    f" {timeout_s:.0f} s; read Kafka Connect's log (`finlake logs connect`)"
+                )
+            time.sleep(0.1)
 
     def resume(self, name: str) -> None:
         """Go on after ``pause`` or ``stop``."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 __all__ = [
     "IDENTITY_TABLE",
+    "binlog_files",
+    "bytes_after",
     "cursor",
     "ensure_beat",
     "identity",
@@ -124,7 +126,7 @@ def log_range(connector: Cursor) -> tuple[int, tuple[int, int]]:
     Raises:
         FinlakeError: the server writes no binlog.
     """
-    files = _binlog_files(connector)
+    files = binlog_files(connector)
     return position(files[0][0], 0)[0], position(*files[-1])
 
 
@@ -141,7 +143,7 @@ def log_end(connector: Cursor) -> tuple[str, int]:
         connector.execute(f"SET SESSION lock_wait_timeout = {_LOCK_S}")
         connector.execute("FLUSH TABLES WITH READ LOCK")
         try:
-            return _binlog_files(connector)[-1]
+            return binlog_files(connector)[-1]
         finally:
             connector.execute("UNLOCK TABLES")
     except pymysql.err.MySQLError as error:
@@ -151,8 +153,12 @@ def log_end(connector: Cursor) -> tuple[str, int]:
         ) from None
 
 
-def _binlog_files(connector: Cursor) -> list[tuple[str, int]]:
-    """Names and sizes of the binlog's files, the oldest first; there is one at least."""
+def binlog_files(connector: Cursor) -> list[tuple[str, int]]:
+    """Names and sizes of the binlog's files, the oldest first; there is one at least.
+
+    Raises:
+        FinlakeError: the server writes no binlog.
+    """
     connector.execute("SHOW BINARY LOGS")
     files = [(str(name), int(size)) for name, size, *_ in connector.fetchall()]
     if not files:
@@ -164,6 +170,16 @@ def position(file: str, offset: int) -> tuple[int, int]:
     """A binlog position that can be compared with another of the same source."""
     match = re.search(r"(\d+)$", file)
     return (int(match[1]) if match else 0, offset)
+
+
+def bytes_after(files: Iterable[tuple[str, int]], place: tuple[int, int]) -> int:
+    """How much of the binlog's files (name, size) comes after a :func:`position`."""
+    number, offset = place
+    return sum(
+        max(size - offset, 0) if found == number else size
+        for found, size in (position(name, size) for name, size in files)
+        if found >= number
+    )
 
 
 def ensure_beat(application: Cursor, source: Source) -> str | None:

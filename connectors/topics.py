@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import logging
-import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Final
 
-from confluent_kafka import KafkaError, KafkaException, TopicPartition
+from confluent_kafka import TopicPartition
 from confluent_kafka.admin import (  # type: ignore[attr-defined]
     AdminClient,
     AlterConfigOpType,
     ConfigEntry,
     ConfigResource,
     NewTopic,
-    OffsetSpec,
     ResourceType,
 )
 
@@ -30,8 +27,7 @@ from connectors.config import (
     parse_source,
     table_topic,
 )
-from finlake.errors import ComponentMissing, FinlakeError
-from infra.security import kafka_options
+from connectors.kafka_admin import TIMEOUT_S, offsets, open_admin, outcome, partition_counts
 from infra.settings import Settings
 from lakehouse_schemas import contracts
 
@@ -39,17 +35,8 @@ __all__ = ["ALERTS_TOPIC", "Topic", "TopicState", "create", "describe", "expecte
 
 ALERTS_TOPIC: Final = "finance.alerts"
 
-_TIMEOUT_S: Final = 20.0
-_ANSWER_S: Final = 10.0
 _FOR_EVER: Final = "-1"
-_NO_LEADER: Final = {
-    KafkaError.NOT_LEADER_FOR_PARTITION,
-    KafkaError.LEADER_NOT_AVAILABLE,
-    KafkaError.UNKNOWN_TOPIC_OR_PART,
-}
 _DAY_MS: Final = 24 * 3600 * 1000
-_LOG = logging.getLogger(__name__)
-_LOG.addHandler(logging.NullHandler())
 
 
 @dataclass(frozen=True)
@@ -135,7 +122,7 @@ def describe(settings: Settings, topics: Iterable[Topic]) -> list[TopicState]:
     Raises:
         ComponentMissing: Kafka does not answer.
     """
-    return _describe(_admin(settings), settings, tuple(topics))
+    return _describe(open_admin(settings), settings, tuple(topics))
 
 
 def create(
@@ -151,17 +138,17 @@ def create(
         FinlakeError: a topic cannot be created or changed.
     """
     wanted = tuple(topics)
-    admin = _admin(settings)
+    admin = open_admin(settings)
     states = _describe(admin, settings, wanted)
     missing = [state.topic for state in states if not state.exists]
     if missing:
         futures = admin.create_topics(
             [NewTopic(t.name, t.partitions, config=t.config) for t in missing],
-            operation_timeout=_TIMEOUT_S,
-            request_timeout=_TIMEOUT_S,
+            operation_timeout=TIMEOUT_S,
+            request_timeout=TIMEOUT_S,
         )
         for name, future in futures.items():
-            _result(future, f"topic {name}: cannot be created")
+            outcome(future, f"topic {name}: cannot be created")
     wrong = [state.topic for state in states if state.exists and _config_differences(state)]
     if repair and wrong:
         resources = [
@@ -175,33 +162,17 @@ def create(
             )
             for topic in wrong
         ]
-        altered = admin.incremental_alter_configs(resources, request_timeout=_TIMEOUT_S)
+        altered = admin.incremental_alter_configs(resources, request_timeout=TIMEOUT_S)
         for resource, future in altered.items():
-            _result(future, f"topic {resource.name}: cannot be changed")
+            outcome(future, f"topic {resource.name}: cannot be changed")
     return _describe(admin, settings, wanted) if missing or (repair and wrong) else states
-
-
-def _admin(settings: Settings) -> AdminClient:
-    return AdminClient(
-        {
-            **kafka_options(settings),
-            "socket.timeout.ms": int(_TIMEOUT_S * 1000),
-        },
-        logger=_LOG,
-    )
 
 
 def _describe(
     admin: AdminClient, settings: Settings, topics: tuple[Topic, ...]
 ) -> list[TopicState]:
-    try:
-        found = admin.list_topics(timeout=_ANSWER_S).topics
-    except KafkaException:
-        raise ComponentMissing(
-            f"Kafka does not answer at {settings.kafka_bootstrap};"
-            " start it with `finlake up` or correct FINLAKE_KAFKA_BOOTSTRAP"
-        ) from None
-    partitions = {t.name: len(found[t.name].partitions) for t in topics if t.name in found}
+    found = partition_counts(admin, settings)
+    partitions = {t.name: found[t.name] for t in topics if t.name in found}
     present = [topic for topic in topics if topic.name in partitions]
     configs = _configs(admin, present)
     records = _records(admin, partitions)
@@ -222,11 +193,11 @@ def _configs(admin: AdminClient, topics: list[Topic]) -> dict[str, dict[str, str
     if not topics:
         return {}
     resources = [ConfigResource(ResourceType.TOPIC, topic.name) for topic in topics]
-    answers = admin.describe_configs(resources, request_timeout=_TIMEOUT_S)
+    answers = admin.describe_configs(resources, request_timeout=TIMEOUT_S)
     return {
         resource.name: {
             key: entry.value
-            for key, entry in _result(future, f"topic {resource.name}: cannot be read").items()
+            for key, entry in outcome(future, f"topic {resource.name}: cannot be read").items()
         }
         for resource, future in answers.items()
     }
@@ -238,32 +209,11 @@ def _records(admin: AdminClient, partitions: dict[str, int]) -> dict[str, int]:
         for name, count in partitions.items()
         for number in range(count)
     ]
-    if not places:
-        return {}
-    newest = _offsets(admin, places, OffsetSpec.latest())  # type: ignore[no-untyped-call]
-    oldest = _offsets(admin, places, OffsetSpec.earliest())  # type: ignore[no-untyped-call]
+    newest, oldest = offsets(admin, places, newest=True), offsets(admin, places, newest=False)
     counts = dict.fromkeys(partitions, 0)
-    for place in places:
-        counts[place.topic] += newest[place] - oldest[place]
+    for topic, number in newest:
+        counts[topic] += newest[topic, number] - oldest[topic, number]
     return counts
-
-
-def _offsets(
-    admin: AdminClient, places: list[TopicPartition], spec: OffsetSpec
-) -> dict[TopicPartition, int]:
-    """Offsets by partition; a topic that was just created has no leader for a moment."""
-    deadline = time.monotonic() + _TIMEOUT_S
-    while True:
-        answers = admin.list_offsets(dict.fromkeys(places, spec), request_timeout=_TIMEOUT_S)
-        try:
-            return {place: future.result().offset for place, future in answers.items()}
-        except KafkaException as error:
-            if error.args[0].code() not in _NO_LEADER or time.monotonic() > deadline:
-                raise FinlakeError(
-                    f"topics: their offsets cannot be read ({error.args[0].str()});"
-                    " see Kafka's log (`finlake logs kafka`)"
-                ) from None
-        time.sleep(0.2)
 
 
 def _judged(state: TopicState) -> TopicState:
@@ -287,12 +237,3 @@ def _config_differences(state: TopicState) -> list[str]:
         for key, value in state.topic.config.items()
         if state.config.get(key) != value
     ]
-
-
-def _result(future: Any, what: str) -> Any:
-    try:
-        return future.result()
-    except KafkaException as error:
-        raise FinlakeError(
-            f"{what}: {error.args[0].str()}; see Kafka's log (`finlake logs kafka`)"
-        ) from None

@@ -1,30 +1,29 @@
-"""``finlake connectors`` and ``finlake topics``: the way from the source's log to Kafka."""
+"""``finlake connectors``: the way from the source's log to Kafka."""
 
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from finlake.errors import FinlakeError, UsageProblem
-
 if TYPE_CHECKING:
     from connectors import CaptureStatus
-    from connectors.topics import Topic, TopicState
     from infra.settings import Settings
 
-__all__ = ["connectors", "topics"]
+__all__ = ["connectors"]
 
 
 @click.group()
 def connectors() -> None:
-    """Apply, watch and restart the Debezium connector.
+    """Apply, watch, pause and restart the Debezium connector.
 
     \b
     Example:
       finlake connectors apply
       finlake connectors status --json
+      finlake connectors pause && finlake connectors resume
       finlake connectors snapshot cards
     """
 
@@ -65,17 +64,79 @@ def connector_status(as_json: bool) -> int:
 
 @connectors.command("restart")
 @click.option("--all", "everything", is_flag=True, help="Also tasks that have not failed.")
-def restart_connector(everything: bool) -> None:
+@click.option("--task", type=click.IntRange(0), help="This task alone, whatever its state.")
+def restart_connector(everything: bool, task: int | None) -> None:
     """Restart the failed tasks, resume a paused connector, and wait until it runs.
 
     \b
     Example:
       finlake connectors restart
+      finlake connectors restart --task 0
     """
     import connectors as capture
 
-    status = capture.restart(_settings(), only_failed=not everything)
+    if everything and task is not None:
+        raise click.UsageError("--all and --task exclude each other")
+    status = capture.restart(_settings(), only_failed=not everything, task=task)
     click.echo(f"connector {status.name}: runs")
+
+
+@connectors.command("pause")
+def pause_connector() -> None:
+    """Let the connector rest; the source's log goes on, and `resume` reads it from there.
+
+    The log keeps what is not read for as long as its own settings say.
+
+    \b
+    Example:
+      finlake connectors pause
+    """
+    import connectors as capture
+
+    status = capture.pause(_settings())
+    click.echo(f"connector {status.name}: {status.summary}; `finlake connectors resume` goes on")
+
+
+@connectors.command("resume")
+def resume_connector() -> None:
+    """Have a paused or stopped connector go on where it was, and wait until it runs.
+
+    \b
+    Example:
+      finlake connectors resume
+    """
+    import connectors as capture
+
+    status = capture.resume(_settings())
+    click.echo(f"connector {status.name}: runs")
+
+
+@connectors.command("offsets")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object.")
+def connector_offsets(as_json: bool) -> None:
+    """Show how far the connector has read the source's log, and how far the log reaches.
+
+    Connect notes the place each second, so that some bytes are always behind on a busy source.
+
+    \b
+    Example:
+      finlake connectors offsets
+    """
+    import connectors as capture
+
+    found = capture.reach(_settings())
+    if as_json:
+        click.echo(json.dumps(asdict(found)))
+        return
+    if not found.offset:
+        click.echo(f"connector {found.name}: has not read anything yet")
+        return
+    place = ", ".join(f"{key} {value}" for key, value in found.offset.items())
+    click.echo(f"connector {found.name}: has read to {place}")
+    if found.log_end is None:
+        return
+    click.echo(f"  the log reaches from {found.log_begin} to {found.log_end}")
+    click.echo(f"  {found.bytes_behind} bytes are not read yet")
 
 
 @connectors.command("snapshot")
@@ -129,117 +190,10 @@ def delete_connector() -> None:
     click.echo("connector removed" if removed else "there was no connector")
 
 
-@click.group()
-def topics() -> None:
-    """List, create and describe the Kafka topics.
-
-    \b
-    Example:
-      finlake topics list
-      finlake topics describe cdc.finance.transactions
-    """
-
-
-@topics.command("list")
-@click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
-def list_topics(as_json: bool) -> None:
-    """Show each topic, its partitions and how many records it holds.
-
-    \b
-    Example:
-      finlake topics list
-    """
-    from connectors.topics import describe
-
-    settings = _settings()
-    _print(describe(settings, _expected(settings)), as_json)
-
-
-@topics.command("create")
-@click.option("--repair", is_flag=True, help="Also set the configuration of existing topics right.")
-@click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
-def create_topics(repair: bool, as_json: bool) -> None:
-    """Create the topics that are missing and say where an existing one differs.
-
-    \b
-    Example:
-      finlake topics create
-    """
-    from connectors.topics import create
-
-    settings = _settings()
-    _print(create(settings, _expected(settings), repair=repair), as_json)
-
-
-@topics.command("describe")
-@click.argument("name")
-@click.option("--json", "as_json", is_flag=True, help="One JSON object.")
-def describe_topic(name: str, as_json: bool) -> None:
-    """Show one topic: purpose, partitions, records, configuration and differences.
-
-    \b
-    Example:
-      finlake topics describe finlake.schema-history
-    """
-    from connectors.topics import describe
-
-    settings = _settings()
-    known = {topic.name: topic for topic in _expected(settings)}
-    if name not in known:
-        raise UsageProblem(f"topic {name}: is none of ours; there are {', '.join(known)}")
-    (state,) = describe(settings, [known[name]])
-    if as_json:
-        click.echo(json.dumps(_topic_json(state)))
-        return
-    if not state.exists:
-        raise FinlakeError(state.differences[0])
-    click.echo(f"{name}: {state.topic.purpose}")
-    click.echo(f"  partitions {state.partitions}, records {state.records}")
-    for key in sorted(state.topic.config):
-        click.echo(f"  {key} = {state.config.get(key)}")
-    for difference in state.differences:
-        click.echo(f"  {difference}")
-
-
 def _settings() -> Settings:
     from infra.settings import load_settings
 
     return load_settings()
-
-
-def _expected(settings: Settings) -> tuple[Topic, ...]:
-    from connectors import source_epoch
-    from connectors.topics import expected
-
-    return expected(settings, epoch=source_epoch(settings))
-
-
-def _print(states: list[TopicState], as_json: bool) -> None:
-    if as_json:
-        for state in states:
-            click.echo(json.dumps(_topic_json(state)))
-        return
-    width = max(len(state.topic.name) for state in states)
-    for state in states:
-        amount = (
-            f"{state.partitions:>3} {state.records:>12}" if state.exists else f"{'missing':>16}"
-        )
-        click.echo(f"{state.topic.name:<{width}} {amount}  {state.topic.purpose}")
-    for state in states:
-        for difference in state.differences:
-            click.echo(difference)
-
-
-def _topic_json(state: TopicState) -> dict[str, Any]:
-    return {
-        "topic": state.topic.name,
-        "purpose": state.topic.purpose,
-        "exists": state.exists,
-        "partitions": state.partitions,
-        "records": state.records,
-        "config": {key: state.config.get(key) for key in state.topic.config},
-        "differences": list(state.differences),
-    }
 
 
 def _as_json(found: CaptureStatus) -> dict[str, Any]:

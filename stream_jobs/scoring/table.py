@@ -17,7 +17,7 @@ from lakehouse_schemas import contracts
 from stream_jobs.io.writer import Tables
 from stream_jobs.shapes import Patch
 
-__all__ = ["CONTRACT", "Place", "ScoreTable"]
+__all__ = ["CONTRACT", "Place", "ScoreTable", "app_of"]
 
 CONTRACT = contracts.get("gold.fraud_scores")
 _APP = "finlake-score"
@@ -44,7 +44,7 @@ class ScoreTable:
 
     def offsets(self, places: list[Place]) -> dict[Place, int]:
         """The next offset of each partition that the table has come to; others are left out."""
-        found = {place: self._table.log.batch(_app(place)) for place in places}
+        found = {place: self._table.log.batch(app_of(place)) for place in places}
         self._noted = {place: offset for place, offset in found.items() if offset >= 0}
         return dict(self._noted)
 
@@ -95,7 +95,7 @@ class ScoreTable:
     def _write(self, patch: Patch, offsets: Mapping[Place, int]) -> None:
         log = self._table.log
         batch = (_APP, log.batch(_APP) + 1)
-        also = [(_app(place), offset) for place, offset in offsets.items()]
+        also = [(app_of(place), offset) for place, offset in offsets.items()]
         if patch.num_rows:
             self._table.apply(patch, batch, also)
         else:
@@ -106,5 +106,6 @@ class ScoreTable:
         return rows.filter(pc.invert(pc.is_in(rows[_KEY], value_set=touched)))
 
 
-def _app(place: Place) -> str:
+def app_of(place: Place) -> str:
+    """Application of Delta's transactions whose version is the next offset of the place."""
     return f"{_APP}/{place[0]}/{place[1]}"

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, cast
@@ -31,6 +32,7 @@ from tests.support.stack import (
     running_stack,
     runs_anew,
     skip_without_mysql,
+    start,
     status_of,
     wait_for,
 )
@@ -170,6 +172,101 @@ def test_topics_are_as_they_should_be_and_are_repaired_on_request(world: World) 
     assert state.differences == ()
     listed = finlake(world.settings.home, "topics", "list", "--json").stdout.splitlines()
     assert {json.loads(line)["topic"] for line in listed} == {topic.name for topic in wanted}
+
+
+def test_records_are_browsed_decoded_and_masked(world: World) -> None:
+    home = world.settings.home
+    world.insert("cards", {"id": 77, **CARD})
+    record = world.arrives("cards", 77)
+    topic = table_topic("finance", "cards")
+    (line,) = run(home, "topics", "tail", topic, "-n", "1").splitlines()
+    assert f" {topic}[0]@" in line
+    assert '{"id":77} c ' in line
+    assert '"card_last4":"0444"' in line
+    assert '"expires":"***"' in line
+    assert '"credit_limit":20000' in line
+    shown = json.loads(run(home, "topics", "tail", topic, "-n", "1", "--role", "admin", "--json"))
+    assert shown["value"]["after"] == record["after"]
+    assert shown["headers"] == {"epoch": "1"}
+    place = ("--partition", "0", "--offset", str(shown["offset"]), "--json")
+    again = json.loads(run(home, "topics", "tail", topic, *place))
+    assert (again["key"], again["offset"]) == ({"id": 77}, shown["offset"])
+    beyond = finlake(home, "topics", "tail", topic, "--partition", "0", "--offset", "999999")
+    assert (beyond.returncode, "has no offset 999999" in beyond.stderr) == (2, True)
+
+
+def test_a_followed_topic_shows_what_comes(world: World) -> None:
+    topic = table_topic("finance", "finlake_heartbeat")
+    words = ("topics", "tail", topic, "-n", "1", "--follow", "--json")
+    following = start(world.settings.home, *words, stdout=subprocess.PIPE, text=True)
+    assert following.stdout
+    offsets = [json.loads(following.stdout.readline())["offset"] for _ in range(3)]
+    following.send_signal(signal.SIGINT)
+    following.communicate()
+    assert following.returncode == 130
+    assert offsets == sorted(set(offsets))
+
+
+def test_lag_is_what_a_reader_has_not_read(world: World) -> None:
+    home, topic = world.settings.home, table_topic("finance", "users")
+    server = {"bootstrap.servers": world.settings.kafka_bootstrap}
+    consumer = Consumer({**server, "group.id": "mine", "enable.auto.commit": False})
+    place = TopicPartition(topic, 0)
+    low, high = consumer.get_watermark_offsets(place, timeout=20)
+    assert high - low >= 1
+    consumer.commit(offsets=[TopicPartition(topic, 0, high - 1)], asynchronous=False)
+    consumer.close()
+    lines = run(home, "topics", "lag", "--json").splitlines()
+    found = {(one["reader"], one["topic"]): one for one in map(json.loads, lines)}
+    assert (found["mine", topic]["position"], found["mine", topic]["lag"]) == (high - 1, 1)
+    assert found["stream", topic]["position"] is None
+    assert found["stream", topic]["lag"] == high - low
+    assert not [reader for reader, _ in found if reader.startswith("connect")]
+    refused = finlake(home, "topics", "lag", "--reader", "nobody")
+    assert (refused.returncode, "mine" in refused.stderr) == (2, True)
+    admin = AdminClient({**server})  # which has to live until the answer is there
+    admin.delete_consumer_groups(["mine"])["mine"].result()
+
+
+def test_a_topic_is_cleared_and_others_are_deleted_with_care(world: World) -> None:
+    home, topic = world.settings.home, table_topic("finance", "cards")
+    unread = finlake(home, "topics", "clear", topic, "--yes")
+    assert (unread.returncode, "stream has not read" in unread.stderr) == (1, True)
+    asked = finlake(home, "topics", "clear", topic, "--unread")
+    assert (asked.returncode, "say --yes" in asked.stderr) == (2, True)
+    before = world.records("cards")
+    assert before
+    assert "empty" in run(home, "topics", "clear", topic, "--yes", "--unread")
+    assert world.records("cards") == []
+    world.run("UPDATE cards SET card_brand = 'Amex' WHERE id = 77")
+    world.arrives("cards", 77, "u")
+    (line,) = run(home, "topics", "tail", topic, "--json").splitlines()
+    assert json.loads(line)["offset"] >= len(before)  # offsets go on
+    topics.create(world.settings, [topics.Topic("stray", "")])
+    assert "stray" in run(home, "topics", "list", "--all")
+    assert "is gone" in run(home, "topics", "delete", "stray", "--yes")
+    wait_for(lambda: "stray" not in run(home, "topics", "list", "--all"), "the topic to go")
+    missing = finlake(home, "topics", "delete", "stray", "--yes")
+    assert (missing.returncode, "none of that name" in missing.stderr) == (2, True)
+
+
+def test_a_paused_connector_goes_on_where_it_was(world: World) -> None:
+    home = world.settings.home
+    assert "PAUSED" in run(home, "connectors", "pause")
+    assert finlake(home, "connectors", "status").returncode == 1
+    read = connectors.reach(world.settings)
+    world.run("UPDATE cards SET card_brand = 'Discover' WHERE id = 77")
+    reach = json.loads(run(home, "connectors", "offsets", "--json"))
+    assert reach["offset"] == read.offset
+    assert reach["bytes_behind"] > 0
+    assert "bytes are not read yet" in run(home, "connectors", "offsets")
+    assert "runs" in run(home, "connectors", "resume")
+    wait_for(lambda: world.records("cards")[-1]["after"]["card_brand"] == "Discover", "the change")
+    assert "runs" in run(home, "connectors", "restart", "--task", "0")
+    none = finlake(home, "connectors", "restart", "--task", "7")
+    assert (none.returncode, "there is 0" in none.stderr) == (2, True)
+    world.run("DELETE FROM cards WHERE id = 77")
+    world.arrives("cards", 77, "d")
 
 
 @pytest.mark.parametrize("channel", ["kafka", "table"])

@@ -72,6 +72,18 @@ def test_loaded_and_live_data_reach_gold_and_agree(world: World) -> None:
     rows = Query(world.settings).query(
         "SELECT count(*) AS rows, sum(amount) AS amount FROM gold.fact_transactions"
     )
+    lag = [json.loads(line) for line in world.run("topics", "lag", "--json").splitlines()]
+    behind = {
+        (one["reader"], one["topic"]): one["lag"]
+        for one in lag
+        if one["topic"].endswith((".transactions", ".cards"))
+    }
+    assert set(behind) >= {
+        ("stream", "cdc.finance.transactions"),
+        ("stream", "cdc.finance.cards"),
+        ("finlake-alerts", "cdc.finance.transactions"),
+    }
+    assert behind["stream", "cdc.finance.transactions"] == 0, lag
     with connect(world.settings) as source, source.cursor() as cursor:
         cursor.execute("SELECT count(*), sum(amount) FROM transactions")
         assert tuple(rows.to_pylist()[0].values()) == cursor.fetchone()

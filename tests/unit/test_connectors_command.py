@@ -25,6 +25,9 @@ def outcome(capsys, *words):
         ("connectors", "apply"),
         ("connectors", "status"),
         ("connectors", "restart"),
+        ("connectors", "pause"),
+        ("connectors", "resume"),
+        ("connectors", "offsets"),
         ("connectors", "recover"),
         ("connectors", "delete"),
         ("connectors", "snapshot", "cards"),
@@ -37,9 +40,19 @@ def test_no_connect_is_a_missing_component_with_its_address(nowhere, capsys, wor
     assert "FINLAKE_CONNECT_URL" in line
 
 
-@pytest.mark.parametrize("words", [("list",), ("create",), ("describe", "cdc")])
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("list",),
+        ("create",),
+        ("describe", "cdc"),
+        ("lag",),
+        ("clear", "finance.alerts"),
+        ("delete", "old"),
+    ],
+)
 def test_no_kafka_is_a_missing_component_with_its_address(nowhere, capsys, monkeypatch, words):
-    monkeypatch.setattr("connectors.topics._ANSWER_S", 0.2)
+    monkeypatch.setattr("connectors.kafka_admin.ANSWER_S", 0.2)
     code, line = outcome(capsys, "topics", *words)
     assert code == 3
     assert "127.0.0.1:9" in line
@@ -50,6 +63,9 @@ def test_no_kafka_is_a_missing_component_with_its_address(nowhere, capsys, monke
     ("words", "names"),
     [
         (("topics", "describe", "cdc.finance.accounts"), "cdc.finance.cards"),
+        (("topics", "tail", "cdc.finance.accounts"), "cdc.finance.cards"),
+        (("topics", "delete", "cdc.finance.cards"), "finlake topics clear"),
+        (("connectors", "restart", "--all", "--task", "0"), "--task"),
         (("connectors", "snapshot", "accounts"), "transactions"),
         (("connectors", "snapshot", "finlake_signal"), "transactions"),
         (("connectors", "remove"), "--help"),

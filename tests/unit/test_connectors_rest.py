@@ -11,6 +11,7 @@ import pytest
 from connectors import rest
 from connectors.failures import explain, root_cause
 from connectors.rest import Connect
+from connectors.source import bytes_after
 from finlake.errors import ComponentMissing, FinlakeError
 
 RECORDED = Path(__file__).parents[1] / "golden" / "connect_failures"
@@ -208,6 +209,36 @@ def test_a_connector_that_does_not_stop_is_told(server):
     server.plan[STATUS] = listed(RUNNING)
     with pytest.raises(FinlakeError, match="does not stop"):
         server.client.stop("c", timeout_s=0.0)
+
+
+def test_a_pause_is_waited_for_until_the_tasks_rest_too(server):
+    half = {**RUNNING, "connector": {"state": "PAUSED"}}
+    paused = {**half, "tasks": [{"id": 0, "state": "PAUSED", "worker_id": "w"}]}
+    server.plan[STATUS] = listed(RUNNING, half, paused)
+    assert server.client.wait_paused("c").summary == "PAUSED"
+    assert len(server.calls) == 3
+
+
+def test_a_connector_that_does_not_pause_or_has_failed_is_told(server):
+    server.plan[STATUS] = listed(RUNNING)
+    with pytest.raises(FinlakeError, match="does not pause, is RUNNING"):
+        server.client.wait_paused("c", timeout_s=0.0)
+    server.plan[STATUS] = listed(recorded("history_missing"))
+    with pytest.raises(FinlakeError, match="finlake connectors recover"):
+        server.client.wait_paused("c")
+
+
+def test_one_task_is_restarted(server):
+    server.plan["POST /connectors/c/tasks/0/restart"] = [(204, None)]
+    server.client.restart_task("c", 0)
+    assert made(server) == ["POST /connectors/c/tasks/0/restart"]
+
+
+@pytest.mark.parametrize(
+    ("place", "behind"), [((2, 30), 70 + 5), ((3, 5), 0), ((1, 10), 100 + 5), ((3, 9), 0)]
+)
+def test_bytes_behind_are_those_of_the_log_after_the_place(place, behind):
+    assert bytes_after([("binlog.000002", 100), ("binlog.000003", 5)], place) == behind
 
 
 def test_nobody_at_the_address_is_a_missing_component():
