@@ -6,7 +6,7 @@ from pathlib import Path
 
 import streamlit as st
 
-from dashboard.views import cards, customers, live, merchants, models, pipeline
+from dashboard.views import alerts, cards, customers, live, merchants, models, pipeline
 
 _HERE = Path(__file__).parent
 
@@ -16,6 +16,12 @@ st.html(_HERE / "style.css")
 st.navigation(
     [
         st.Page(live.show, title="Live", icon=":material/monitoring:", default=True),
+        st.Page(
+            alerts.show,
+            title="Fraud alerts",
+            icon=":material/notification_important:",
+            url_path="alerts",
+        ),
         st.Page(customers.show, title="Customers", icon=":material/group:", url_path="customers"),
         st.Page(cards.show, title="Cards", icon=":material/credit_card:", url_path="cards"),
         st.Page(merchants.show, title="Merchants", icon=":material/store:", url_path="merchants"),

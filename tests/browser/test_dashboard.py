@@ -20,6 +20,7 @@ Open = Callable[..., Page]
 Start = Callable[[], str]
 PAGES = {
     "": "Live",
+    "alerts": "Fraud alerts",
     "customers": "Customers",
     "cards": "Cards",
     "merchants": "Merchants",
@@ -292,7 +293,7 @@ def test_every_page_is_drawn_and_fits(
 ):
     page = open_page(f"{history_app}/{path}", width, theme)
     expect(page.get_by_role("heading", level=1)).to_have_text(PAGES[path])
-    expect(page.locator(".fl-bars, .fl-table, .fl-hops").first).to_be_visible()
+    expect(page.locator(".fl-bars, .fl-table, .fl-hops, .fl-cases").first).to_be_visible()
     expect(page.locator(".fl-stamp")).to_contain_text("updated")
     expect_no_trouble(page)
     expect_fits(page)
@@ -317,7 +318,7 @@ def test_one_customer_up_close(width: int, history: World, history_app: str, ope
 
 
 def test_pages_show_no_more_of_a_card_than_four_digits(history_app: str, open_page: Open):
-    for path in ("", "customers?who=825", "cards"):
+    for path in ("", "customers?who=825", "cards", "alerts"):
         page = open_page(f"{history_app}/{path}")
         expect(page.get_by_text(re.compile(r"••••\s[0-9]{4}")).first).to_be_visible()
         assert not re.search(r"\d{12,}", page.inner_text("body"))
@@ -350,6 +351,40 @@ def test_customers_cards_and_merchants_rank_by_what_the_rows_add_up_to(
     expect(page.locator(".fl-table tbody tr").first.locator("td").last).to_have_text(
         str(max(alerts.values()))
     )
+
+
+# ── the alerts ────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize(("width", "theme"), [(1280, "light"), (1280, "dark"), (390, "light")])
+def test_the_way_from_the_alerts_to_one_case(
+    width: int, theme: str, history: World, history_app: str, open_page: Open
+):
+    """A case is opened within the filters that were chosen, and its address brings it back."""
+    page = open_page(f"{history_app}/alerts?days=30+d&severity=high", width, theme)
+    expect(page.get_by_role("button", name="Filters (1)")).to_be_visible()
+    listed = page.locator(".fl-cases > li")
+    expect(listed).to_have_count(15)
+    expect(page.locator(".fl-cases > li:not(.fl-high)")).to_have_count(0)
+    over = page.locator(".fl-cases > li").filter(has_text="amount over").first
+    number = over.get_attribute("data-case") or ""
+    raised = next(a for a in history.alerts if a["alert_id"] == f"{number}:amount_over")
+    over.locator("a").click()
+    case = page.locator(".fl-case")
+    expect(case.get_by_role("heading")).to_have_text(f"Transaction {number}")
+    expect(case.locator(".fl-amount")).to_have_text(f"${raised['amount']:,.2f}")
+    expect(page.locator(".fl-why")).to_contain_text(raised["reason"])
+    expect(page.locator(".fl-table tr.fl-this")).to_contain_text(f"${raised['amount']:,.2f}")
+    expect(page.locator(".fl-cases a[aria-current]")).to_have_count(1)
+    for part in ("days=30+d", "severity=high", f"case={number}"):
+        assert part in page.url
+    expect_no_trouble(page)
+    expect_fits(page)
+    screenshot(page, f"case-{width}-{theme}")
+    page.get_by_text("Back to the list").click()
+    expect(case).to_have_count(0)
+    expect(listed).to_have_count(15)
+    expect(page.locator(".fl-cases > li:not(.fl-high)")).to_have_count(0)
 
 
 # ── the models ────────────────────────────────────────────────────────────────────────────────────
@@ -461,6 +496,11 @@ def test_an_empty_lake_says_what_to_do(app: Start, open_page: Open):
         expect_no_trouble(page)
         expect_fits(page)
         screenshot(page, f"empty-{path or 'live'}-{width}")
+    page = open_page(f"{address}/alerts", 390)
+    expect(page.locator(".fl-empty").get_by_text("No alerts yet")).to_be_visible()
+    expect_no_trouble(page)
+    expect_fits(page)
+    screenshot(page, "empty-alerts-390")
     page = open_page(f"{address}/models", 390)
     for title in ("No model is known here", "No scores yet", "Nothing to compare yet"):
         expect(page.locator(".fl-empty").get_by_text(title)).to_be_visible()

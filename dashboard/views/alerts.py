@@ -1,0 +1,263 @@
+"""Fraud alerts to work through: a live list of cases, and one case up close."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from functools import partial
+from typing import Any
+from urllib.parse import urlencode
+
+import streamlit as st
+
+from dashboard import alert_charts, alert_markup, alert_queries, markup
+from dashboard.alert_queries import BANDS, MODEL, SEVERITIES, CaseFilters
+from dashboard.figures import rows
+from dashboard.frame import heading, lake, live, now
+from dashboard.period import MINUTE, Anchor, anchor
+from dashboard.queries import alert_rules
+from dashboard.wording import chance, clock, count, money, place
+from finlake.errors import FinlakeError
+
+__all__ = ["show"]
+
+_SPANS = {
+    "24 h": (timedelta(days=1), "24 hours"),
+    "7 d": (timedelta(days=7), "7 days"),
+    "30 d": (timedelta(days=30), "30 days"),
+    "1 y": (timedelta(days=365), "year"),
+}
+_FEED, _MORE = 15, 25
+_CARD_BEFORE, _CARD_AFTER = 12, 6
+
+Row = dict[str, Any]
+
+
+def show() -> None:
+    """Draw the page."""
+    heading("Fraud alerts")
+    span, filters, chosen = _controls()
+    if chosen is None:
+        live(partial(_tiles, span, filters))
+        live(partial(_list, span, filters, chosen))
+        return
+    with st.container(key="triage"):
+        left, right = st.columns([2, 3], gap="medium")
+        with left:
+            live(partial(_list, span, filters, chosen))
+        with right:
+            live(partial(_case, chosen))
+
+
+# ── What is asked for ─────────────────────────────────────────────────────────────────────────────
+
+
+def _controls() -> tuple[str, CaseFilters, int | None]:
+    with st.container(horizontal=True, vertical_alignment="center", key="controls"):
+        span = st.segmented_control(
+            "Time of the transactions",
+            tuple(_SPANS),
+            default="7 d",
+            required=True,
+            key="days",
+            bind="query-params",
+            label_visibility="collapsed",
+        )
+        entered = st.text_input(
+            "Transaction number",
+            key="case",
+            bind="query-params",
+            placeholder="Transaction number",
+            icon=":material/search:",
+            label_visibility="collapsed",
+            width=220,
+        )
+        chosen = sum(
+            1 for name in ("severity", "rule", "band", "score") if st.query_params.get(name)
+        )
+        label = f"Filters ({chosen})" if chosen else "Filters"
+        with st.popover(label, icon=":material/tune:"):
+            filters = _filters()
+    number = (entered or "").strip()
+    if number and not (number.isdigit() and len(number) < 19):
+        st.caption(":red[A transaction's number has digits alone.]")
+        number = ""
+    return span, filters, int(number) if number else None
+
+
+def _filters() -> CaseFilters:
+    try:
+        rules = tuple(r["rule"] for r in rows(lake(), alert_rules()))
+    except FinlakeError:  # the page itself says what is wrong
+        rules = ()
+    severities = st.pills(
+        "Severity", SEVERITIES, selection_mode="multi", key="severity", bind="query-params"
+    )
+    chosen = st.multiselect(
+        "Raised by",
+        (*rules, MODEL),
+        key="rule",
+        bind="query-params",
+        format_func=alert_markup.rule_in_words,
+    )
+    bands = st.pills(
+        "Band of the score", BANDS, selection_mode="multi", key="band", bind="query-params"
+    )
+    least = st.slider("Score of at least, %", 0, 100, 0, step=5, key="score", bind="query-params")
+    return CaseFilters(tuple(severities), tuple(chosen), tuple(bands), least / 100)
+
+
+def _bounds(span: str) -> tuple[Anchor, datetime, datetime] | None:
+    """What counts as now, and the stretch before it in whole minutes; None without any alert."""
+    (found,) = rows(lake(), alert_queries.newest_case())
+    if found["newest"] is None:
+        return None
+    at = anchor(now(), _minute(found["newest"]))
+    return at, _minute(at.at - _SPANS[span][0]), _minute(at.at + MINUTE)
+
+
+def _minute(moment: datetime) -> datetime:
+    """The minute it lies in, so that a statement stays the same for a while."""
+    return moment.replace(second=0, microsecond=0)
+
+
+# ── The list ──────────────────────────────────────────────────────────────────────────────────────
+
+
+def _tiles(span: str, filters: CaseFilters) -> None:
+    bounds = _bounds(span)
+    if bounds is None:
+        return  # the list says so
+    at, start, end = bounds
+    (found,) = rows(lake(), alert_queries.case_counts(start, end, filters))
+    upto = f"the newest alert, **{clock(at.at)}**" if at.historical else "now"
+    st.caption(f"Transactions of the {_SPANS[span][1]} up to {upto}")
+    grid = st.grid(5, min_column_width=150, gap="xsmall", key="kpis")
+    grid.metric(
+        "Alerts", count(found["cases"]), border=True, help="Suspicious transactions, each once."
+    )
+    grid.metric("High severity", count(found["high"]), border=True)
+    grid.metric(
+        "By the model",
+        count(found["by_model"]),
+        border=True,
+        help=f"Of them, the rules found {count(found['by_both'])} as well.",
+    )
+    grid.metric("Cards", count(found["cards"]), border=True, help="Different cards among them.")
+    grid.metric(
+        "Amount",
+        money(found["amount"], cents=False),
+        border=True,
+        help="What the suspicious transactions add up to, refunds left out.",
+    )
+
+
+def _list(span: str, filters: CaseFilters, chosen: int | None) -> None:
+    bounds = _bounds(span)
+    if bounds is None:
+        st.html(
+            markup.empty_state(
+                "No alerts yet",
+                "Rules and models raise them as transactions stream in:",
+                (
+                    ("Start the streaming jobs:", "finlake stream"),
+                    ("Let the champion score as well:", "finlake score"),
+                ),
+            )
+        )
+        return
+    at, start, end = bounds
+    shown = st.session_state.setdefault("cases", _FEED)
+    found = rows(lake(), alert_queries.cases(start, end, filters, shown + 1))
+    if not found:
+        st.html(
+            markup.empty_state(
+                "No alerts here",
+                f"None of the {_SPANS[span][1]} matches; choose a longer time or other filters.",
+            )
+        )
+        return
+    st.html(alert_markup.cases(found[:shown], at, chosen, _address))
+    if len(found) > shown:
+        st.button(f"Show {_MORE} more", on_click=_show_more)
+
+
+def _show_more() -> None:
+    st.session_state["cases"] += _MORE
+
+
+def _address(transaction: int | None) -> str:
+    """This page with its filters, and that case up close, if any."""
+    asked = [
+        (name, value)
+        for name in st.query_params
+        if name != "case"
+        for value in st.query_params.get_all(name)
+    ]
+    close = [] if transaction is None else [("case", str(transaction))]
+    return f"alerts?{urlencode([*asked, *close])}"
+
+
+# ── One case ──────────────────────────────────────────────────────────────────────────────────────
+
+
+def _case(transaction: int) -> None:
+    found = rows(lake(), alert_queries.case(transaction))
+    if not found:
+        st.html(
+            markup.empty_state(
+                f"No transaction {transaction}",
+                "It is not in the lake; it may have been deleted in the source.",
+            )
+        )
+        return
+    case = found[0]
+    st.html(alert_markup.case(case, _address(None)))
+    st.subheader("Why", anchor=False)
+    st.html(alert_markup.why(case, rows(lake(), alert_queries.case_alerts(transaction))))
+    around = rows(
+        lake(),
+        alert_queries.card_around(
+            case["card_id"], case["transaction_ts"], _CARD_BEFORE, _CARD_AFTER
+        ),
+    )
+    st.subheader("The card around it", anchor=False)
+    if sum(r["score"] is not None for r in around) > 1:
+        st.altair_chart(
+            alert_charts.scores(around, transaction),
+            alt="Probability of fraud of the card's transactions over time",
+            key="card_scores",
+        )
+    _transactions(around, transaction)
+
+
+def _transactions(around: list[Row], chosen: int) -> None:
+    heads = [("Time (UTC)", False), ("Amount", True), ("Where", False), ("What", False)]
+    heads += [("Outcome", False), ("Score", True)]
+    st.html(
+        markup.cells(
+            heads,
+            [
+                (
+                    f"{r['transaction_ts']:%d %b %Y %H:%M}",
+                    money(r["amount"]),
+                    place(r["merchant_city"], r["merchant_state"]),
+                    r["category"] or "–",
+                    _outcome(r),
+                    chance(r["score"]) if r["score"] is not None else "–",
+                )
+                for r in around
+            ],
+            caption=f"Up to {_CARD_BEFORE - 1} transactions before and {_CARD_AFTER} after;"
+            " red is the model's alert",
+            levels=[
+                ("alarm" if r["is_alert"] else "ok")
+                + (" fl-this" if r["transaction_id"] == chosen else "")
+                for r in around
+            ],
+        )
+    )
+
+
+def _outcome(row: Row) -> str:
+    errors: str = row["errors"] or "Approved"
+    return f"Fraud; {errors}" if row["is_fraud"] else errors

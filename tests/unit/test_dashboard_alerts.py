@@ -1,0 +1,260 @@
+"""The alerts' page: its statements against a recount, its words, and the page itself."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from html import unescape
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import pytest
+import streamlit as st
+from hypothesis import given, settings
+from hypothesis import strategies as some
+from streamlit.testing.v1 import AppTest
+
+from dashboard import alert_charts, alert_markup, alert_queries
+from dashboard.alert_queries import BANDS, MODEL, SEVERITIES, CaseFilters
+from dashboard.figures import rows
+from dashboard.period import Anchor
+from tests.browser import models as made
+from tests.browser.gold import REASONS, Row, World, alert, build, transaction
+from tests.unit.test_dashboard_markup import HOSTILE, Reader, texts
+from tests.unit.test_dashboard_queries import ArrowLake
+
+UNTIL = datetime(2019, 10, 31, 23, 58, 30, tzinfo=UTC)
+START, END = UNTIL - timedelta(hours=40), UNTIL - timedelta(hours=2)
+
+
+# ── statements ───────────────────────────────────────────────────────────────────────────────────
+
+
+def some_lake(seed: int, number: int) -> tuple[ArrowLake, dict[int, Row], list[Row], list[Row]]:
+    rng = Random(seed)
+    facts = [
+        transaction(n, UNTIL - timedelta(minutes=rng.randrange(3_600)), rng) for n in range(number)
+    ]
+    alerts = [alert(t, rule) for t in facts for rule in REASONS if rng.random() < 0.1]
+    scored = [made.score(t, rng) for t in facts if rng.random() < 0.8]
+    lake = ArrowLake({"fact_transactions": facts, "fraud_alerts": alerts, "fraud_scores": scored})
+    return lake, {t["transaction_id"]: t for t in facts}, alerts, scored
+
+
+filter_sets = some.builds(
+    CaseFilters,
+    severities=some.lists(some.sampled_from(SEVERITIES), unique=True, max_size=2).map(tuple),
+    rules=some.lists(some.sampled_from([*REASONS, MODEL]), unique=True, max_size=3).map(tuple),
+    bands=some.lists(some.sampled_from(BANDS), unique=True, max_size=2).map(tuple),
+    least=some.sampled_from([0.0, 0.0, 0.05, 0.31, 0.9]),
+)
+
+
+@settings(max_examples=40, deadline=None)
+@given(some.integers(0, 10**6), some.integers(0, 80), filter_sets)
+def test_cases_are_transactions_with_alerts_of_rules_or_model(
+    seed: int, number: int, filters: CaseFilters
+):
+    lake, facts, alerts, scored = some_lake(seed, number)
+    score = {r["transaction_id"]: r for r in scored}
+    raised: dict[int, set[tuple[str, str]]] = {}
+    for a in alerts:
+        raised.setdefault(a["transaction_id"], set()).add((a["rule"], a["severity"]))
+    for r in scored:
+        if r["is_alert"]:
+            severity = "high" if r["band"] == "critical" else "medium"
+            raised.setdefault(r["transaction_id"], set()).add((MODEL, severity))
+
+    def wanted(number: int, found: set[tuple[str, str]]) -> bool:
+        said = score.get(number, {})
+        return (
+            START <= facts[number]["transaction_ts"] < END
+            and (not filters.rules or any(rule in filters.rules for rule, _ in found))
+            and (not filters.severities or any(s in filters.severities for _, s in found))
+            and (not filters.bands or said.get("band") in filters.bands)
+            and (not filters.least or (said.get("score") or 0) >= filters.least)
+        )
+
+    kept = {n: found for n, found in raised.items() if wanted(n, found)}
+    newest = sorted(kept, key=lambda n: (facts[n]["transaction_ts"], n), reverse=True)
+    found = rows(lake, alert_queries.cases(START, END, filters, 1_000))
+    assert [r["transaction_id"] for r in found] == newest
+    assert [
+        r["transaction_id"] for r in rows(lake, alert_queries.cases(START, END, filters, 2))
+    ] == newest[:2]
+    worst = {n: min(SEVERITIES.index(s) for _, s in kept[n]) for n in kept}
+    for r in found:
+        n = r["transaction_id"]
+        assert set(r["rules"]) == {rule for rule, _ in kept[n]}
+        assert r["severity"] == SEVERITIES[worst[n]]
+        assert (r["rules"][0], r["severity"]) in kept[n]  # the reason is the first one's
+        assert r["score"] == score.get(n, {}).get("score")
+        assert r["merchant_city"] == facts[n]["merchant_city"]
+    (counts,) = rows(lake, alert_queries.case_counts(START, END, filters))
+    models = [n for n in kept if MODEL in {rule for rule, _ in kept[n]}]
+    assert counts == {
+        "cases": len(kept),
+        "high": sum(place == 0 for place in worst.values()),
+        "by_model": len(models),
+        "by_both": sum(len(kept[n]) > 1 for n in models),
+        "cards": len({facts[n]["card_id"] for n in kept}),
+        "amount": sum((max(facts[n]["amount"], Decimal(0)) for n in kept), Decimal(0)),
+    }
+
+
+@settings(max_examples=20, deadline=None)
+@given(some.integers(0, 10**6), some.integers(1, 6), some.integers(0, 4))
+def test_the_card_is_shown_around_the_case(seed: int, before: int, after: int):
+    lake, facts, _, scored = some_lake(seed, 60)
+    for chosen in facts.values():
+        chosen["card_id"] = chosen["transaction_id"] % 2  # many of one card
+    lake = ArrowLake({"fact_transactions": list(facts.values()), "fraud_scores": scored})
+    chosen = facts[30]
+    ordered = sorted(
+        (t for t in facts.values() if t["card_id"] == chosen["card_id"]),
+        key=lambda t: (t["transaction_ts"], t["transaction_id"]),
+    )
+    earlier = [t for t in ordered if t["transaction_ts"] <= chosen["transaction_ts"]][-before:]
+    later = [t for t in ordered if t["transaction_ts"] > chosen["transaction_ts"]][:after]
+    found = rows(
+        lake,
+        alert_queries.card_around(chosen["card_id"], chosen["transaction_ts"], before, after),
+    )
+    assert [r["transaction_id"] for r in found] == [
+        t["transaction_id"] for t in reversed([*earlier, *later])
+    ]
+
+
+def test_one_case_has_what_the_rules_and_the_models_say():
+    lake, facts, alerts, scored = some_lake(4, 80)
+    raised = next(r for r in scored if r["is_alert"])
+    number = raised["transaction_id"]
+    (found,) = rows(lake, alert_queries.case(number))
+    assert found["amount"] == facts[number]["amount"]
+    assert (found["score"], found["band"]) == (raised["score"], raised["band"])
+    one = alerts[0]["transaction_id"]
+    told = rows(lake, alert_queries.case_alerts(one))
+    assert {r["rule"] for r in told} == {a["rule"] for a in alerts if a["transaction_id"] == one}
+    assert rows(lake, alert_queries.case(10**9)) == []
+    (newest,) = rows(lake, alert_queries.newest_case())
+    suspicious = [*alerts, *(r for r in scored if r["is_alert"])]
+    assert newest["newest"] == max(r["transaction_ts"] for r in suspicious)
+
+
+# ── words ────────────────────────────────────────────────────────────────────────────────────────
+
+
+@given(texts)
+def test_no_text_of_a_case_becomes_markup(text: str):
+    def html(word: str) -> str:
+        row: dict[str, Any] = {
+            "transaction_id": 7, "transaction_ts": UNTIL, "user_id": 8, "card_last4": word,
+            "card_brand": word, "card_type": word, "merchant_id": 3, "merchant_city": word,
+            "merchant_state": word, "mcc": 5411, "category": word, "amount": Decimal("1.00"),
+            "severity": word, "rules": [word], "reason": word, "score": 0.5, "band": word,
+            "reasons": word, "note": None, "model_version": 3, "challenger_score": None,
+            "channel": word, "errors": word, "is_fraud": None,
+        }  # fmt: skip
+        at = Anchor(UNTIL, historical=True)
+        told = [{"rule": word, "severity": word, "reason": word}]
+        noted = row | {"score": None, "note": word}
+        return (
+            alert_markup.cases([row], at, None, lambda n: f"alerts?case={n}&rule={word}")
+            + alert_markup.case(row, f"alerts?rule={word}")
+            + alert_markup.why(row, told)
+            + alert_markup.why(noted, [])
+        )
+
+    found = Reader(html(text or HOSTILE))
+    assert found.tags == Reader(html("plain")).tags
+    assert (text or HOSTILE) in found.text
+
+
+def test_scores_of_a_card_mark_the_case():
+    around = [
+        {"transaction_id": n, "transaction_ts": UNTIL - timedelta(days=n), "amount": Decimal(n)}
+        | {"score": None if n == 2 else n / 10, "is_alert": n == 4}
+        for n in range(1, 5)
+    ]
+    chart = alert_charts.scores(around, 3).to_dict()
+    (data,) = chart["datasets"].values()
+    assert [(point["Score"], point["kind"], point["chosen"]) for point in data] == [
+        (0.1, "no alert", False),
+        (0.3, "no alert", True),
+        (0.4, "alert", False),
+    ]
+
+
+# ── the page ─────────────────────────────────────────────────────────────────────────────────────
+
+
+def _page() -> None:
+    from dashboard.views import alerts
+
+    alerts.show()
+
+
+def page(home: Path, monkeypatch: pytest.MonkeyPatch, **chosen: str | list[str]) -> AppTest:
+    monkeypatch.setenv("FINLAKE_HOME", str(home))
+    st.cache_resource.clear()
+    app = AppTest.from_function(_page, default_timeout=120)
+    for name, value in chosen.items():
+        app.query_params[name] = value
+    app.run()
+    assert not app.exception
+    return app
+
+
+def html_of(app: AppTest) -> str:
+    return " ".join(element.proto.body for element in app.get("html"))
+
+
+def text_of(app: AppTest) -> str:
+    return unescape(re.sub(r"<[^>]+>", " ", html_of(app)))
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> World:
+    found = build(tmp_path_factory.mktemp("alerts"), UNTIL, number=900)
+    made.add_models(found)
+    return found
+
+
+def test_without_alerts_the_page_says_how_to_get_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    shown = text_of(page(tmp_path, monkeypatch))
+    assert "No alerts yet" in shown
+    assert "finlake stream" in shown
+    assert "finlake score" in shown
+
+
+def test_the_address_chooses_filters_and_case(world: World, monkeypatch: pytest.MonkeyPatch):
+    home = world.settings.home
+    raised = max(
+        (a for a in world.alerts if a["rule"] == "amount_over"),
+        key=lambda a: (a["transaction_ts"], a["transaction_id"]),
+    )
+    number = raised["transaction_id"]
+    asked: dict[str, str | list[str]] = {"days": "30 d", "rule": ["amount over"]}
+    html = html_of(page(home, monkeypatch, case=str(number), **asked))
+    listed = re.findall(r'<li class="fl-(\w+)" data-case="(\d+)">', html)
+    theirs = {str(a["transaction_id"]) for a in world.alerts if a["rule"] == "amount_over"}
+    assert listed
+    assert {case for _, case in listed} <= theirs
+    assert listed[0][1] == str(number)
+    assert f'href="alerts?days=30+d&amp;rule=amount+over&amp;case={number}"' in html
+    assert f"Transaction {number}" in html
+    assert "over 3,000" in html
+    assert "fl-this" in html
+    unknown = text_of(page(home, monkeypatch, case="4711"))
+    assert "No transaction 4711" in unknown
+    none = text_of(page(home, monkeypatch, score="100"))
+    assert "No alerts here" in none
+
+
+def test_a_case_is_a_number(world: World, monkeypatch: pytest.MonkeyPatch):
+    app = page(world.settings.home, monkeypatch, case="x'; --")
+    assert any("digits alone" in element.value for element in app.caption)
