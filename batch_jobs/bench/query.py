@@ -19,7 +19,9 @@ from pathlib import Path
 from batch_jobs.bench.figures import Figure, Figures, percentiles
 from batch_jobs.bench.lake import at, make_lake
 from batch_jobs.bench.processes import Watch
-from dashboard import model_queries, queries
+from batch_jobs.generate.plan import FIRST_ID
+from dashboard import alert_queries, model_queries, queries
+from dashboard.alert_queries import CaseFilters
 from dashboard.period import MINUTE, Anchor, period
 from dashboard.queries import Filters, Sql
 from infra.lake.delta_log import DeltaLog
@@ -105,7 +107,8 @@ def statements(newest: datetime) -> dict[str, Sql]:
     month = newest.date() - timedelta(days=30)
     first = date(2010, 1, 1)
     nothing, some = Filters(), Filters(channels=("Chip", "Swipe"), states=("CA", "NY"))
-    customer = 17
+    customer, card, case = 17, 17, FIRST_ID
+    every, year = CaseFilters(), (day.end - timedelta(days=365), day.end)
     return {
         "extent": queries.extent(),
         "timeline.1h": queries.timeline(hour, nothing),
@@ -160,6 +163,16 @@ def statements(newest: datetime) -> dict[str, Sql]:
         "models.drift": model_queries.drift(1),
         "models.drift_of_scores": model_queries.drift_of_scores(1),
         "models.decay": model_queries.decay(1),
+        "alerts.newest_case": alert_queries.newest_case(),
+        "alerts.cases.7d": alert_queries.cases(week.start, week.end, every, _MOST),
+        "alerts.cases.1y": alert_queries.cases(*year, every, _MOST),
+        "alerts.cases.1y.filtered": alert_queries.cases(
+            *year, CaseFilters(("high",), ("amount_over",), ("medium", "low"), 0.01), _MOST
+        ),
+        "alerts.case_counts.1y": alert_queries.case_counts(*year, every),
+        "alerts.case": alert_queries.case(case),
+        "alerts.case_alerts": alert_queries.case_alerts(case),
+        "alerts.card_around": alert_queries.card_around(card, day.start, 12, 6),
     }
 
 

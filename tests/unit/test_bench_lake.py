@@ -110,6 +110,11 @@ def test_every_statement_of_the_dashboard_has_an_answer(home: Path) -> None:
         "customer_forecast",
         "customer_forecast_categories",
         "models.alerts.30d",
+        "alerts.cases.7d",
+        "alerts.cases.1y",
+        "alerts.cases.1y.filtered",
+        "alerts.case_alerts",
+        "alerts.card_around",
         *(name for name in rows if name.endswith(("1h", "24h"))),
     }
 
