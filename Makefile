@@ -78,9 +78,10 @@ imports: $(READY) ## Who may import whom
 	@$(BIN)/lint-imports --no-logo
 
 .PHONY: generate
-generate: $(READY) ## Render everything that comes from the table contracts and the features
+generate: $(READY) ## Render everything that comes from contracts, features and the code of the boards
 	@$(BIN)/finlake schemas generate
 	@$(BIN)/finlake features generate
+	@$(BIN)/python -m infra.grafana.boards
 
 .PHONY: generated
 generated: $(READY) ## Fail when a rendered file differs from what it comes from

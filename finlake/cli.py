@@ -37,6 +37,7 @@ COMMANDS: dict[str, Entry] = {
     "status": Entry("Stack", "stack", "Show each component, its state and its address."),
     "logs": Entry("Stack", "stack", "Show the log of one component."),
     "doctor": Entry("Stack", "stack", "Check that this machine has what FinLake needs."),
+    "observe": Entry("Stack", "observe", "Freshness, lag, batches and components on one page."),
     "demo": Entry("Stack", "demo", "Everything at once: stack, data, streams, dashboard, traffic."),
     "load": Entry("Data", "data", "Load the Kaggle files into the source database."),
     "generate": Entry("Data", "data", "Fill the source with synthetic data of the same tables."),

@@ -118,6 +118,13 @@ class Settings(BaseSettings):
     port_score: int = Field(
         9128, description="Prometheus metrics of the scoring, or the next free port."
     )
+    port_prometheus: int = Field(9090, description="Prometheus, or the next free port.")
+    port_observe: int = Field(
+        9148, description="Figures of the stack as a whole for Prometheus, or the next free port."
+    )
+    port_verify: int = Field(
+        9158, description="Figures of `finlake verify --watch` in the stack, or the next free port."
+    )
     port_mlflow: int = Field(5000, description="MLflow's pages, or the next free port.")
     advertised_host: str = Field(
         "127.0.0.1",

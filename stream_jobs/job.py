@@ -86,7 +86,7 @@ def run(settings: Settings, once: bool = False, resume: Sequence[str] = ()) -> N
             batches[0].resume(resume)
             look_seldom_for_garbage()
         _log.info("streaming from %s to %s", settings.kafka_bootstrap, settings.lake)
-        _wait(query, stop)
+        _wait(query, stop, metrics)
         with working:  # the batch under way is finished before the query goes
             query.stop()
         for one in batches:
@@ -158,23 +158,28 @@ def _check_checkpoint(lake: Lake, location: Path) -> None:
         )
 
 
-def _wait(query: StreamingQuery, stop: threading.Event) -> None:
+def _wait(query: StreamingQuery, stop: threading.Event, metrics: Metrics) -> None:
     told = time.monotonic()
     while not stop.wait(0.2):
         if not query.isActive:
             break
         if time.monotonic() - told > _TELL_EVERY_S:
             told = time.monotonic()
-            _tell(query)
+            _tell(query, metrics)
     error = query.exception()
     if error is not None and not stop.is_set():
         raise FinlakeError(_explain(str(error)))
 
 
-def _tell(query: StreamingQuery) -> None:
-    """Say how it goes: rows, and where the newest batch's time went, in milliseconds."""
+def _tell(query: StreamingQuery, metrics: Metrics) -> None:
+    """Say how it goes: rows, and where the newest batch's time went, in milliseconds.
+
+    Asked here and not told by a listener, whose calls from Spark would take their turn among the
+    batches' own.
+    """
     progress = query.lastProgress
     if progress is not None:
+        metrics.spent(progress.durationMs)
         spent = ", ".join(f"{part} {ms}" for part, ms in progress.durationMs.items())
         rate = progress.processedRowsPerSecond
         _log.info(

@@ -19,7 +19,10 @@ __all__ = ["doctor", "down", "logs", "on_signals", "status", "stop_on_signals", 
 
 @click.command()
 @click.option(
-    "--with", "extras", multiple=True, help="Also start these: stream, dashboard, mlflow, trino."
+    "--with",
+    "extras",
+    multiple=True,
+    help="Also start these: stream, score, dashboard, mlflow, trino, prometheus, verify.",
 )
 @click.option("--no-connector", is_flag=True, help="Leave topics and connector as they are.")
 @click.option("--foreground", is_flag=True, help="Stay, and stop the stack with Ctrl-C.")
@@ -33,6 +36,7 @@ def up(extras: tuple[str, ...], no_connector: bool, foreground: bool) -> None:
     Example:
       finlake up --with stream,dashboard,mlflow
       finlake up --with stream,trino
+      finlake up --with stream,prometheus,verify
     """
     from infra.settings import load_settings
     from infra.stack.bring_up import bring_up

@@ -15,7 +15,16 @@ from infra.stack.jars import fetch_jars
 from infra.stack.ports import Wish
 from infra.stack.progress import Progress
 
-__all__ = ["Alerts", "Catalogue", "Dashboard", "Score", "Stream", "catalogue_mark"]
+__all__ = [
+    "Alerts",
+    "Catalogue",
+    "Dashboard",
+    "Observe",
+    "Score",
+    "Stream",
+    "Verify",
+    "catalogue_mark",
+]
 
 _PROJECT = Path(__file__).parents[2]
 _IMPORTS = {"PYTHONPATH": str(_PROJECT)}
@@ -50,6 +59,11 @@ class Stream(_App):
     @override
     def address(self) -> str:
         return f"http://{HOST}:{self.ports['spark_ui']}"
+
+    @property
+    @override
+    def figures(self) -> str:
+        return f"http://{HOST}:{self.ports['metrics']}/metrics"
 
     @classmethod
     @override
@@ -100,6 +114,11 @@ class Alerts(_App):
     def address(self) -> str:
         return f"http://{HOST}:{self.ports['alerts']}/metrics"
 
+    @property
+    @override
+    def figures(self) -> str:
+        return self.address
+
     @override
     def command(self) -> list[str]:
         return [sys.executable, "-m", "finlake", "alerts"]
@@ -130,6 +149,11 @@ class Score(_App):
     def address(self) -> str:
         return f"http://{HOST}:{self.ports['score']}/metrics"
 
+    @property
+    @override
+    def figures(self) -> str:
+        return self.address
+
     @override
     def command(self) -> list[str]:
         return [sys.executable, "-m", "finlake", "score"]
@@ -141,6 +165,73 @@ class Score(_App):
     @override
     def is_healthy(self) -> bool:
         return answers_tcp(self.ports["score"])  # which it serves once it is live
+
+
+class Observe(_App):
+    """The process that shows Prometheus what no other process can say of itself."""
+
+    name = "observe"
+    folder = "observe"
+    needs = ("kafka", "connect", "minio")
+
+    @property
+    @override
+    def version(self) -> str:
+        return f"finlake {metadata.version('finlake')}"
+
+    @property
+    @override
+    def address(self) -> str:
+        return f"http://{HOST}:{self.ports['observe']}/metrics"
+
+    @property
+    @override
+    def figures(self) -> str:
+        return self.address
+
+    @override
+    def command(self) -> list[str]:
+        return [sys.executable, "-m", "finlake", "observe", "--serve"]
+
+    @override
+    def env(self) -> dict[str, str]:
+        return {**super().env(), "FINLAKE_PORT_OBSERVE": str(self.ports["observe"])}
+
+    @override
+    def is_healthy(self) -> bool:
+        return answers_tcp(self.ports["observe"])
+
+
+class Verify(_App):
+    """The process that proves again and again that source, silver and gold agree."""
+
+    name = "verify"
+    folder = "verify"
+    needs = ("source", "kafka", "minio")
+
+    @property
+    @override
+    def version(self) -> str:
+        return f"finlake {metadata.version('finlake')}"
+
+    @property
+    @override
+    def address(self) -> str:
+        return f"http://{HOST}:{self.ports['verify']}/metrics"
+
+    @property
+    @override
+    def figures(self) -> str:
+        return self.address
+
+    @override
+    def command(self) -> list[str]:
+        words = ["verify", "--watch", "--port", str(self.ports["verify"])]
+        return [sys.executable, "-m", "finlake", *words]
+
+    @override
+    def is_healthy(self) -> bool:
+        return answers_tcp(self.ports["verify"])
 
 
 class Catalogue(_App):
@@ -203,6 +294,11 @@ class Dashboard(_App):
     @override
     def address(self) -> str:
         return f"http://{HOST}:{self.ports['dashboard']}"
+
+    @property
+    @override
+    def figures(self) -> str:
+        return f"{self.address}/_stcore/metrics"
 
     @override
     def command(self) -> list[str]:

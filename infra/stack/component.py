@@ -63,6 +63,11 @@ class Component(ABC):
         """The ports it wants; ``given`` are the settings that somebody set."""
         return [_wish(cls.name, settings, given)]
 
+    @property
+    def figures(self) -> str:
+        """Where Prometheus finds its figures; empty where it has none."""
+        return ""
+
     def exports(self) -> dict[str, str]:
         """What other programs must know of it, as ``FINLAKE_*`` settings."""
         return {}

@@ -24,6 +24,7 @@ from infra.stack.home import Home
 from infra.stack.ports import choose_ports
 from infra.stack.process import Identity, read_pid_file, stop_group
 from infra.stack.progress import Progress, quiet
+from infra.stack.prometheus import Prometheus
 from infra.stack.supervisor import Report
 
 __all__ = ["down", "launch", "prepare", "status", "supervisor_of", "tail", "wait_until_healthy"]
@@ -71,6 +72,8 @@ def prepare(
         component.fetch(progress)
     if settings.stack_tls:
         make_certificates(settings.home)
+    if isinstance(watcher := components.get("prometheus"), Prometheus):
+        watcher.aim(components.values())
     exports = {"FINLAKE_LAKE": settings.lake}
     if settings.stack_tls:
         exports["FINLAKE_STACK_TLS"] = "true"

@@ -19,6 +19,7 @@ from infra.stack.minio import check_minio
 from infra.stack.mlflow import check_mlflow
 from infra.stack.mysql import check_mysql
 from infra.stack.ports import is_free
+from infra.stack.prometheus import check_prometheus
 from infra.stack.trino_server import check_trino
 
 __all__ = ["Finding", "examine"]
@@ -50,6 +51,7 @@ def examine(settings: Settings) -> Iterator[Finding]:
         yield _component("minio", check_minio)
     yield _mlflow()
     yield _trino()
+    yield _prometheus()
     yield _make()
     yield _memory()
     yield from _disk(settings)
@@ -114,6 +116,13 @@ def _trino() -> Finding:
     if found is not None:
         return Finding("trino", "good", found)
     return Finding("trino", "note", "not fetched; finlake up --with trino does that once (900 MB)")
+
+
+def _prometheus() -> Finding:
+    found = check_prometheus()
+    if found is not None:
+        return Finding("prometheus", "good", found)
+    return Finding("prometheus", "note", "not fetched; finlake up --with prometheus does that once")
 
 
 def _make() -> Finding:

@@ -62,6 +62,11 @@ class MinIO(Component):
         authority = trusted(self.settings)
         return exports if authority is None else {**exports, "FINLAKE_S3_CA": str(authority)}
 
+    @property
+    @override
+    def figures(self) -> str:
+        return f"{self.address}/minio/v2/metrics/cluster"
+
     @override
     def fetch(self, progress: Progress) -> None:
         if _program() is None:

@@ -18,14 +18,19 @@ from typing_extensions import override
 
 from finlake.errors import ComponentMissing
 from infra.stack.cache import cache_dir, cache_lock
+from infra.stack.debian import DebianPackage, reason
 from infra.stack.progress import Progress
 from infra.stack.source import SourceServer
 
 __all__ = ["MySQL", "check_mysql"]
 
-_SUITE = "unstable"
-_PACKAGE = "mysql-server-core"
-_OTHERWISE = "put a mysqld on the path, or set FINLAKE_SOURCE_URL to a server"
+_DEBIAN = DebianPackage(
+    "mysql-server-core",
+    "MySQL",
+    "put a mysqld on the path, or set FINLAKE_SOURCE_URL to a server",
+    suite="unstable",
+    whole=True,
+)
 
 _CONFIG = """\
 [mysqld]
@@ -111,7 +116,7 @@ class MySQL(SourceServer):
         with cache_lock("mysql"):
             if not self._root.is_dir():
                 with progress("fetching MySQL from Debian's unstable suite", 0):
-                    _unpack_from_debian(self._root)
+                    _DEBIAN.unpack(self._root)
 
     @override
     def prepare(self) -> None:
@@ -163,8 +168,8 @@ def check_mysql() -> str:
     if found is None and _unpacked().is_dir():
         found = str(_unpacked())
     if found is None:
-        _need_debian()
-        found = f"will be unpacked once from Debian's {_SUITE} suite"
+        _DEBIAN.need_debian()
+        found = f"will be unpacked once from Debian's {_DEBIAN.suite} suite"
     return found
 
 
@@ -181,70 +186,9 @@ def _on_path() -> str | None:
     return None if "MariaDB" in said else found
 
 
-def _unpack_from_debian(root: Path) -> None:
-    """Fetch the server and all it needs with a private ``apt``, and unpack it into ``root``.
-
-    Archive and keys are those of the machine's own ``apt`` settings; only the suite differs.
-    """
-    _need_debian()
-    partial = root.with_suffix(".partial")
-    shutil.rmtree(partial, ignore_errors=True)
-    private = partial / "apt"
-    for folder in ("lists/partial", "cache/archives/partial", "parts"):
-        (private / folder).mkdir(parents=True)
-    (private / "status").touch()
-    (private / "sources.list").write_text(_source_line(), encoding="utf-8")
-    (private / "apt.conf").write_text(
-        f'Dir::Etc::sourcelist "{private}/sources.list";\n'
-        f'Dir::Etc::sourceparts "{private}/parts";\n'
-        f'Dir::Etc::preferencesparts "{private}/parts";\n'
-        f'Dir::State::lists "{private}/lists";\n'
-        f'Dir::State::status "{private}/status";\n'
-        f'Dir::Cache "{private}/cache";\n'
-        'APT::Install-Recommends "0";\n'
-        'APT::Sandbox::User "";\n'
-        'Acquire::Languages "none";\n',
-        encoding="utf-8",
-    )
-    apt = ["apt-get", "-q", "-y"]
-    env = {"APT_CONFIG": str(private / "apt.conf"), "LC_ALL": "C"}
-    _run([*apt, "update"], "apt-get update", env)
-    _run([*apt, "--download-only", "install", _PACKAGE], f"apt-get install {_PACKAGE}", env)
-    for package in sorted((private / "cache" / "archives").glob("*.deb")):
-        _run(["dpkg-deb", "-x", str(package), str(partial)], f"dpkg-deb {package.name}")
-    shutil.rmtree(private)
-    partial.rename(root)
-
-
-def _need_debian() -> None:
-    for tool in ("apt-get", "dpkg-deb"):
-        if shutil.which(tool) is None:
-            raise ComponentMissing(f"MySQL: {tool} is missing, it needs Debian; {_OTHERWISE}")
-
-
-def _source_line() -> str:
-    """The machine's Debian archive as an entry of ``sources.list``, in the other suite."""
-    said = subprocess.run(
-        ["apt-get", "indextargets", "--format", "$(ORIGIN)|$(COMPONENT)|$(LABEL)|$(REPO_URI)"],
-        capture_output=True,
-        text=True,
-        check=False,
-    ).stdout
-    for line in said.splitlines():
-        origin, component, label, archive = line.split("|", 3)
-        if (origin, component, label) == ("Debian", "main", "Debian"):
-            keys = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
-            signed = f"[signed-by={keys}] " if keys.exists() else ""
-            return f"deb {signed}{archive} {_SUITE} main\n"
-    raise ComponentMissing(
-        f"MySQL: apt knows no Debian archive (apt-get update, as root, may help); {_OTHERWISE}"
-    )
-
-
-def _run(command: Sequence[str], what: str, env: dict[str, str] | None = None) -> None:
+def _run(command: Sequence[str], what: str) -> None:
     done = subprocess.run(
         command,
-        env={**os.environ, **(env or {})},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -253,7 +197,6 @@ def _run(command: Sequence[str], what: str, env: dict[str, str] | None = None) -
         check=False,
     )
     if done.returncode:
-        lines = [line.strip() for line in done.stdout.splitlines() if line.strip()]
-        errors = [line for line in lines if line.startswith("E:") or "[ERROR]" in line]
-        reason = (errors or lines or ["no reason given"])[-1][:300]
-        raise ComponentMissing(f"MySQL cannot be had: {what}: {reason}; {_OTHERWISE}")
+        raise ComponentMissing(
+            f"MySQL cannot be had: {what}: {reason(done.stdout)}; {_DEBIAN.otherwise}"
+        )

@@ -8,13 +8,14 @@ from pydantic import SecretStr
 
 from finlake.errors import UsageProblem
 from infra.settings import Settings
-from infra.stack.apps import Alerts, Catalogue, Dashboard, Score, Stream
+from infra.stack.apps import Alerts, Catalogue, Dashboard, Observe, Score, Stream, Verify
 from infra.stack.component import Component
 from infra.stack.kafka import Connect, Kafka
 from infra.stack.mariadb import MariaDB
 from infra.stack.minio import MinIO
 from infra.stack.mlflow import MLflow
 from infra.stack.mysql import MySQL
+from infra.stack.prometheus import Prometheus
 from infra.stack.trino import Trino
 
 __all__ = ["EXTRAS", "build", "given", "programs", "wanted"]
@@ -27,10 +28,14 @@ EXTRAS: Mapping[str, type[Component]] = {
     "mlflow": MLflow,
     "trino": Trino,
     "catalogue": Catalogue,
+    "prometheus": Prometheus,
+    "observe": Observe,
+    "verify": Verify,
 }
 _COMPANIONS: Mapping[str, tuple[str, ...]] = {
     "stream": ("stream", "alerts"),
     "trino": ("trino", "catalogue"),
+    "prometheus": ("prometheus", "observe"),
 }
 _KINDS: Mapping[str, type[Component]] = {
     "kafka": Kafka,

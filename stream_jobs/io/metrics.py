@@ -36,6 +36,13 @@ class Metrics:
         self._rows = Gauge(
             "finlake_batch_rows", "Changes in the newest micro-batch", registry=self.registry
         )
+        self._spent = Gauge(
+            "finlake_batch_part_seconds",
+            "Where the time of a batch goes by Spark's account, of one batch in ten seconds:"
+            " triggerExecution is the whole, addBatch the batch's own work, the rest is Spark's",
+            ["part"],
+            registry=self.registry,
+        )
         self._up = Gauge("finlake_stream_up", "1 while the stream runs", registry=self.registry)
 
     def serve(self, port: int, host: str) -> int:
@@ -43,6 +50,11 @@ class Metrics:
         taken = serve(self.registry, port, host)
         self._up.set(1)
         return taken
+
+    def spent(self, parts: Mapping[str, int]) -> None:
+        """Take in where a batch's time went: Spark's names of the parts, and milliseconds."""
+        for part, ms in parts.items():
+            self._spent.labels(part).set(ms / 1000)
 
     def batch(
         self,

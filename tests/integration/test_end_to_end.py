@@ -6,19 +6,23 @@ One stack per combination serves all tests of this module; what they do to it is
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pymysql
 import pytest
+import requests
 from confluent_kafka import Consumer, TopicPartition
 
 from infra.database.schema import connect
+from infra.grafana.boards import BOARDS
 from infra.lake.query import Query
 from infra.settings import Settings
 from lakehouse_schemas import contracts
-from tests.support.stack import run, running_stack, skip_without_mysql, wait_for
+from tests.support.stack import run, running_stack, skip_without_mysql, status_of, wait_for
 
 SAMPLE = Path(__file__).parents[3] / "shared" / "data" / "kaggle_sample"
 WORLDS: dict[str, dict[str, str]] = {
@@ -87,6 +91,76 @@ def test_loaded_and_live_data_reach_gold_and_agree(world: World) -> None:
     with connect(world.settings) as source, source.cursor() as cursor:
         cursor.execute("SELECT count(*), sum(amount) FROM transactions")
         assert tuple(rows.to_pylist()[0].values()) == cursor.fetchone()
+
+
+# Of processes that this stack does not have: the champion's health, and the containers' JMX agent.
+ELSEWHERE = re.compile(r"finlake_model_|debezium_|kafka_connect_")
+
+
+@pytest.mark.parametrize("world", ["mariadb-folder"], indirect=True)
+def test_prometheus_gets_every_figure_that_a_rule_or_a_board_asks_for(world: World) -> None:
+    world.run("up", "--with", "prometheus,score,verify,dashboard")
+    api = f"{status_of(world.settings.home)['prometheus']['address']}/api/v1"
+
+    def asked(path: str, **params: str) -> Any:
+        answer = requests.get(f"{api}/{path}", params=params, timeout=60).json()
+        assert answer["status"] == "success", (path, params, answer)
+        return answer["data"]
+
+    def silent() -> set[str]:
+        found = asked("targets")["activeTargets"]
+        jobs = {one["labels"]["job"] for one in found if one["health"] == "up"}
+        return {"stream", "alerts", "score", "verify", "dashboard", "observe", "prometheus"} - jobs
+
+    wait_for(lambda: not silent(), "every process to answer Prometheus", 600)
+    boards = [
+        question
+        for board in BOARDS.values()
+        for _, panels in board.rows
+        for _, panel in panels
+        for question in panel.asked.values()
+    ]
+    rules = [rule for group in asked("rules")["groups"] for rule in group["rules"]]
+    assert len(rules) > 20
+    names = set(re.findall(r"\bfinlake_\w+|\bup\b", re.sub(r'"[^"]*"', "", " ".join(boards))))
+    names |= {
+        name
+        for rule in rules
+        for name in re.findall(r"\bfinlake_\w+", re.sub(r'"[^"]*"', "", rule["query"]))
+    }
+    wanted = {name for name in names if not ELSEWHERE.match(name)}
+
+    def missing() -> set[str]:
+        return wanted - set(asked("label/__name__/values"))
+
+    wait_for(lambda: not missing(), f"the figures {missing()}", 600)
+
+    def empty() -> list[str]:
+        return [
+            question
+            for question in boards
+            if not ELSEWHERE.search(question)
+            and not question.startswith("ALERTS")
+            and not asked("query", query=_chosen(question))["result"]
+        ]
+
+    wait_for(lambda: not empty(), f"an answer to {empty()}", 600)
+
+    def unwell() -> list[str]:
+        found = [rule for group in asked("rules")["groups"] for rule in group["rules"]]
+        return [rule["name"] for rule in found if rule["health"] != "ok"]
+
+    wait_for(lambda: not unwell(), "every rule to be judged", 600)
+    observed = world.run("observe", "--once")
+    assert "RUNNING" in observed
+    assert "cdc.finance.transactions" in observed
+    for name in ("kafka", "stream", "prometheus", "verify"):
+        assert re.search(rf"^{name} +healthy", observed, re.MULTILINE), name
+
+
+def _chosen(question: str) -> str:
+    """A panel's question with Grafana's variables filled in."""
+    return question.replace("$table", ".*").replace("$__range", "15m")
 
 
 def test_an_order_of_changes_to_one_key_ends_as_in_the_source(world: World) -> None:

@@ -69,8 +69,8 @@ def test_the_whole_stack_is_there():
             "dremio-refresh",
         ),
         *("superset-init", "superset", "airflow-init", "airflow-api-server", "airflow-scheduler"),
-        *("airflow-dag-processor", "mlflow", "kafka-exporter", "prometheus", "grafana"),
-        *("score", "drift"),
+        *("airflow-dag-processor", "mlflow", "prometheus", "grafana"),
+        *("score", "drift", "observe"),
     }
     assert {"buckets", "register", "superset-init", "airflow-init"} == ONCE
 
@@ -110,7 +110,6 @@ INSIDE = {
     "spark-worker": {8082},
     "spark-worker-2": {8082},
     "airflow-scheduler": {8974},
-    "kafka-exporter": {9308},
     "postgres": {5432},
     "redis": {6379},
 }
@@ -142,6 +141,7 @@ CATALOGUE = {
     "alerts": [9118],
     "score": [9128],
     "drift": [9138],
+    "observe": [9148],
     "dashboard": [8501],
     "kafka-ui": [9089],
     "dremio": [9047, 32010],
@@ -174,7 +174,10 @@ def test_ports_agree_with_the_settings():
 
 @pytest.mark.parametrize(
     "name",
-    sorted(set(OWN) & set(PUBLISHED) - {"stream", "alerts", "score", "drift", "spark-master"}),
+    sorted(
+        set(OWN)
+        & set(PUBLISHED) - {"stream", "alerts", "score", "drift", "observe", "spark-master"}
+    ),
 )
 def test_own_images_expose_what_is_published(name):
     exposed = re.search(r"^EXPOSE (.+)$", dockerfile(name).read_text(), re.MULTILINE)
@@ -210,7 +213,7 @@ def test_every_setting_exists(name):
     assert {word for word in given if word.startswith("FINLAKE_")} <= known
 
 
-@pytest.mark.parametrize("name", ["stream", "alerts", "score", "drift"])
+@pytest.mark.parametrize("name", ["stream", "alerts", "score", "drift", "observe"])
 def test_who_has_figures_can_be_reached_by_prometheus(name):
     host = SERVICES[name].environment["FINLAKE_ADVERTISED_HOST"]
     assert host == SERVICES[name].hostname == name
@@ -221,7 +224,8 @@ def test_who_has_figures_can_be_reached_by_prometheus(name):
 def test_services_agree_about_settings():
     shared = SERVICES["register"].environment
     own_home = {"FINLAKE_HOME"}  # the dashboard keeps nothing
-    for name in ("buckets", "stream", "alerts", "score", "drift", "dashboard", "dremio-refresh"):
+    shared_by = ("buckets", "stream", "alerts", "score", "drift", "observe", "dashboard")
+    for name in (*shared_by, "dremio-refresh"):
         here = SERVICES[name].environment
         assert set(shared) <= set(here)
         assert {w for w in shared if here[w] != shared[w]} <= own_home, name
@@ -437,7 +441,8 @@ def test_root_file_systems_are_read_only_where_they_can_be():
     for name, service in SERVICES.items():
         if service.read_only:
             assert "/tmp" in service.tmpfs, name
-    for name in ("register", "stream", "score", "drift", "dashboard", "dremio-refresh"):
+    ours = ("register", "stream", "score", "drift", "observe", "dashboard", "dremio-refresh")
+    for name in ours:
         home = SERVICES[name].environment["FINLAKE_HOME"]
         writable = [*SERVICES[name].mounts, *SERVICES[name].tmpfs]
         assert any(home.startswith(place) for place in writable), name

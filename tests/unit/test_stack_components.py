@@ -1,6 +1,8 @@
 """Which components a stack has, and what each of them is given to start with."""
 
+import json
 import re
+import shutil
 import stat
 import subprocess
 import sys
@@ -9,11 +11,13 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import pytest
+import yaml
 
 from finlake.errors import ComponentMissing, UsageProblem
 from infra.database.users import user_statements
 from infra.settings import load_settings
-from infra.stack import component, control, minio, mlflow, mysql, plan
+from infra.stack import component, control, minio, mlflow, mysql, plan, prometheus
+from infra.stack.certificates import make_certificates
 from infra.stack.component import answers_http, answers_mysql, answers_tcp, java
 from infra.stack.home import Home
 from infra.stack.kafka import Connect, Kafka
@@ -22,6 +26,7 @@ from infra.stack.minio import MinIO
 from infra.stack.mysql import MySQL
 from infra.stack.process import Identity, write_pid_file
 from infra.stack.progress import on_stderr, quiet
+from infra.stack.prometheus import Prometheus
 
 PORTS = dict.fromkeys(
     ["source", "kafka", "kafka_controller", "connect", "minio", "minio_console"], 0
@@ -479,10 +484,10 @@ def test_a_mysqld_of_mariadb_is_no_mysql(settings, tmp_path, monkeypatch):
 APT = """
 import os, pathlib, sys
 if "indextargets" in sys.argv:
-    print("Other|main|Other|http://other.invalid/x/")
-    print("Debian|contrib|Debian|http://archive.invalid/debian/")
-    print("Debian|main|Debian|http://archive.invalid/debian/")
-    print("Debian|main|Debian-Security|http://archive.invalid/security/")
+    print("Other|main|Other|stable|http://other.invalid/x/")
+    print("Debian|contrib|Debian|bookworm|http://archive.invalid/debian/")
+    print("Debian|main|Debian|bookworm|http://archive.invalid/debian/")
+    print("Debian|main|Debian-Security|bookworm-security|http://archive.invalid/security/")
     sys.exit()
 config = pathlib.Path(os.environ["APT_CONFIG"])
 source = (config.parent / "sources.list").read_text()
@@ -618,3 +623,109 @@ def test_the_end_of_a_log_is_its_last_lines(tmp_path):
     log.write_text("".join(f"line {n}\n\n" for n in range(100_000)))
     assert control.tail(log, 3) == ["line 99997", "line 99998", "line 99999"]
     assert control.tail(log, 0) == []
+
+
+# ── Prometheus ───────────────────────────────────────────────────────────────────────────────────
+
+PROMETHEUS_APT = """
+import os, pathlib, sys
+if "indextargets" in sys.argv:
+    print("Debian|main|Debian|bookworm|http://archive.invalid/debian/")
+    sys.exit()
+config = pathlib.Path(os.environ["APT_CONFIG"])
+source = (config.parent / "sources.list").read_text()
+assert source.endswith("http://archive.invalid/debian/ bookworm main\\n"), source
+if "download" in sys.argv:
+    assert sys.argv[-1] == "prometheus"
+    pathlib.Path("prometheus.deb").touch()
+"""
+PROMETHEUS_DPKG = """
+import pathlib, sys
+assert pathlib.Path(sys.argv[2]).name == "prometheus.deb"
+for name in ("prometheus", "promtool"):
+    path = pathlib.Path(sys.argv[3]) / "usr" / "bin" / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("#!/bin/sh\\necho prometheus, version 2.42.0")
+    path.chmod(0o755)
+"""
+
+
+def watching(settings):
+    ports = {**PORTS, "prometheus": 9090, "observe": 9148, "verify": 9158}
+    names = ["stream", "alerts", "kafka", "dashboard", "prometheus", "observe", "verify", "minio"]
+    return plan.build(settings, names, ports)
+
+
+def test_prometheus_is_unpacked_from_the_machines_own_suite(settings, tmp_path, monkeypatch):
+    monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}:/bin")
+    if shutil.which("prometheus"):
+        pytest.skip("this machine's own Prometheus lies beside the shell")
+    a_program(tmp_path / "bin", "apt-get", PROMETHEUS_APT)
+    a_program(tmp_path / "bin", "dpkg-deb", PROMETHEUS_DPKG)
+    found = watching(settings)["prometheus"]
+    assert prometheus.check_prometheus() is None
+    with pytest.raises(ComponentMissing, match="apt-get install prometheus"):
+        prometheus.promtool()
+    found.fetch(on_stderr)
+    (tmp_path / "bin" / "apt-get").unlink()
+    found.fetch(on_stderr)
+    program, *words = found.command()
+    assert program == prometheus.check_prometheus()
+    assert Path(program).is_relative_to(tmp_path / "cache")
+    assert Path(prometheus.promtool()).is_relative_to(tmp_path / "cache")
+    assert f"--web.listen-address=127.0.0.1:{found.ports['prometheus']}" in words
+    assert any(word.startswith("--web.local-assets=") for word in words)
+    assert found.version == "Prometheus 2.42.0"
+
+
+def test_prometheus_judges_the_rules_and_asks_who_has_figures(settings):
+    components = watching(settings)
+    found = components["prometheus"]
+    assert isinstance(found, Prometheus)
+    found.aim(components.values())
+    found.prepare()
+    config = yaml.safe_load((found.data / "prometheus.yml").read_text())
+    assert config["rule_files"] == [str(prometheus.RULES)]
+    (scraped,) = config["scrape_configs"]
+    (place,) = scraped["file_sd_configs"][0]["files"]
+    targets = json.loads(Path(place).read_text())
+    asked = {
+        one["labels"]["job"]: (one["targets"], one["labels"]["__metrics_path__"]) for one in targets
+    }
+    assert asked == {
+        "stream": (["127.0.0.1:9108"], "/metrics"),
+        "alerts": (["127.0.0.1:9118"], "/metrics"),
+        "dashboard": (["127.0.0.1:8501"], "/_stcore/metrics"),
+        "prometheus": (["127.0.0.1:9090"], "/metrics"),
+        "observe": (["127.0.0.1:9148"], "/metrics"),
+        "verify": (["127.0.0.1:9158"], "/metrics"),
+        "minio": ([f"127.0.0.1:{PORTS['minio']}"], "/minio/v2/metrics/cluster"),
+    }
+    assert {one["labels"]["__scheme__"] for one in targets} == {"http"}
+    found.aim([components["stream"]])
+    assert len(json.loads(Path(place).read_text())) == 1
+
+
+def test_with_tls_prometheus_trusts_the_stacks_own_authority(settings, monkeypatch):
+    monkeypatch.setenv("FINLAKE_STACK_TLS", "true")
+    settings = load_settings(home=settings.home)
+    settings.home.mkdir()
+    make_certificates(settings.home)
+    components = watching(settings)
+    found = components["prometheus"]
+    assert isinstance(found, Prometheus)
+    found.aim(components.values())
+    found.prepare()
+    (scraped,) = yaml.safe_load((found.data / "prometheus.yml").read_text())["scrape_configs"]
+    assert Path(scraped["tls_config"]["ca_file"]).is_file()
+    targets = json.loads((found.data / "targets.json").read_text())
+    schemes = {one["labels"]["job"]: one["labels"]["__scheme__"] for one in targets}
+    assert (schemes["minio"], schemes["stream"]) == ("https", "http")
+
+
+def test_with_prometheus_comes_who_looks_after_the_whole(settings):
+    assert plan.programs(["prometheus"]) == ["prometheus", "observe"]
+    components = watching(settings)
+    assert components["observe"].command()[-2:] == ["observe", "--serve"]
+    assert components["observe"].env()["FINLAKE_PORT_OBSERVE"] == "9148"
+    assert components["verify"].command()[-3:] == ["--watch", "--port", "9158"]
