@@ -17,6 +17,7 @@ from lakehouse_schemas.render import (
     debezium,
     delta,
     dictionary,
+    kafka_ui,
     models,
     mysql,
     quality,
@@ -59,6 +60,8 @@ def files(found: Sequence[Contract]) -> dict[str, str]:
     lake = [contract for layer in _LAKE for contract in by_layer[layer]]
     for engine in ("duckdb", "spark", "trino"):
         made[f"quality/{engine}.sql"] = _sql(quality.count_sql(c, engine) for c in lake)
+    alerts = [contract for contract in gold if contract.name == "fraud_alerts"]
+    made["kafka_ui.yml"] = f"# {_MARK}\n{kafka_ui.config_yaml(_DATABASE, source, alerts)}"
     made["trino/rules.json"] = _json(access.trino_rules(by_layer["silver"] + by_layer["gold"]))
     for bi in ("trino", "dremio"):
         for role in ROLES:
