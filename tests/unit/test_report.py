@@ -5,6 +5,8 @@ from __future__ import annotations
 import csv
 import hashlib
 import io
+import re
+import zlib
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -18,7 +20,7 @@ from deltalake import DeltaTable, write_deltalake
 from batch_jobs import replacing
 from batch_jobs.report import REPORTS, Edition, make, stood
 from batch_jobs.report import job as report_job
-from batch_jobs.report.pdf import as_pdf
+from batch_jobs.report.pdf import _counts, as_pdf
 from finlake.cli import root
 from finlake.commands.report import _NAMES
 from finlake.errors import ComponentMissing, FinlakeError, UsageProblem
@@ -236,6 +238,48 @@ def test_a_long_report_has_pages_and_its_head_on_each(there):
     body = as_pdf(edition)
     assert body.count(b"/Type /Page\n") >= 3
     assert as_pdf(stood(there, "large-transactions", DAY, NOW)) == body
+
+
+def said(body: bytes) -> str:
+    """The words of a PDF's pages, in their order."""
+    streams = re.findall(rb"stream\n(.*?)\nendstream", body, re.DOTALL)
+    text = b"".join(zlib.decompress(one) for one in streams if one[:1] == b"x").decode("latin-1")
+    return " ".join(" ".join(re.findall(r"\((.*?)(?<!\\)\) Tj", text)).split())
+
+
+def test_a_page_says_what_it_is_and_writes_figures_for_people(there):
+    write(there, "fact_transactions", [booked(50, 9, "1234567.80"), booked(51, 9, "-1200.00")])
+    totals = make(there, "daily-totals", DAY, NOW)
+    text = said(as_pdf(totals))
+    assert "Wednesday, 30 October 2019" in text
+    assert totals.sha256 in text
+    assert "Page 1 of 1" in text
+    assert "Prepared by" in text
+    row = dict(zip(totals.rows[0], totals.rows[-1], strict=True))
+    bought, back = (f"{Decimal(row[name]):,}" for name in ("purchase_sum", "money_back_sum"))
+    assert re.fullmatch(r"1,\d{3},\d{3}\.\d\d", bought)
+    assert re.search(rf"All channels .*{re.escape(bought)} .*{re.escape(back)}", text)
+    large = make(there, "large-transactions", DAY, NOW)
+    text = said(as_pdf(large))
+    assert "from 3,000.00 US dollars" in text
+    assert "Amount, USD" in text
+    assert "2019-10-30 12:00:00 " in text  # to the second; the CSV has it whole
+    assert "2019-10-30T12:00:00.000000Z" in large.content
+    assert "1,234,567.80" in text
+
+
+def test_a_page_without_lines_says_so(there):
+    text = said(as_pdf(make(there, "large-transactions", date(2001, 1, 1), NOW)))
+    assert "Nothing to report for this day." in text
+
+
+@pytest.mark.parametrize("report", REPORTS)
+def test_amounts_and_counts_stand_to_the_right_and_numbers_of_things_do_not(report):
+    contract = contracts.get(f"gold.{REPORTS[report].table}")
+    right = {column.name for column in contract.columns if _counts(column)}
+    things = {"transaction_id", "user_id", "card_id", "merchant_id", "mcc"}
+    assert right & things == set()
+    assert {c.name for c in contract.columns if c.decimal} <= right
 
 
 def test_the_command_gives_the_same_bytes_again(there, tmp_path, monkeypatch):
