@@ -59,6 +59,16 @@ class Wide(msgspec.Struct, frozen=True):
         """Of the first table."""
         return contracts.get(f"gold.{self.table}")
 
+    @property
+    def full_name(self) -> str:
+        """Layer and name, as of a table: ``gold.wide_transactions``."""
+        return f"gold.{self.name}"
+
+    @property
+    def tables(self) -> tuple[Contract, ...]:
+        """The tables that it reads, the first one first."""
+        return (self.contract, *(join.contract for join in self.joins))
+
     def columns(self) -> Iterator[WideColumn]:
         """The view's columns, in order."""
         for name in self.keep or self.contract.column_names:
@@ -69,8 +79,7 @@ class Wide(msgspec.Struct, frozen=True):
 
     def roles(self) -> tuple[Role, ...]:
         """Who may read every table of it."""
-        tables = [self.contract, *(join.contract for join in self.joins)]
-        return tuple(r for r in self.contract.roles if all(r in t.roles for t in tables))
+        return tuple(r for r in self.contract.roles if all(r in t.roles for t in self.tables))
 
 
 def _same(*names: str) -> dict[str, str]:

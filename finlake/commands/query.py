@@ -72,6 +72,7 @@ def query(
     Example:
       finlake query "SELECT date, sum(amount_sum) FROM gold.agg_category_day GROUP BY date"
       finlake query "SELECT * FROM gold.fraud_alerts LIMIT 20" --format json
+      finlake query "SELECT category, sum(amount) FROM gold.wide_transactions GROUP BY category"
       finlake query --engine trino "SELECT count(*) FROM gold.dim_card WHERE card_brand = ?" \\
         --param Visa
       finlake query "SELECT * FROM gold.dim_merchant" --format parquet --output merchants.parquet

@@ -156,7 +156,7 @@ def wanted_views(mask_key: str) -> Iterator[View]:
                 yield _view(role, contract.name, sql, mask_key, {contract.full_name})
         for wide in VIEWS:
             if role in wide.roles():
-                tables = {wide.contract.full_name, *(j.contract.full_name for j in wide.joins)}
+                tables = {contract.full_name for contract in wide.tables}
                 sql = views.select_wide_sql(wide, role, "dremio")
                 yield _view(role, wide.name, sql, mask_key, tables)
 

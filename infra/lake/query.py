@@ -1,6 +1,7 @@
 """Ask the lake in SQL: DuckDB over the files that delta-rs names, always at the newest version.
 
-Table names are layer and name, ``gold.agg_minute``. A statement may only read.
+Table names are layer and name, ``gold.agg_minute``. The wide views, ``gold.wide_transactions``, are
+tables to whoever asks. A statement may only read.
 
 Tables in a folder are read by DuckDB itself, which skips what a filter leaves out; others, and
 those of a form that it does not know, through a pyarrow dataset (``docs/decisions/0005-*.md``).
@@ -27,6 +28,8 @@ from infra.lake.engine import BATCH_ROWS, Engine, QueryError, one_line
 from infra.lake.tables import LAKE_LAYERS, Lake
 from infra.settings import Settings
 from lakehouse_schemas import Contract, contracts
+from lakehouse_schemas.render.views import select_wide_sql
+from lakehouse_schemas.wide import VIEWS, Wide
 
 __all__ = ["NO_PUSHDOWN", "Query", "QueryError"]
 
@@ -53,6 +56,7 @@ class Query(Engine):
         self._tables: dict[str, DeltaTable] = {}
         self._datasets: dict[str, tuple[int, Any]] = {}
         self._shown: dict[str, tuple[int, bool]] = {}  # version, and whether DuckDB reads the files
+        self._wide: dict[str, list[int]] = {}  # the versions of a view's tables
         # The limit also bounds what is remembered of files that are no longer there.
         self._connection = duckdb.connect(config={"threads": 2, "memory_limit": _MEMORY})
         self._connection.execute("SET parquet_metadata_cache = true")
@@ -98,6 +102,8 @@ class Query(Engine):
             self._check_reads_only(sql)
             for contract in _mentioned(sql):
                 self._show(cursor, contract)
+            for view in _views(sql):
+                self._show_wide(cursor, view)
             if timer:
                 timer.start()
             yield cursor.sql(sql, params=list(params))
@@ -144,6 +150,15 @@ class Query(Engine):
                 shown = self._shown[name] = (version, bool(files))
             if not shown[1]:
                 self._register(cursor, contract, alias)
+
+    def _show_wide(self, cursor: duckdb.DuckDBPyConnection, view: Wide) -> None:
+        """Join a view's tables, which are shown already; again when one of them is another."""
+        with self._lock:
+            versions = [self._shown[contract.full_name][0] for contract in view.tables]
+            if self._wide.get(view.name) != versions:
+                select = select_wide_sql(view, "admin", "duckdb", catalogue="")
+                cursor.execute(f"CREATE OR REPLACE VIEW {view.full_name} AS {select}")
+                self._wide[view.name] = versions
 
     def _register(self, cursor: duckdb.DuckDBPyConnection, contract: Contract, alias: str) -> None:
         cursor.execute(NO_PUSHDOWN)
@@ -205,8 +220,18 @@ def _newest_first(table: DeltaTable | None, contract: Contract) -> list[str]:
     return names
 
 
+def _names(sql: str) -> set[str]:
+    return {f"{layer}.{table}".lower() for layer, table in _MENTION.findall(sql)}
+
+
+def _views(sql: str) -> list[Wide]:
+    names = _names(sql)
+    return [view for view in VIEWS if view.full_name in names]
+
+
 def _mentioned(sql: str) -> list[Contract]:
-    names = {f"{layer}.{table}".lower() for layer, table in _MENTION.findall(sql)}
+    """The tables that a statement names, and those of the wide views that it names."""
+    names = _names(sql) | {c.full_name for view in _views(sql) for c in view.tables}
     return [contract for contract in contracts.all() if contract.full_name in names]
 
 

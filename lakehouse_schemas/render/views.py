@@ -27,7 +27,7 @@ __all__ = [
     "shown",
 ]
 
-BiEngine = Literal["trino", "dremio"]
+BiEngine = Literal["trino", "dremio", "duckdb"]
 Shown = Literal["drop", "hash", "last4", "partial", "clear"]
 
 MASK_KEY: Final = "${mask_key}"
@@ -109,8 +109,13 @@ def create_wide_sql(view: Wide, role: Role, engine: BiEngine) -> str:
     return _created(name, view.description, engine, select_wide_sql(view, role, engine))
 
 
-def select_wide_sql(view: Wide, role: Role, engine: BiEngine) -> str:
-    """The statement behind a wide view; raises as :func:`create_wide_sql` does."""
+def select_wide_sql(
+    view: Wide, role: Role, engine: BiEngine, catalogue: str = f"{CATALOGUE}."
+) -> str:
+    """The statement behind a wide view; raises as :func:`create_wide_sql` does.
+
+    ``catalogue`` is what stands before the layer in the names of tables.
+    """
     if role not in view.roles():
         raise ValueError(f"{view.name}: a table of it has no role {role}")
     columns = ",\n".join(
@@ -118,8 +123,8 @@ def select_wide_sql(view: Wide, role: Role, engine: BiEngine) -> str:
         for one in view.columns()
         if (way := shown(one.column, role)) != "drop"
     )
-    joins = "".join(f"\n{_joined(view, join, engine)}" for join in view.joins)
-    return f"SELECT\n{columns}\nFROM {_first(view.contract, engine)}{joins}"
+    joins = "".join(f"\n{_joined(view, join, engine, catalogue)}" for join in view.joins)
+    return f"SELECT\n{columns}\nFROM {_first(view.contract, engine, catalogue)}{joins}"
 
 
 def _created(view: str, description: str, engine: BiEngine, select: str) -> str:
@@ -130,25 +135,30 @@ def _created(view: str, description: str, engine: BiEngine, select: str) -> str:
     return f"{head} AS\n{select}"
 
 
-def _first(contract: Contract, engine: BiEngine) -> str:
+def _first(contract: Contract, engine: BiEngine, catalogue: str) -> str:
     """The view's first table; of an additive one, the sums."""
+    table = f"{catalogue}{contract.full_name}"
     if contract.kind != "additive":
-        return f"{CATALOGUE}.{contract.full_name} AS {contract.name}"
+        return f"{table} AS {contract.name}"
     keys = [identifier(name, engine) for name in contract.key]
-    sums = [
-        f"sum({name}) AS {name}"
-        for name in (identifier(c.name, engine) for c in contract.columns if not c.key_position)
-    ]
+    sums = [_sum(c, engine) for c in contract.columns if not c.key_position]
     return (
-        f"(SELECT {', '.join([*keys, *sums])} FROM {CATALOGUE}.{contract.full_name}\n"
+        f"(SELECT {', '.join([*keys, *sums])} FROM {table}\n"
         f"  GROUP BY {', '.join(keys)}) AS {contract.name}"
     )
 
 
-def _joined(view: Wide, join: Join, engine: BiEngine) -> str:
+def _sum(column: Column, engine: BiEngine) -> str:
+    name = identifier(column.name, engine)
+    if engine == "duckdb" and column.type in ("int32", "int64"):  # its sums are of 128 bits
+        return f"CAST(sum({name}) AS BIGINT) AS {name}"
+    return f"sum({name}) AS {name}"
+
+
+def _joined(view: Wide, join: Join, engine: BiEngine, catalogue: str) -> str:
     own = f"{view.contract.name}.{identifier(join.on, engine)}"
     other = f"{join.table}.{identifier(join.on, engine)}"
-    table = f"{CATALOGUE}.{join.contract.full_name}"
+    table = f"{catalogue}{join.contract.full_name}"
     return f"LEFT JOIN {table} AS {join.table} ON {other} = {own}"
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 
@@ -17,7 +17,9 @@ from finlake.errors import ComponentMissing
 from infra.lake.query import NO_PUSHDOWN, Query, QueryError
 from infra.lake.tables import Lake
 from infra.settings import load_settings
-from lakehouse_schemas import contracts
+from lakehouse_schemas import Contract, contracts
+from lakehouse_schemas.wide import VIEWS, Wide
+from tests.support.rows import rows_of
 
 MCC = contracts.get("gold.dim_mcc")
 SCHEMA = MCC.lake_schema
@@ -214,3 +216,87 @@ def test_a_table_that_is_not_there_yet_is_empty_until_it_is(home: Path) -> None:
     assert query.query("SELECT * FROM gold.dim_mcc").num_rows == 1
     write_deltalake(table, rows((2, "Motels")), mode="append")
     assert query.query("SELECT * FROM gold.dim_mcc WHERE mcc = ?", [2])["mcc"].to_pylist() == [2]
+
+
+# ── Wide views ───────────────────────────────────────────────────────────────────────────────────
+
+WIDE = pytest.mark.parametrize("view", VIEWS, ids=lambda v: v.name)
+
+
+@pytest.fixture(params=["folder", "dataset"])
+def wide_query(request: pytest.FixtureRequest, home: Path) -> Query:
+    """Asks a lake in which tables come as a test makes them, read both ways."""
+    made = Query(load_settings(home=home))
+    if request.param == "dataset":
+        made._lake.storage_options = {}
+        made._connection.execute(NO_PUSHDOWN)
+    return made
+
+
+def put(query: Query, table: Contract, numbers: list[int]) -> None:
+    lake = Lake(load_settings())  # as a writer has it, whichever way the query reads
+    write_deltalake(lake.ensure(table), rows_of(table, numbers), mode="append")
+
+
+@WIDE
+def test_a_wide_view_is_a_table_to_whoever_asks(view: Wide, wide_query: Query) -> None:
+    empty = wide_query.query(f"SELECT * FROM {view.full_name}")
+    assert empty.column_names == [one.name for one in view.columns()]
+    assert empty.num_rows == 0
+    for table in view.tables:
+        put(wide_query, table, [1, 2, 3])
+    found = wide_query.query(f"SELECT * FROM {view.full_name}")
+    assert found.num_rows == 3
+    for one in view.columns():
+        kind = found.schema.field(one.name).type
+        if view.contract.kind == "additive" and one.column.decimal and one.table == view.contract:
+            kind = pa.decimal128(one.column.decimal[0], kind.scale)  # a sum has more digits
+        assert kind == one.column.arrow_type, one.name
+
+
+def test_a_wide_view_sums_joins_and_is_read_at_its_tables_newest_versions(
+    wide_query: Query,
+) -> None:
+    sums, names = contracts.get("gold.agg_category_day"), contracts.get("gold.dim_mcc")
+    day = {"date": date(2019, 10, 31), "mcc": 7}
+
+    def part(count: int, amount: str) -> pa.Table:
+        row = {**day, "transaction_count": count, "amount_sum": Decimal(amount)}
+        return pa.Table.from_pylist([row], schema=sums.lake_schema)
+
+    def read() -> list[tuple[object, ...]]:
+        sql = "SELECT mcc, transaction_count, amount_sum, category FROM gold.wide_category_days"
+        return [tuple(row.values()) for row in wide_query.query(sql).to_pylist()]
+
+    lake = Lake(load_settings())
+    write_deltalake(lake.ensure(sums), part(3, "10.50"), mode="append")
+    write_deltalake(lake.ensure(sums), part(-1, "-0.25"), mode="append")
+    assert read() == [(7, 2, Decimal("10.25"), None)]
+    write_deltalake(lake.ensure(names), rows((7, "Hotels")), mode="append")
+    assert read() == [(7, 2, Decimal("10.25"), "Hotels")]
+    write_deltalake(lake.ensure(sums), part(1, "1.00"), mode="append")
+    assert read() == [(7, 3, Decimal("11.25"), "Hotels")]
+
+
+def test_a_wide_view_can_be_asked_beside_its_tables_by_several_threads(wide_query: Query) -> None:
+    facts, names = contracts.get("gold.fact_transactions"), contracts.get("gold.dim_mcc")
+    put(wide_query, facts, [1])
+
+    def ask(number: int) -> int:
+        if number % 5 == 0:
+            put(wide_query, names, [number])
+        sql = (
+            "SELECT count(*) AS n FROM GOLD.Wide_Transactions w"
+            " JOIN gold.fact_transactions f USING (transaction_id)"
+        )
+        return int(wide_query.query(sql)["n"][0].as_py())
+
+    put(wide_query, names, [1])
+    with ThreadPoolExecutor(4) as threads:
+        assert set(threads.map(ask, range(1, 21))) == {1}
+
+
+@WIDE
+def test_a_wide_view_of_the_lake_is_not_written(view: Wide, wide_query: Query) -> None:
+    with pytest.raises(QueryError, match="read here, not written"):
+        wide_query.query(f"DROP VIEW {view.full_name}")
