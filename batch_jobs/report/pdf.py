@@ -158,7 +158,7 @@ def _table(page: FPDF, edition: Edition) -> None:
     def line(row: list[str], style: str, *, fill: bool, border: str = "0") -> None:
         page.set_font("helvetica", style=style, size=size)
         for text, width, align in zip(row, widths, aligned, strict=True):
-            page.cell(width, _ROW, text, align=align, fill=fill, border=border)  # type: ignore[arg-type]
+            page.cell(width, _ROW, text, align=align, fill=fill, border=border)
         page.ln()
 
     def heading() -> None:
