@@ -173,6 +173,7 @@ class Observe(_App):
     name = "observe"
     folder = "observe"
     needs = ("kafka", "connect", "minio")
+    asked_every_s = 15  # each time it asks all the others
 
     @property
     @override

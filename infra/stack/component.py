@@ -42,6 +42,7 @@ class Component(ABC):
     folder: str
     needs: tuple[str, ...] = ()  # healthy before this one starts, where they run here too
     patience_s: float = 30  # from SIGTERM to SIGKILL
+    asked_every_s: int = 5  # for its figures, where it has some
 
     def __init__(self, settings: Settings, ports: Mapping[str, int]) -> None:
         self.settings = settings

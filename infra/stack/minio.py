@@ -34,6 +34,7 @@ class MinIO(Component):
 
     name = "minio"
     folder = "minio"
+    asked_every_s = 15  # it counts itself anew each time
 
     @property
     @override

@@ -72,6 +72,7 @@ class Prometheus(Component):
                     "job": component.name,
                     "__scheme__": place[0],
                     "__metrics_path__": place[2],
+                    "__scrape_interval__": f"{component.asked_every_s}s",
                 },
             }
             for component in components

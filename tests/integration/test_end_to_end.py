@@ -22,7 +22,14 @@ from infra.grafana.boards import BOARDS
 from infra.lake.query import Query
 from infra.settings import Settings
 from lakehouse_schemas import contracts
-from tests.support.stack import run, running_stack, skip_without_mysql, status_of, wait_for
+from tests.support.stack import (
+    run,
+    running_stack,
+    skip_without_mysql,
+    skip_without_prometheus,
+    status_of,
+    wait_for,
+)
 
 SAMPLE = Path(__file__).parents[3] / "shared" / "data" / "kaggle_sample"
 WORLDS: dict[str, dict[str, str]] = {
@@ -99,6 +106,7 @@ ELSEWHERE = re.compile(r"finlake_model_|debezium_|kafka_connect_")
 
 @pytest.mark.parametrize("world", ["mariadb-folder"], indirect=True)
 def test_prometheus_gets_every_figure_that_a_rule_or_a_board_asks_for(world: World) -> None:
+    skip_without_prometheus()
     world.run("up", "--with", "prometheus,score,verify,dashboard")
     api = f"{status_of(world.settings.home)['prometheus']['address']}/api/v1"
 

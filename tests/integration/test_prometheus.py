@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 import yaml
 
-from infra.stack.progress import quiet
-from infra.stack.prometheus import RULES, fetch_prometheus, promtool
+from infra.stack.prometheus import RULES, promtool
+from tests.support.stack import skip_without_prometheus
 
 _RULES = {
     rule["alert"]: rule
@@ -256,7 +256,7 @@ CASES = {
 
 @pytest.fixture(scope="module")
 def checker():
-    fetch_prometheus(quiet)
+    skip_without_prometheus()
     return promtool()
 
 

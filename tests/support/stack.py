@@ -25,6 +25,7 @@ from infra.settings import Settings, load_settings
 from infra.stack import control
 from infra.stack.mysql import MySQL
 from infra.stack.progress import quiet
+from infra.stack.prometheus import fetch_prometheus
 
 __all__ = [
     "finlake",
@@ -34,6 +35,7 @@ __all__ = [
     "running_stack",
     "runs_anew",
     "skip_without_mysql",
+    "skip_without_prometheus",
     "start",
     "status_of",
     "wait_for",
@@ -105,6 +107,16 @@ def skip_without_mysql(home: Path) -> None:
         MySQL(load_settings(home=home), {}).fetch(quiet)
     except ComponentMissing as missing:
         reason = f"REAL MYSQL IS NOT TESTED: {missing}"
+        warnings.warn(reason, stacklevel=2)
+        pytest.skip(reason)
+
+
+def skip_without_prometheus() -> None:
+    """Skip, and say so loudly, where Prometheus cannot be had; it is in the cache then."""
+    try:
+        fetch_prometheus(quiet)
+    except ComponentMissing as missing:
+        reason = f"PROMETHEUS IS NOT TESTED: {missing}"
         warnings.warn(reason, stacklevel=2)
         pytest.skip(reason)
 

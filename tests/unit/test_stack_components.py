@@ -702,6 +702,8 @@ def test_prometheus_judges_the_rules_and_asks_who_has_figures(settings):
         "minio": ([f"127.0.0.1:{PORTS['minio']}"], "/minio/v2/metrics/cluster"),
     }
     assert {one["labels"]["__scheme__"] for one in targets} == {"http"}
+    every = {one["labels"]["job"]: one["labels"]["__scrape_interval__"] for one in targets}
+    assert (every["stream"], every["observe"]) == ("5s", "15s")
     found.aim([components["stream"]])
     assert len(json.loads(Path(place).read_text())) == 1
 
