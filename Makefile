@@ -78,15 +78,17 @@ imports: $(READY) ## Who may import whom
 	@$(BIN)/lint-imports --no-logo
 
 .PHONY: generate
-generate: $(READY) ## Render everything that comes from contracts, features and the code of the boards
+generate: $(READY) ## Render everything that comes from contracts, features, routes and the code of the boards
 	@$(BIN)/finlake schemas generate
 	@$(BIN)/finlake features generate
+	@$(BIN)/finlake api generate
 	@$(BIN)/python -m infra.grafana.boards
 
 .PHONY: generated
 generated: $(READY) ## Fail when a rendered file differs from what it comes from
 	@$(BIN)/finlake schemas check
 	@$(BIN)/finlake features check
+	@$(BIN)/finlake api check
 
 .PHONY: supply
 supply: $(READY) ## What it is made of, with licences (build/supply); fails on a licence that is not accepted, or a secret

@@ -64,6 +64,7 @@ COMMANDS: dict[str, Entry] = {
     "catalogue": Entry("Read", "query", "Make the lake's tables known to Trino."),
     "dremio": Entry("Read", "dremio", "Set Dremio up on the lake, and keep it fresh."),
     "dashboard": Entry("Read", "dashboard", "Serve the live dashboard."),
+    "api": Entry("Read", "api", "Serve insights into customers' money by HTTP; manage its keys."),
     "settings": Entry("Read", "settings", "Show every setting, its value and its origin."),
 }
 

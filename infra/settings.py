@@ -12,7 +12,7 @@ import os
 import secrets
 from decimal import Decimal
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Final, Literal
 from urllib.parse import urlsplit
 
 from dotenv import dotenv_values
@@ -24,6 +24,8 @@ from typing_extensions import override
 from finlake.errors import UsageProblem
 
 __all__ = ["Settings", "load_settings", "secret", "secret_files"]
+
+_TOKEN_KEY_LENGTH: Final = 32  # bytes of SHA-256, below which HMAC loses strength
 
 
 def secret(home: Path, name: str, length: int = 24) -> str:
@@ -251,6 +253,23 @@ class Settings(BaseSettings):
     )
     delete_marker_days: int = Field(30, ge=1, description="How long deleted keys keep a marker.")
 
+    port_api: int = Field(8000, description="The API, or the next free port.")
+    api_token_key: SecretStr | None = Field(
+        None, description="Key that signs the API's tokens, 32 characters or more."
+    )
+    api_token_minutes: float = Field(15, gt=0, le=60, description="How long a token lives.")
+    api_refresh_days: float = Field(30, gt=0, description="How long a session can be refreshed.")
+    api_rate_key: str = Field("600/minute", description="Most requests of one key.")
+    api_rate_address: str = Field("1200/minute", description="Most requests of one address.")
+    api_rate_failures: str = Field("30/minute", description="Most bad keys from one address.")
+    api_body_kb: int = Field(4096, ge=1, description="Largest body of a request, KiB.")
+    api_timeout_s: float = Field(20, gt=0, description="Longest time until an answer, seconds.")
+    api_cors_origins: str = Field(
+        "", description="Pages of others that may call the API, https://host, with commas."
+    )
+    api_docs: bool = Field(True, description="Whether the API serves /docs and /openapi.json.")
+    api_https: bool = Field(False, description="Whether the API is reached by https alone.")
+
     value_margin: float = Field(
         0.015, ge=0, le=1, description="Share of what customers spend that is earned."
     )
@@ -282,6 +301,13 @@ class Settings(BaseSettings):
     @classmethod
     def _authority(cls, value: str | Path | None) -> Path | None:
         return Path(value).expanduser().absolute() if value else None
+
+    @field_validator("api_token_key")
+    @classmethod
+    def _long_enough(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None and len(value.get_secret_value()) < _TOKEN_KEY_LENGTH:
+            raise ValueError(f"is shorter than {_TOKEN_KEY_LENGTH} characters")
+        return value
 
     @field_validator("lake")
     @classmethod

@@ -1,0 +1,162 @@
+"""The application: the table of routes, made into one that a server can run."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from importlib.metadata import version
+from typing import Any
+
+from fastapi import APIRouter, Depends, FastAPI, Request
+from fastapi.middleware.cors import CORSMiddleware
+from fastapi.security import APIKeyHeader, HTTPBearer
+
+from api import problems
+from api.access import Route
+from api.middleware.aliases import Aliases
+from api.middleware.outer import Outer
+from api.services.all import Services
+from api.services.customers import Lake
+from api.table import PREFIX, PUBLIC, ROUTES
+from infra.settings import Settings, load_settings
+
+__all__ = ["create_app", "openapi_text", "served"]
+
+_ABOUT = """Insights into a customer's money, over the lakehouse's gold layer.
+
+Money is US dollars as a text with two decimals. Days are ISO 8601, UTC. Errors are
+`application/problem+json`. Every path below `/api/v1` answers without that prefix as well.
+"""
+_KEY = APIKeyHeader(name="X-API-Key", auto_error=False)
+_BEARER = HTTPBearer(auto_error=False)
+
+
+def create_app(settings: Settings, lake: Lake) -> FastAPI:
+    """The service of these settings over a lake.
+
+    Raises:
+        UsageProblem: a setting is wrong.
+        ComponentMissing: the file of keys cannot be opened.
+    """
+    services = Services.make(settings, lake)
+    app = _bare(settings, _closing(services))
+    app.state.services = services
+    origins = [one.strip() for one in settings.api_cors_origins.split(",") if one.strip()]
+    app.add_middleware(Aliases, prefix=PREFIX, paths=[route.path for route in ROUTES])
+    if origins:
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=origins,
+            allow_methods=["GET", "POST", "DELETE"],
+            allow_headers=["Authorization", "Content-Type", "Idempotency-Key", "X-API-Key"],
+            expose_headers=["Retry-After", "X-Request-ID"],
+        )
+    app.add_middleware(
+        Outer,
+        limits=services.limits,
+        body_bytes=settings.api_body_kb * 1024,
+        timeout_s=settings.api_timeout_s,
+        https=settings.api_https,
+    )
+    return app
+
+
+def served() -> FastAPI:
+    """The service of the settings of this process, for a server's worker."""
+    from api.logs import log_as_json
+    from infra.lake.query import Query
+
+    log_as_json()
+    settings = load_settings()
+    return create_app(settings, Query(settings))
+
+
+def openapi_text() -> str:
+    """The description of all routes, as docs/openapi.json has it."""
+    return json.dumps(_bare(None, None).openapi(), indent=1, sort_keys=True) + "\n"
+
+
+def _bare(
+    settings: Settings | None,
+    lifespan: Callable[[FastAPI], AbstractAsyncContextManager[None]] | None,
+) -> FastAPI:
+    """The application without services and layers around it."""
+    docs = settings is None or settings.api_docs
+    app = FastAPI(
+        title="FinLake",
+        version=version("finlake"),
+        description=_ABOUT,
+        docs_url="/docs" if docs else None,
+        redoc_url=None,
+        openapi_url="/openapi.json" if docs else None,
+        lifespan=lifespan,
+        responses=problems.RESPONSES,
+        separate_input_output_schemas=False,
+    )
+    problems.install(app)
+    for routes, prefix in ((PUBLIC, ""), (ROUTES, PREFIX)):
+        router = APIRouter(prefix=prefix)
+        for route in routes:
+            _add(router, route, prefix)
+        app.include_router(router)
+    described = app.openapi
+
+    def openapi() -> dict[str, Any]:
+        made = described()
+        made["components"]["schemas"]["ProblemBody"] = problems.ProblemBody.model_json_schema(
+            ref_template="#/components/schemas/{model}"
+        )
+        inner = made["components"]["schemas"]["ProblemBody"].pop("$defs", {})
+        made["components"]["schemas"].update(inner)
+        return made
+
+    app.openapi = openapi  # type: ignore[method-assign]
+    return app
+
+
+def _add(router: APIRouter, route: Route, prefix: str) -> None:
+    name = route.answer.__name__
+    summary = (route.answer.__doc__ or name).partition("\n")[0]
+    router.add_api_route(
+        route.path,
+        route.answer,
+        methods=[route.method],
+        status_code=route.status,
+        dependencies=[Depends(_rule(route, prefix + route.path))]
+        + ([Depends(_KEY), Depends(_BEARER)] if route.roles is not None else []),
+        summary=summary.rstrip("."),
+        description=_who_may(route),
+        operation_id=name,
+        tags=[route.path.split("/")[1] or "service"] if prefix else ["service"],
+    )
+
+
+def _rule(route: Route, path: str) -> Callable[[Request], Awaitable[None]]:
+    async def rule(request: Request) -> None:
+        request.scope["finlake_route"] = path
+        if route.roles is None:
+            return
+        services: Services = request.app.state.services
+        who = await services.gate.enter(request, route)
+        request.state.principal = who
+        request.scope["finlake_key"] = who.key_id
+
+    return rule
+
+
+def _who_may(route: Route) -> str:
+    if route.roles is None:
+        return "Open to everybody."
+    roles = ", ".join(sorted(route.roles))
+    scope = f" Scope: {route.scope}." if route.scope else ""
+    return f"Roles: {roles}.{scope}"
+
+
+def _closing(services: Services) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        yield
+        services.store.close()
+
+    return lifespan

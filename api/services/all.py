@@ -1,0 +1,65 @@
+"""Everything that the routes need, made once for each worker."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from api.services.access_store import AccessStore
+from api.services.customers import Customers, Lake
+from api.services.gate import Gate
+from api.services.insights import Insights
+from api.services.limits import Limits
+from api.services.once import Repeats
+from api.services.tokens import Tokens
+from infra.settings import Settings, secret
+
+__all__ = ["Services"]
+
+
+@dataclass(frozen=True)
+class Services:
+    """See the module."""
+
+    settings: Settings
+    lake: Lake
+    store: AccessStore
+    tokens: Tokens
+    limits: Limits
+    gate: Gate
+    repeats: Repeats
+    customers: Customers
+    insights: Insights
+
+    @classmethod
+    def make(cls, settings: Settings, lake: Lake) -> Services:
+        """The services of these settings over a lake.
+
+        Raises:
+            UsageProblem: a setting is wrong.
+            ComponentMissing: the file of keys cannot be opened.
+        """
+        text = (
+            settings.api_token_key.get_secret_value()
+            if settings.api_token_key
+            else secret(settings.home, "api_token_key", 32)
+        )
+        store = AccessStore(settings.home / "api" / "access.sqlite")
+        tokens = Tokens(text.encode(), settings.api_token_minutes)
+        rates = {
+            "key": settings.api_rate_key,
+            "address": settings.api_rate_address,
+            "failures": settings.api_rate_failures,
+        }
+        limits = Limits(rates)
+        customers = Customers(lake)
+        return cls(
+            settings=settings,
+            lake=lake,
+            store=store,
+            tokens=tokens,
+            limits=limits,
+            gate=Gate(store, tokens, limits),
+            repeats=Repeats(store, text.encode()),
+            customers=customers,
+            insights=Insights(customers),
+        )

@@ -1,0 +1,64 @@
+"""How many requests somebody may make: sliding windows by address and by key."""
+
+from __future__ import annotations
+
+import math
+import time
+
+from limits import RateLimitItem, parse
+from limits.aio.storage import Storage
+from limits.aio.strategies import SlidingWindowCounterRateLimiter
+from limits.storage import storage_from_string
+
+from api.problems import Problem
+from finlake.errors import UsageProblem
+
+__all__ = ["Limits"]
+
+
+class Limits:
+    """Counts by name of a limit and identity; in this process, or in Redis for all workers.
+
+    ``rates`` are texts such as ``600/minute``, each from the setting ``FINLAKE_API_RATE_`` and its
+    name.
+    """
+
+    def __init__(self, rates: dict[str, str], redis_url: str | None = None) -> None:
+        self._items: dict[str, RateLimitItem] = {}
+        for name, text in rates.items():
+            try:
+                self._items[name] = parse(text)
+            except ValueError:
+                raise UsageProblem(
+                    f"setting FINLAKE_API_RATE_{name.upper()}: {text!r} is no rate;"
+                    " write it as 600/minute"
+                ) from None
+        storage = storage_from_string(f"async+{redis_url}" if redis_url else "async+memory://")
+        assert isinstance(storage, Storage)  # noqa: S101 (what the prefix async+ makes)
+        self._windows = SlidingWindowCounterRateLimiter(storage)
+
+    async def take(self, name: str, identity: str) -> None:
+        """Count a request.
+
+        Raises:
+            Problem: 429 with Retry-After, when there were too many.
+        """
+        item = self._items[name]
+        if not await self._windows.hit(item, name, identity):
+            raise await self._refused(item, name, identity)
+
+    async def check(self, name: str, identity: str) -> None:
+        """Refuse like :meth:`take`, without counting."""
+        item = self._items[name]
+        if not await self._windows.test(item, name, identity):
+            raise await self._refused(item, name, identity)
+
+    async def _refused(self, item: RateLimitItem, name: str, identity: str) -> Problem:
+        stats = await self._windows.get_window_stats(item, name, identity)
+        wait = max(1, math.ceil(stats.reset_time - time.time()))
+        return Problem(
+            429,
+            "too-many-requests",
+            f"more than {item} for one {name}; try again in {wait} s",
+            {"Retry-After": str(wait)},
+        )
