@@ -22,7 +22,7 @@ __all__ = [
 ]
 
 Role = Literal["viewer", "analyst", "operator", "admin", "customer"]
-Scope = Literal["insights", "keys", "session"]
+Scope = Literal["insights", "keys", "predictions", "session"]
 ROLES: Final[tuple[Role, ...]] = get_args(Role)
 SCOPES: Final[tuple[Scope, ...]] = get_args(Scope)
 

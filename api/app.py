@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from importlib.metadata import version
@@ -116,8 +117,7 @@ def _bare(
 
 
 def _add(router: APIRouter, route: Route, prefix: str) -> None:
-    name = route.answer.__name__
-    summary = (route.answer.__doc__ or name).partition("\n")[0]
+    summary = (route.answer.__doc__ or route.path).partition("\n")[0]
     router.add_api_route(
         route.path,
         route.answer,
@@ -127,7 +127,7 @@ def _add(router: APIRouter, route: Route, prefix: str) -> None:
         + ([Depends(_KEY), Depends(_BEARER)] if route.roles is not None else []),
         summary=summary.rstrip("."),
         description=_who_may(route),
-        operation_id=name,
+        operation_id=re.sub(r"\W+", "_", route.method.lower() + route.path).strip("_"),
         tags=[route.path.split("/")[1] or "service"] if prefix else ["service"],
     )
 

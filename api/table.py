@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Final
 
 from api.access import ADMINS, ANYBODY, CUSTOMER_DATA, Route
+from api.routes import forecasts as f
 from api.routes import insights as i
 from api.routes import operation as o
 from api.routes import session as s
@@ -44,6 +45,10 @@ ROUTES: Final[tuple[Route, ...]] = (
     Route("POST", "/goals/reverse-plan", i.reverse_plan, ANYBODY, "insights"),
     Route("POST", "/goals/alternatives", i.alternatives, ANYBODY, "insights"),
     Route("POST", "/goals/feasibility", i.feasibility, ANYBODY, "insights"),
+    Route("POST", "/forecast/cashflow", f.cash_flow, ANYBODY, "predictions"),
+    Route("POST", "/predict/cashflow", f.cash_flow, ANYBODY, "predictions"),
+    Route("POST", "/predictions/savings", f.predict_savings, ANYBODY, "predictions"),
+    Route("POST", "/predictions/expense/advanced", f.predict_expense, ANYBODY, "predictions"),
     Route("GET", "/session", s.me, ANYBODY, None),
     Route("POST", "/session", s.open_session, ANYBODY, "session"),
     Route("POST", "/session/refresh", s.refresh_session, None, None),

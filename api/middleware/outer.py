@@ -13,6 +13,7 @@ import time
 from typing import Final
 
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.middleware.figures import IN_FLIGHT, LATENCY, REQUESTS
@@ -38,10 +39,6 @@ _HEADERS: Final = {
     "Cross-Origin-Resource-Policy": "same-origin",
     "Permissions-Policy": "geolocation=(), camera=(), microphone=()",
 }
-
-
-class _TooLarge(Exception):
-    """The body went on beyond the limit."""
 
 
 class Outer:
@@ -102,8 +99,6 @@ class Outer:
                 await self._app(scope, receive, send)
         except Problem as error:
             problem, headers = (error.status, error.kind, error.detail), error.headers
-        except _TooLarge:
-            problem = (413, "too-large", f"a body may have {self._body_bytes:,} bytes at most")
         except TimeoutError:
             problem = (503, "timeout", f"there was no answer within {self._timeout_s:g} s")
         except Exception:  # noqa: BLE001 (the last net: callers get no trace)
@@ -117,15 +112,17 @@ class Outer:
         length = Headers(scope=scope).get("content-length", "0")
         announced = int(length) if length.isdecimal() else 0
         read = 0
+        # Of this kind alone the framework makes no other error while it reads a body.
+        too_large = HTTPException(413, f"a body may have {self._body_bytes:,} bytes at most")
 
         async def reading() -> Message:
             nonlocal read
             if announced > self._body_bytes:
-                raise _TooLarge
+                raise too_large
             message = await receive()
             read += len(message.get("body", b""))
             if read > self._body_bytes:
-                raise _TooLarge
+                raise too_large
             return message
 
         return reading

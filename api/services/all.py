@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from api.services.access_store import AccessStore
 from api.services.customers import Customers, Lake
+from api.services.forecasts import Forecasts
 from api.services.gate import Gate
 from api.services.insights import Insights
 from api.services.limits import Limits
@@ -29,6 +30,7 @@ class Services:
     repeats: Repeats
     customers: Customers
     insights: Insights
+    forecasts: Forecasts
 
     @classmethod
     def make(cls, settings: Settings, lake: Lake) -> Services:
@@ -62,4 +64,5 @@ class Services:
             repeats=Repeats(store, text.encode()),
             customers=customers,
             insights=Insights(customers),
+            forecasts=Forecasts(customers),
         )

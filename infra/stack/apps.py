@@ -1,4 +1,4 @@
-"""Programs of this project that run as part of the stack: the streaming jobs and the dashboard."""
+"""Programs of this project that run as part of the stack: the jobs, the dashboard, the API."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from infra.stack.progress import Progress
 
 __all__ = [
     "Alerts",
+    "Api",
     "Catalogue",
     "Dashboard",
     "Observe",
@@ -315,3 +316,30 @@ class Dashboard(_App):
     @override
     def is_healthy(self) -> bool:
         return answers_http(f"{self.address}/_stcore/health")
+
+
+class Api(_App):
+    """The service over gold by HTTP."""
+
+    name = "api"
+    folder = "api"
+    needs = ("minio",)
+    patience_s = 15  # requests under way are answered first
+
+    @property
+    @override
+    def version(self) -> str:
+        return f"FastAPI {metadata.version('fastapi')}"
+
+    @property
+    @override
+    def address(self) -> str:
+        return f"http://{HOST}:{self.ports['api']}"
+
+    @override
+    def command(self) -> list[str]:
+        return [sys.executable, "-m", "finlake", "api", "serve", f"--port={self.ports['api']}"]
+
+    @override
+    def is_healthy(self) -> bool:
+        return answers_http(f"{self.address}/health/live")

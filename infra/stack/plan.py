@@ -8,7 +8,7 @@ from pydantic import SecretStr
 
 from finlake.errors import UsageProblem
 from infra.settings import Settings
-from infra.stack.apps import Alerts, Catalogue, Dashboard, Observe, Score, Stream, Verify
+from infra.stack.apps import Alerts, Api, Catalogue, Dashboard, Observe, Score, Stream, Verify
 from infra.stack.component import Component
 from infra.stack.kafka import Connect, Kafka
 from infra.stack.mariadb import MariaDB
@@ -25,6 +25,7 @@ EXTRAS: Mapping[str, type[Component]] = {
     "alerts": Alerts,
     "score": Score,
     "dashboard": Dashboard,
+    "api": Api,
     "mlflow": MLflow,
     "trino": Trino,
     "catalogue": Catalogue,

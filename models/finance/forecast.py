@@ -23,9 +23,12 @@ __all__ = [
     "CashDay",
     "CashFlow",
     "MonthForecast",
+    "MonthSpending",
     "SavingsForecast",
+    "SpendingForecast",
     "forecast_cash_flow",
     "forecast_savings",
+    "forecast_spending",
 ]
 
 _PATHS: Final = 2000
@@ -88,22 +91,9 @@ def forecast_savings(
         UsageProblem: fewer than three months, a gap, or ``ahead`` out of bounds.
         ModuleNotFoundError: the package of the method is not installed.
     """
-    if not 1 <= ahead <= _MOST_AHEAD:
-        raise UsageProblem(f"{ahead} months cannot be forecast; take 1 to {_MOST_AHEAD}")
-    months = ordered_months(history)[-MONTH.memory :]
-    if len(months) < _FEWEST_MONTHS:
-        raise UsageProblem(f"{len(months)} whole months are known; {_FEWEST_MONTHS} are needed")
-    saved = [flow.saved for flow in months]
-    last = MONTH.step(months[-1].month)
-    values = np.array([saved], dtype=float) / 100
-    one = np.ones(1, dtype=np.int64)
-    panel = Panel(MONTH, last, one, np.full(1, ALL), one * len(saved), values)
-    made = forecast_series(panel, ahead, method)
-    rows = np.round(np.stack([made.value[0], made.low[0], made.high[0]]) * 100).astype(np.int64)
-    found = tuple(
-        MonthForecast(MONTH.first_day(last + 1 + step), *cents)
-        for step, cents in enumerate(rows.T.tolist())
-    )
+    made = _by_month(history, [flow.saved for flow in ordered_months(history)], ahead, method)
+    found = tuple(MonthForecast(*row) for row in made.rows)
+    saved = made.history
     total = sum(month.saved for month in found)
     random = np.random.Generator(np.random.PCG64(seed))
     sums = resampled(np.array(saved, dtype=float), ahead, _PATHS, random).sum(axis=1)
@@ -113,6 +103,83 @@ def forecast_savings(
         total,
         total + min(0, round(float(low))),
         total + max(0, round(float(high))),
+        made.method,
+        made.reason,
+        made.mase,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class MonthSpending:
+    """What a month to come is forecast to cost, cents, and its 95 % interval."""
+
+    month: date
+    spent: int
+    low: int
+    high: int
+
+
+@dataclass(frozen=True, slots=True)
+class SpendingForecast:
+    """Months to come; method, reason and error are as those of :class:`SavingsForecast`."""
+
+    months: tuple[MonthSpending, ...]
+    method: str
+    reason: str
+    mase: float | None
+
+
+def forecast_spending(
+    history: Sequence[MonthFlow], ahead: int, method: Method = "auto"
+) -> SpendingForecast:
+    """What the next months will cost, net of refunds, from three months of history or more.
+
+    **Formula**, **source** and **limits** are those of :func:`forecast_savings`, for what is spent.
+
+    Args:
+        history: whole months without a gap, in any order.
+        ahead: months to forecast, 1 to 24.
+        method: a method for certain, instead of the choice.
+
+    Raises:
+        UsageProblem: fewer than three months, a gap, or ``ahead`` out of bounds.
+        ModuleNotFoundError: the package of the method is not installed.
+    """
+    made = _by_month(history, [flow.spent for flow in ordered_months(history)], ahead, method)
+    found = tuple(MonthSpending(*row) for row in made.rows)
+    return SpendingForecast(found, made.method, made.reason, made.mase)
+
+
+@dataclass(frozen=True, slots=True)
+class _Made:
+    """Rows are month, forecast, low and high; ``history`` is what it was made from; cents."""
+
+    rows: list[tuple[date, int, int, int]]
+    history: list[int]
+    method: str
+    reason: str
+    mase: float | None
+
+
+def _by_month(
+    history: Sequence[MonthFlow], cents: Sequence[int], ahead: int, method: Method
+) -> _Made:
+    """Forecast one figure of the months, given oldest first."""
+    if not 1 <= ahead <= _MOST_AHEAD:
+        raise UsageProblem(f"{ahead} months cannot be forecast; take 1 to {_MOST_AHEAD}")
+    months = ordered_months(history)[-MONTH.memory :]
+    if len(months) < _FEWEST_MONTHS:
+        raise UsageProblem(f"{len(months)} whole months are known; {_FEWEST_MONTHS} are needed")
+    known = list(cents[-MONTH.memory :])
+    last = MONTH.step(months[-1].month)
+    one = np.ones(1, dtype=np.int64)
+    values = np.array([known], dtype=float) / 100
+    panel = Panel(MONTH, last, one, np.full(1, ALL), one * len(known), values)
+    made = forecast_series(panel, ahead, method)
+    rows = np.round(np.stack([made.value[0], made.low[0], made.high[0]]) * 100).astype(np.int64)
+    return _Made(
+        [(MONTH.first_day(last + 1 + step), *row) for step, row in enumerate(rows.T.tolist())],
+        known,
         str(made.method[0]),
         str(made.reason[0]),
         None if np.isnan(made.mase[0]) else round(float(made.mase[0]), 4),

@@ -121,6 +121,7 @@ def build(home: Path, customers: int = 24, **options: Any) -> ApiWorld:
         "api_rate_key": "100000/minute",
         "api_rate_address": "100000/minute",
         "api_rate_failures": "100000/minute",
+        "api_timeout_s": 600,  # a busy machine is no error
     }
     settings = load_settings(home=home, **(generous | options))
     world = ApiWorld(settings, serve(settings))

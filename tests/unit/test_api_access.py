@@ -33,8 +33,8 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> ApiWorld:
 
 
 def declared() -> dict[tuple[str, str], Any]:
-    below = {(route.method, PREFIX + route.path): route for route in ROUTES}
-    return below | {(route.method, route.path): route for route in PUBLIC}
+    found: dict[tuple[str, str], Any] = {(r.method, r.path): r for r in PUBLIC}
+    return found | {(r.method, PREFIX + r.path): r for r in ROUTES}
 
 
 def flattened(routes: Any, prefix: str = "") -> set[tuple[str, str]]:

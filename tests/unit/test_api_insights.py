@@ -60,6 +60,10 @@ BOTH_WAYS: dict[str, dict[str, Any]] = {
     "/recommendations/opportunities": {},
     "/recommendations/nudges": {"milestones": [{"goal": "bicycle", "percent": 50}]},
     "/goals/feasibility": {"goal": GOAL, "months": 12},
+    "/forecast/cashflow": {"balance": "900.00", "days": 40},
+    "/predictions/savings": {"months": 4, "method": "average"},
+    "/predictions/expense/advanced": {"months": 4, "method": "average"},
+    "/predict/cashflow": {"balance": "-20.00"},
 }
 
 
@@ -185,6 +189,32 @@ def test_alternatives_change_one_thing_each(world):
     found = world.post("/goals/alternatives", GOAL | {"months": 10, "monthly": "100.00"}).json()
     changes = [one["change"] for one in found["alternatives"]]
     assert changes == ["later", "more", "smaller", "deposit"]
+
+
+def test_a_cash_flow_adds_up_and_knows_what_recurs(world):
+    body = {"user_id": OWN, "balance": "1000.00", "days": 40}
+    found = world.post("/forecast/cashflow", body).json()
+    balance = Decimal("1000.00")
+    for day in found["days"]:
+        balance += Decimal(day["income"]) - Decimal(day["recurring"]) - Decimal(day["other"])
+        assert Decimal(day["balance"]) == balance
+        assert Decimal(day["low"]) <= balance <= Decimal(day["high"])
+    (streaming,) = [day for day in found["days"] if day["day"] == "2019-09-12"]
+    assert Decimal(streaming["recurring"]) >= Decimal("15.99")
+    (payday,) = [day for day in found["days"] if day["day"] == "2019-09-01"]
+    assert Decimal(payday["income"]) > 0
+
+
+def test_an_expense_names_its_model_and_why(world):
+    body = {"user_id": OWN, "months": 3, "method": "auto", "first": "2019-03-01"}
+    found = world.post("/predictions/expense/advanced", body).json()
+    assert [month["month"] for month in found["months"]] == [
+        "2019-08-01",
+        "2019-09-01",
+        "2019-10-01",
+    ]
+    assert found["method"] == "average"
+    assert "too short" in found["reason"]
 
 
 def test_transactions_come_page_by_page_newest_first(world):

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from finlake.errors import UsageProblem
 from models.finance.feasibility import feasibility
-from models.finance.forecast import forecast_cash_flow, forecast_savings
+from models.finance.forecast import forecast_cash_flow, forecast_savings, forecast_spending
 from models.finance.goals import (
     Goal,
     alternatives,
@@ -259,6 +259,19 @@ def test_three_months_give_their_mean_and_range():
     assert [(m.saved, m.low, m.high) for m in found.months] == [(300, 100, 600)] * 2
     assert "too short to test" in found.reason
     assert found.total_low <= found.total == 600 <= found.total_high
+
+
+def test_spending_is_forecast_as_savings_are():
+    months = [
+        MonthFlow(add_months(date(2020, 1, 1), n), 9_000, c) for n, c in enumerate((100, 200, 600))
+    ]
+    found = forecast_spending(months[::-1], 2)
+    assert [(m.month, m.spent, m.low, m.high) for m in found.months] == [
+        (date(2020, 4, 1), 300, 100, 600), (date(2020, 5, 1), 300, 100, 600)
+    ]  # fmt: skip
+    assert "too short to test" in found.reason
+    with pytest.raises(UsageProblem, match="3 are needed"):
+        forecast_spending(months[:2], 2)
 
 
 def test_a_longer_history_is_back_tested():

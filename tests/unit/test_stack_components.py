@@ -36,6 +36,7 @@ PORTS = dict.fromkeys(
     "alerts": 9118,
     "score": 9128,
     "dashboard": 8501,
+    "api": 8000,
     "mlflow": 5000,
     "trino": 8443,
     "trino_internal": 8444,
@@ -349,7 +350,7 @@ def test_the_minio_console_and_interface_are_on_loopback(settings):
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
 
 
-@pytest.mark.parametrize("name", ["stream", "alerts", "dashboard"])
+@pytest.mark.parametrize("name", ["stream", "alerts", "dashboard", "api"])
 def test_programs_of_this_project_know_their_home_and_ports(settings, name):
     (found,) = plan.build(settings, [name], dict.fromkeys(PORTS, 1)).values()
     assert found.command()[0] == sys.executable
@@ -357,6 +358,12 @@ def test_programs_of_this_project_know_their_home_and_ports(settings, name):
     assert found.address.startswith("http://127.0.0.1:")
     assert re.search(r"\d", found.version)
     assert not found.is_healthy()
+
+
+def test_the_api_is_served_at_its_port(settings):
+    found = plan.build(settings, ["api"], PORTS)["api"]
+    assert found.command()[-3:] == ["api", "serve", "--port=8000"]
+    assert found.address == "http://127.0.0.1:8000"
 
 
 def test_the_dashboard_is_served_on_loopback_at_its_port(settings):
