@@ -41,6 +41,7 @@ doctor: ## Say what this machine has, what is missing, and how to get it
 lock: $(READY) ## Pin the requirements of pyproject.toml again. UPGRADE=1 takes the newest versions
 	@$(LOCK) $(if $(UPGRADE),--upgrade) requirements/bootstrap.in -o requirements/bootstrap.txt
 	@$(LOCK) $(if $(UPGRADE),--upgrade) requirements/jre.in -o requirements/jre.txt
+	@$(LOCK) $(if $(UPGRADE),--upgrade) requirements/superset.in -o requirements/superset.txt
 	@$(LOCK) $(if $(UPGRADE),--upgrade) pyproject.toml --all-extras -o requirements/dev.txt
 	@$(LOCK) pyproject.toml --extra stream --extra models -c requirements/dev.txt -o requirements/runtime.txt
 	@$(LOCK) pyproject.toml --extra dashboard -c requirements/dev.txt -o requirements/dashboard.txt

@@ -63,6 +63,7 @@ COMMANDS: dict[str, Entry] = {
     "query": Entry("Read", "query", "Ask the gold tables in SQL."),
     "catalogue": Entry("Read", "query", "Make the lake's tables known to Trino."),
     "dremio": Entry("Read", "dremio", "Set Dremio up on the lake, and keep it fresh."),
+    "superset": Entry("Read", "superset", "Dashboards of Superset as code: import, export."),
     "dashboard": Entry("Read", "dashboard", "Serve the live dashboard."),
     "api": Entry("Read", "api", "Serve insights into customers' money by HTTP; manage its keys."),
     "settings": Entry("Read", "settings", "Show every setting, its value and its origin."),

@@ -134,6 +134,7 @@ class Settings(BaseSettings):
     )
 
     port_trino: int = Field(8443, description="Trino, by https, or the next free port.")
+    port_superset: int = Field(8088, description="Superset's pages, or the next free port.")
 
     mlflow_url: str | None = Field(
         None,
@@ -161,6 +162,9 @@ class Settings(BaseSettings):
     )
     dremio_routing_tag: str | None = Field(None, description="Tag that Dremio routes queries by.")
     dremio_routing_queue: str | None = Field(None, description="Queue that Dremio puts them in.")
+    superset_url: str | None = Field(None, description="Superset, http[s]://host:port.")
+    superset_user: str = Field("admin", description="Who imports and exports its dashboards.")
+    superset_password: SecretStr | None = Field(None, description="Their password.")
     flightsql_url: str | None = Field(
         None, description="A Flight SQL server, grpc://host:port or grpc+tls://host:port."
     )

@@ -27,10 +27,12 @@ from lakehouse_schemas.render import (
 )
 from lakehouse_schemas.wide import VIEWS
 
-__all__ = ["PROJECT", "TRINO_RULES", "differences", "files", "main", "write"]
+__all__ = ["PROJECT", "SUPERSET_DATASETS", "TRINO_RULES", "differences", "files", "main", "write"]
 
 PROJECT = Path(__file__).parent.parent
 _GENERATED = "lakehouse_schemas/generated"
+SUPERSET_DATASETS = PROJECT / _GENERATED / "superset"
+"""The datasets of Superset, a file each."""
 TRINO_RULES = PROJECT / _GENERATED / "trino" / "rules.json"
 """Who may read what in Trino."""
 _DATABASE = "finance"
@@ -70,6 +72,8 @@ def files(found: Sequence[Contract]) -> dict[str, str]:
             made[f"views/{bi}/{role}.sql"] = _sql([*plain, *wide])
     for contract in gold:
         made[f"superset/{contract.name}.yaml"] = f"# {_MARK}\n{superset.dataset_yaml(contract)}"
+    for view in VIEWS:
+        made[f"superset/{view.name}.yaml"] = f"# {_MARK}\n{superset.wide_dataset_yaml(view)}"
     rendered = {f"{_GENERATED}/{name}": text for name, text in made.items()}
     return {"docs/data-dictionary.md": dictionary.dictionary_md(everything, VIEWS), **rendered}
 

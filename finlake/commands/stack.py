@@ -22,7 +22,8 @@ __all__ = ["doctor", "down", "logs", "on_signals", "status", "stop_on_signals", 
     "--with",
     "extras",
     multiple=True,
-    help="Also start these: stream, score, dashboard, api, mlflow, trino, prometheus, verify.",
+    help="Also start these: stream, score, dashboard, api, mlflow, trino, superset, prometheus, "
+    "verify.",
 )
 @click.option("--no-connector", is_flag=True, help="Leave topics and connector as they are.")
 @click.option("--foreground", is_flag=True, help="Stay, and stop the stack with Ctrl-C.")

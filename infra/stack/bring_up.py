@@ -39,7 +39,14 @@ def bring_up(
         import connectors
 
         connectors.apply(settings)
-    return _start(settings, extras, progress, tell) if extras else settings
+    if extras:
+        settings = _start(settings, extras, progress, tell)
+    if "superset" in plan.wanted(settings, extras):
+        from infra.superset.jobs import import_once
+
+        with progress("bringing the dashboards into Superset, once", 0):
+            import_once(settings)
+    return settings
 
 
 def _start(

@@ -20,6 +20,7 @@ from infra.stack.mlflow import check_mlflow
 from infra.stack.mysql import check_mysql
 from infra.stack.ports import is_free
 from infra.stack.prometheus import check_prometheus
+from infra.stack.superset import check_superset
 from infra.stack.trino_server import check_trino
 
 __all__ = ["Finding", "examine"]
@@ -50,6 +51,7 @@ def examine(settings: Settings) -> Iterator[Finding]:
     if "minio" in names:
         yield _component("minio", check_minio)
     yield _mlflow()
+    yield _superset()
     yield _trino()
     yield _prometheus()
     yield _make()
@@ -109,6 +111,13 @@ def _mlflow() -> Finding:
     if found is not None:
         return Finding("mlflow", "good", str(found))
     return Finding("mlflow", "note", "not installed; finlake up --with mlflow does that once")
+
+
+def _superset() -> Finding:
+    found = check_superset()
+    if found is not None:
+        return Finding("superset", "good", str(found))
+    return Finding("superset", "note", "not installed; finlake up --with superset does that once")
 
 
 def _trino() -> Finding:

@@ -16,6 +16,7 @@ from infra.stack.minio import MinIO
 from infra.stack.mlflow import MLflow
 from infra.stack.mysql import MySQL
 from infra.stack.prometheus import Prometheus
+from infra.stack.superset import Superset
 from infra.stack.trino import Trino
 
 __all__ = ["EXTRAS", "build", "given", "programs", "wanted"]
@@ -32,11 +33,13 @@ EXTRAS: Mapping[str, type[Component]] = {
     "prometheus": Prometheus,
     "observe": Observe,
     "verify": Verify,
+    "superset": Superset,
 }
 _COMPANIONS: Mapping[str, tuple[str, ...]] = {
     "stream": ("stream", "alerts"),
     "trino": ("trino", "catalogue"),
     "prometheus": ("prometheus", "observe"),
+    "superset": ("trino", "catalogue", "superset"),
 }
 _KINDS: Mapping[str, type[Component]] = {
     "kafka": Kafka,
@@ -81,7 +84,11 @@ def wanted(settings: Settings, extras: Iterable[str] = ()) -> list[str]:
         if extra not in EXTRAS:
             raise UsageProblem(f"--with {extra}: unknown; it can be {', '.join(EXTRAS)}")
     names += programs(extras)
-    for address, there in (("mlflow_url", ("mlflow",)), ("trino_url", programs(["trino"]))):
+    for address, there in (
+        ("mlflow_url", ("mlflow",)),
+        ("trino_url", programs(["trino"])),
+        ("superset_url", ("superset",)),
+    ):
         if address in elsewhere:
             names = [name for name in names if name not in there]
     if "source" in names:
@@ -90,7 +97,10 @@ def wanted(settings: Settings, extras: Iterable[str] = ()) -> list[str]:
 
 
 def programs(extras: Iterable[str]) -> list[str]:
-    """The programs that these extras start; alerts go with the stream, the catalogue with Trino."""
+    """The programs that these extras start.
+
+    Alerts go with the stream, the catalogue with Trino, and Trino with Superset.
+    """
     found = [name for extra in extras for name in _COMPANIONS.get(extra, (extra,))]
     return list(dict.fromkeys(found))
 

@@ -23,6 +23,7 @@ __all__ = [
     "create_wide_sql",
     "masked",
     "select_sql",
+    "select_unmasked_wide_sql",
     "select_wide_sql",
     "shown",
 ]
@@ -123,8 +124,20 @@ def select_wide_sql(
         for one in view.columns()
         if (way := shown(one.column, role)) != "drop"
     )
-    joins = "".join(f"\n{_joined(view, join, engine, catalogue)}" for join in view.joins)
-    return f"SELECT\n{columns}\nFROM {_first(view.contract, engine, catalogue)}{joins}"
+    return f"SELECT\n{columns}\n{_from(view, engine, catalogue)}"
+
+
+def select_unmasked_wide_sql(view: Wide, role: Role, engine: BiEngine) -> str:
+    """The statement of the same, for an engine that masks the tables themselves for that role.
+
+    It leaves out what the role sees nothing or only hashes of.
+    """
+    columns = ",\n".join(
+        f"  {_selected(one.column, 'clear', engine, one.table.name, one.name)}"
+        for one in view.columns()
+        if shown(one.column, role) not in ("drop", "hash")
+    )
+    return f"SELECT\n{columns}\n{_from(view, engine, f'{CATALOGUE}.')}"
 
 
 def _created(view: str, description: str, engine: BiEngine, select: str) -> str:
@@ -133,6 +146,11 @@ def _created(view: str, description: str, engine: BiEngine, select: str) -> str:
     comment = literal(description, engine)
     head = f"CREATE OR REPLACE VIEW {CATALOGUE}.{view}\nCOMMENT {comment}\nSECURITY DEFINER"
     return f"{head} AS\n{select}"
+
+
+def _from(view: Wide, engine: BiEngine, catalogue: str) -> str:
+    joins = "".join(f"\n{_joined(view, join, engine, catalogue)}" for join in view.joins)
+    return f"FROM {_first(view.contract, engine, catalogue)}{joins}"
 
 
 def _first(contract: Contract, engine: BiEngine, catalogue: str) -> str:

@@ -9,6 +9,7 @@ import pyarrow.compute as pc
 import pytest
 from pyspark.sql import SparkSession
 
+from batch_jobs import analytics
 from batch_jobs.bench.lake import make_lake
 from infra.lake.query import Query
 from infra.lake.tables import Lake
@@ -44,6 +45,7 @@ def fill(settings: Settings) -> None:
     one more commit replaces files in each table that has a key.
     """
     make_lake(settings, TRANSACTIONS)
+    analytics.make(settings)
     writer = LakeWriter(Tables(Lake(settings), 1 << 20), "tests")
     for contract in [*contracts.layer("silver"), *contracts.layer("gold")]:
         name = contract.full_name

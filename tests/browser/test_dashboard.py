@@ -13,8 +13,9 @@ from random import Random
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from tests.browser.conftest import SCREENSHOTS, minute_after, screenshot
+from tests.browser.conftest import minute_after, screenshot
 from tests.browser.gold import CATEGORIES, Row, World, alert, build, transaction
+from tests.support.browser import SCREENSHOTS
 
 Open = Callable[..., Page]
 Start = Callable[[], str]

@@ -445,16 +445,31 @@ def test_api_models_take_every_valid_row_and_nothing_else(contract):
 @names(GOLD)
 def test_superset_knows_every_column_and_sums_only_measures(contract):
     dataset = yaml.safe_load(superset.dataset_yaml(contract))
-    assert [c["column_name"] for c in dataset["columns"]] == list(contract.column_names)
-    assert [c["description"] for c in dataset["columns"]] == [
-        c.description for c in contract.columns
-    ]
+    role = superset.role_of(contract)
+    seen = [c for c in contract.columns if views.shown(c, role) not in ("drop", "hash")]
+    assert dataset["database_uuid"] == superset.database_uuid(role)
+    assert [c["column_name"] for c in dataset["columns"]] == [c.name for c in seen]
+    assert [c["description"] for c in dataset["columns"]] == [c.description for c in seen]
     summed = [m["metric_name"] for m in dataset["metrics"] if m["expression"].startswith("SUM(")]
     not_grouped = [c["column_name"] for c in dataset["columns"] if not c["groupby"]]
     measures = [c.name for c in contract.columns if not c.key_position]
     assert summed == not_grouped == (measures if contract.kind == "additive" else [])
     times = [c["column_name"] for c in dataset["columns"] if c["is_dttm"]]
     assert dataset["main_dttm_col"] == (times[0] if times else None)
+
+
+@pytest.mark.parametrize("view", VIEWS, ids=lambda view: view.name)
+def test_a_wide_dataset_has_the_columns_that_its_role_sees(view):
+    dataset = yaml.safe_load(superset.wide_dataset_yaml(view))
+    role = superset.role_of(view)
+    seen = [
+        one.name for one in view.columns() if views.shown(one.column, role) not in ("drop", "hash")
+    ]
+    assert [column["column_name"] for column in dataset["columns"]] == seen
+    selected = dataset["sql"].partition("\nFROM ")[0]
+    assert re.findall(r' AS "(\w+)"', selected) == seen
+    for join in view.joins:  # nobody can join by what they may not see
+        assert views.shown(view.contract.column(join.on), role) not in ("drop", "hash")
 
 
 def test_the_dictionary_has_a_row_for_every_column():
