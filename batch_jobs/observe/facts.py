@@ -12,24 +12,26 @@ from typing import Any, Final, TypeVar
 from urllib.parse import urlsplit
 
 import psutil
+import requests
 from confluent_kafka import TopicPartition
 
 import connectors
 from connectors import CaptureStatus
 from connectors.kafka_admin import offsets, open_admin, partition_counts
 from connectors.topics import ALERTS_TOPIC
-from finlake.errors import FinlakeError
+from finlake.errors import ComponentMissing, FinlakeError
 from infra.lake.query import Query
 from infra.settings import Settings
 from infra.stack import control
 from stream_jobs.lag import Lag, lags
 
-__all__ = ["PARTS", "Batches", "Facts", "Fresh", "Observer", "Program"]
+__all__ = ["PARTS", "Batches", "Facts", "Firing", "Fresh", "Observer", "Program"]
 
 PARTS: Final = ("capture", "log", "topics", "alerts", "lake")
 """What is asked, each by itself."""
 
 _RECENT: Final = timedelta(minutes=1)
+_ANSWER_S: Final = 5
 T = TypeVar("T")
 
 
@@ -69,6 +71,16 @@ class Batches:
 
 
 @dataclass(frozen=True)
+class Firing:
+    """An alert of a rule that fires, in words."""
+
+    name: str
+    severity: str
+    summary: str
+    runbook: str
+
+
+@dataclass(frozen=True)
 class Facts:
     """What was found. ``problems`` has a line for each part that did not answer."""
 
@@ -87,6 +99,8 @@ class Facts:
     """Every source table: why its changes do not flow, or nothing."""
     freshness: tuple[Fresh, ...] = ()
     batches: Batches = field(default_factory=Batches)
+    firing: tuple[Firing, ...] = ()
+    """What the stack's Prometheus says, where one runs."""
     problems: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -95,10 +109,12 @@ class Observer:
 
     Args:
         settings: where everything is.
+        judged: ask the stack's Prometheus, too, which rules fire.
     """
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, *, judged: bool = True) -> None:
         self._settings = settings
+        self._judged = judged
         self._query = Query(settings)
 
     def close(self) -> None:
@@ -120,6 +136,7 @@ class Observer:
         capture = asked("capture", lambda: connectors.status(self._settings), None)
         behind = asked("log", self._bytes_behind, None)
         nothing: tuple[Lag, ...] = ()
+        silent: tuple[Firing, ...] = ()
         found = asked("topics", lambda: tuple(lags(self._settings)), nothing)
         lake: dict[str, Any] = asked("lake", lambda: self._lake(at), {})
         return Facts(
@@ -130,12 +147,38 @@ class Observer:
             behind,
             found,
             asked("alerts", self._alerts, None),
+            firing=asked("rules", self._firing, silent) if self._judged else silent,
             problems=problems,
             **lake,
         )
 
     def _bytes_behind(self) -> int | None:
         return connectors.reach(self._settings).bytes_behind
+
+    def _firing(self) -> tuple[Firing, ...]:
+        reports = control.status(self._settings)
+        address = next((r.address for r in reports if r.component == "prometheus" and r.pid), None)
+        if address is None:
+            return ()
+        try:
+            answer = requests.get(f"{address}/api/v1/alerts", timeout=_ANSWER_S)
+            answer.raise_for_status()
+            found = answer.json()["data"]["alerts"]
+        except (requests.RequestException, ValueError, KeyError) as error:
+            raise ComponentMissing(
+                f"Prometheus at {address} does not say which alerts fire"
+                f" ({type(error).__name__}); see `finlake logs prometheus`"
+            ) from None
+        return tuple(
+            Firing(
+                one["labels"]["alertname"],
+                one["labels"].get("severity", ""),
+                one["annotations"].get("summary", ""),
+                one["annotations"].get("runbook", ""),
+            )
+            for one in found
+            if one["state"] == "firing"
+        )
 
     def _alerts(self) -> int | None:
         admin = open_admin(self._settings)

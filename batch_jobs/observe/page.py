@@ -17,7 +17,7 @@ from batch_jobs.observe.facts import Facts, Fresh
 __all__ = ["page"]
 
 _HOPS = ("kafka", "bronze", "gold", "silver")
-_GOOD, _BAD, _QUIET = "green", "bold red", "dim"
+_GOOD, _WARNS, _BAD, _QUIET = "green", "yellow", "bold red", "dim"
 
 
 def page(facts: Facts, before: Facts | None = None) -> RenderableType:
@@ -29,6 +29,9 @@ def _parts(facts: Facts, before: Facts | None) -> Iterator[RenderableType]:
     yield Text(f"FinLake at {datetime.fromtimestamp(facts.at, UTC):%Y-%m-%d %H:%M:%S} UTC", "bold")
     for part, why in facts.problems.items():
         yield Text(f"{part}: {why}", _BAD)
+    for alert in facts.firing:
+        style = _BAD if alert.severity == "critical" else _WARNS
+        yield Text(f"{alert.name}: {alert.summary} ({alert.runbook})", style)
     for table, why in facts.stopped.items():
         if why:
             yield Text(f"{table} is stopped: {why}", _BAD)

@@ -30,7 +30,8 @@ __all__ = ["observe"]
 def observe(once: bool, every: float, serving: bool) -> None:
     """Show freshness, lag, batches, dead letters, alerts and components, until Ctrl-C.
 
-    Everything is asked of the parts themselves, so that no Prometheus is needed. With --serve the
+    Everything is asked of the parts themselves, so that no Prometheus is needed; of one that runs
+    with the stack the alerts that fire are shown too, with their runbooks. With --serve the
     same is served for Prometheus at FINLAKE_PORT_OBSERVE, or the next free port.
 
     \b
@@ -46,7 +47,7 @@ def observe(once: bool, every: float, serving: bool) -> None:
     if serving and once:
         raise click.UsageError("--serve and --once exclude each other")
     settings = load_settings()
-    with closing(Observer(settings)) as observer, stop_on_signals():
+    with closing(Observer(settings, judged=not serving)) as observer, stop_on_signals():
         if serving:
             from batch_jobs.observe import exposed
             from infra.metrics import serve

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import io
+import json
+import os
+import threading
 from dataclasses import replace
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import Any
 
 import pytest
@@ -12,12 +16,13 @@ from rich.console import Console
 import connectors
 from batch_jobs.observe import Facts, Observer, exposed, page
 from batch_jobs.observe import facts as module
-from batch_jobs.observe.facts import PARTS, Batches, Fresh, Program
+from batch_jobs.observe.facts import PARTS, Batches, Firing, Fresh, Program
 from connectors import CaptureStatus, Reach
 from connectors.rest import ConnectorStatus, TaskStatus
 from finlake.cli import main
 from finlake.errors import ComponentMissing, FinlakeError
 from infra.settings import load_settings
+from infra.stack.supervisor import Report
 from stream_jobs.lag import Lag
 
 
@@ -149,11 +154,13 @@ def test_the_page_of_an_ill_stack_names_what_is_wrong():
                 lags=(Lag("score", "t", 1, 2, 5, 9),),
                 stopped={"users": "a column was dropped"},
                 disks={"home": (1 << 30, 100 << 30)},
+                firing=(Firing("DiskLow", "critical", "Of the disk 1% are left", "alerts.md#x"),),
                 problems={"capture": "Kafka Connect does not answer"},
             )
         )
     )
     assert "capture: Kafka Connect does not answer" in shown
+    assert "DiskLow: Of the disk 1% are left (alerts.md#x)" in shown
     assert "users is stopped: a column was dropped" in shown
     assert "t[1]: score has lost 3 unread" in shown
     assert "dead letters  cards 2" in shown
@@ -199,6 +206,50 @@ def test_a_part_that_does_not_answer_hides_no_other(home, quiet_parts, monkeypat
     assert found.problems == {"topics": "Kafka does not answer at x:1"}
     assert found.lags == ()
     assert found.bytes_behind == 7
+
+
+@pytest.fixture
+def prometheus(monkeypatch):
+    """A stand-in for the stack's Prometheus, which says what is put into ``said``."""
+    said: dict[str, Any] = {}
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self):
+            data = json.dumps(said).encode()
+            self.send_response(200 if self.path == "/api/v1/alerts" and said else 503)
+            self.send_header("Content-Length", str(len(data)))
+            self.end_headers()
+            self.wfile.write(data)
+
+        def log_message(self, format, *args):  # noqa: A002
+            pass
+
+    server = HTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    address = f"http://127.0.0.1:{server.server_port}"
+    report = Report("prometheus", "healthy", address, "", os.getpid(), 1)
+    monkeypatch.setattr("batch_jobs.observe.facts.control.status", lambda _: [report])
+    yield said
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+def test_alerts_that_fire_are_told_and_pending_ones_are_not(home, quiet_parts, prometheus):
+    about = {"summary": "MinIO does not answer", "runbook": "alerts.md#objectstoredown"}
+    labels = {"alertname": "ObjectStoreDown", "severity": "critical"}
+    one = {"labels": labels, "annotations": about, "state": "firing"}
+    prometheus["data"] = {"alerts": [one, {**one, "state": "pending"}]}
+    observer = Observer(load_settings(home=home))
+    assert observer.look().firing == (
+        Firing("ObjectStoreDown", "critical", "MinIO does not answer", "alerts.md#objectstoredown"),
+    )
+    assert Observer(load_settings(home=home), judged=False).look().firing == ()
+    prometheus.clear()
+    silent = observer.look()
+    assert (silent.firing, list(silent.problems)) == ((), ["rules"])
+    assert "finlake logs prometheus" in silent.problems["rules"]
 
 
 def test_once_ends_with_3_and_the_page_when_a_part_is_silent(
