@@ -16,6 +16,7 @@ __all__ = ["case", "cases", "features_in_words", "rule_in_words", "why"]
 Row = Mapping[str, Any]
 
 _SEVERITIES = ("high", "medium", "low")
+_LABELS = {True: "fraud", False: "genuine", None: "none yet"}
 
 
 def _text(value: object) -> str:
@@ -48,6 +49,7 @@ def _item(row: Row, at: Anchor, chosen: bool, address: Callable[[int], str]) -> 
         f'<span class="fl-card">{_text(masked(row["card_last4"]))}</span>',
         _text(place(row["merchant_city"], row["merchant_state"])),
         *([_text(row["category"])] if row["category"] else []),
+        *([f"<b>{_LABELS[row['is_fraud']]}</b>"] if row["is_fraud"] is not None else []),
         *(
             [f'<span class="fl-card">score {chance(row["score"])}</span>']
             if row["score"] is not None
@@ -99,7 +101,7 @@ def case(row: Row, back: str) -> str:
         "Customer": f'<a href="customers?who={int(row["user_id"])}" target="_self">'
         f"customer {int(row['user_id'])}</a>",
         "Outcome": _text(row["errors"] or "Approved"),
-        "Label": {True: "fraud", False: "genuine", None: "none yet"}[row["is_fraud"]],
+        "Label": _LABELS[row["is_fraud"]],
     }
     listed = "".join(f"<div><dt>{name}</dt><dd>{value}</dd></div>" for name, value in facts.items())
     return (

@@ -11,12 +11,15 @@ from datetime import datetime, timedelta
 from dashboard.queries import Sql
 
 __all__ = ["BANDS", "MODEL", "SEVERITIES", "CaseFilters", "case", "case_alerts", "case_counts"]
-__all__ += ["card_around", "cases", "newest_case"]
+__all__ += ["VERDICTS", "card_around", "cases", "newest_case"]
 
 SEVERITIES = ("high", "medium", "low")
 BANDS = ("critical", "high", "medium", "low")
 MODEL = "model"
 """What stands for the champion where rules are named."""
+
+VERDICTS = ("open", "fraud", "genuine")
+"""What investigators said of a transaction: nothing yet, or the label."""
 
 _BEFORE, _AFTER = timedelta(days=90), timedelta(days=7)
 
@@ -26,13 +29,14 @@ class CaseFilters:
     """What the operator narrows down to; empty means no narrowing.
 
     ``rules`` may hold :data:`MODEL`. ``bands`` narrows to cases with a score of those bands, and
-    ``least`` to those whose score (0 to 1) is no lower.
+    ``least`` to those whose score (0 to 1) is no lower. ``verdicts`` are of :data:`VERDICTS`.
     """
 
     severities: tuple[str, ...] = ()
     rules: tuple[str, ...] = ()
     bands: tuple[str, ...] = ()
     least: float = 0.0
+    verdicts: tuple[str, ...] = ()
 
 
 def newest_case() -> Sql:
@@ -52,17 +56,29 @@ def _raised(start: datetime, end: datetime, filters: CaseFilters) -> Sql:
     ranked = "list_position(['high', 'medium', 'low'], severity)"
     having: list[str] = []
     params: list[object] = [start, end, start, end]
-    for column, values in (("rule", filters.rules), ("severity", filters.severities)):
-        if values:
-            having.append(f"bool_or({column} IN ({', '.join('?' * len(values))}))")
-            params += values
-    where = []
+    for column, chosen in (("rule", filters.rules), ("severity", filters.severities)):
+        if chosen:
+            having.append(f"bool_or({column} IN ({_marks(chosen)}))")
+            params += chosen
+    where: list[str] = []
+    values: list[object] = []  # of the conditions
     if filters.bands:
-        where.append(f"s.band IN ({', '.join('?' * len(filters.bands))})")
-        params += filters.bands
+        where.append(f"s.band IN ({_marks(filters.bands)})")
+        values += filters.bands
     if filters.least > 0:
         where.append("s.score >= ?")
-        params.append(filters.least)
+        values.append(filters.least)
+    labels = ""
+    if filters.verdicts:
+        labels = (
+            " LEFT JOIN (SELECT transaction_id, is_fraud FROM gold.fact_transactions"
+            " WHERE transaction_ts >= ? AND transaction_ts < ?) f"
+            " ON f.transaction_id = c.transaction_id"
+        )
+        said = "CASE WHEN f.is_fraud IS NULL THEN 'open' WHEN f.is_fraud THEN 'fraud'"
+        where.append(f"{said} ELSE 'genuine' END IN ({_marks(filters.verdicts)})")
+        params += [start, end]
+        values += filters.verdicts
     some = f" HAVING {' AND '.join(having)}" if having else ""
     condition = f" WHERE {' AND '.join(where)}" if where else ""
     text = (
@@ -82,9 +98,13 @@ def _raised(start: datetime, end: datetime, filters: CaseFilters) -> Sql:
         f" arg_min(reason, ({ranked}, rule)) AS reason, max(raised_at) AS raised_at"
         f" FROM raised GROUP BY transaction_id{some})"
         " SELECT c.*, s.score, s.band FROM of_one c"
-        f" LEFT JOIN scored s ON s.transaction_id = c.transaction_id{condition}"
+        f" LEFT JOIN scored s ON s.transaction_id = c.transaction_id{labels}{condition}"
     )
-    return Sql(text, tuple(params))
+    return Sql(text, (*params, *values))
+
+
+def _marks(values: tuple[str, ...]) -> str:
+    return ", ".join("?" * len(values))
 
 
 def cases(start: datetime, end: datetime, filters: CaseFilters, limit: int) -> Sql:

@@ -17,6 +17,7 @@ from finlake.errors import UsageProblem
 from infra.settings import Settings
 
 if TYPE_CHECKING:
+    from pydantic import SecretStr
     from pyspark.sql import SparkSession
 
 __all__ = [
@@ -205,16 +206,18 @@ def _is_loopback(host: str) -> bool:
         return False
 
 
-def source_ssl(settings: Settings) -> dict[str, Any]:
+def source_ssl(settings: Settings, address: SecretStr | None = None) -> dict[str, Any]:
     """Arguments of ``pymysql.connect`` for the TLS that the source's URL asks for.
+
+    ``address`` is another URL of the source than that of the application's user.
 
     ``auto`` is PyMySQL's own way: TLS where the server has it, without a look at its certificate.
 
     Raises:
         UsageProblem: the URL asks for something unknown, or FINLAKE_SOURCE_CA cannot be read.
     """
-    url = settings.source_url.get_secret_value() if settings.source_url else ""
-    tls = source_tls(url)
+    asked = address or settings.source_url
+    tls = source_tls(asked.get_secret_value() if asked else "")
     if tls == "off":
         return {"ssl_disabled": True}
     if tls == "auto":

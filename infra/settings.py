@@ -68,6 +68,11 @@ class Settings(BaseSettings):
     source_url: SecretStr | None = Field(
         None, description="Source, mysql://user:password@host:port/database."
     )
+    source_review_url: SecretStr | None = Field(
+        None,
+        description="Source as who judges alerts, mysql://user:password@host:port/database;"
+        " without it the dashboard only shows them.",
+    )
     source_cdc_user: str = Field("finlake_cdc", description="User of the connector.")
     source_cdc_password: SecretStr | None = Field(None, description="Its password.")
     source_ca: Path | None = Field(

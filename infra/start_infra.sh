@@ -117,6 +117,7 @@ make_secrets() {
   keep airflow_fernet_key "$(head -c 32 /dev/urandom | base64 | tr '+/' '-_')"
   keep airflow_passwords "{\"admin\": \"$(hex 24)\"}"
   keep source_url "mysql://finlake_app:$(hex 24)@source:3306/finance"
+  keep source_review_url "mysql://finlake_review:$(hex 24)@source:3306/finance"
   keep redis_config "requirepass $(value redis_password)"
   for name in airflow mlflow superset; do
     keep "${name}_database_uri" "postgresql+psycopg2://$name:$(value "${name}_database_password")@postgres:5432/$name"

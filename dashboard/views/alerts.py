@@ -10,13 +10,14 @@ from urllib.parse import urlencode
 import streamlit as st
 
 from dashboard import alert_charts, alert_markup, alert_queries, markup
-from dashboard.alert_queries import BANDS, MODEL, SEVERITIES, CaseFilters
+from dashboard.alert_queries import BANDS, MODEL, SEVERITIES, VERDICTS, CaseFilters
 from dashboard.figures import rows
-from dashboard.frame import heading, lake, live, now
+from dashboard.frame import heading, lake, live, now, settings
 from dashboard.period import MINUTE, Anchor, anchor
 from dashboard.queries import alert_rules
 from dashboard.wording import chance, clock, count, money, place
 from finlake.errors import FinlakeError
+from infra.database.verdicts import judge
 
 __all__ = ["show"]
 
@@ -26,7 +27,9 @@ _SPANS = {
     "30 d": (timedelta(days=30), "30 days"),
     "1 y": (timedelta(days=365), "year"),
 }
+_IN_WORDS = {True: "fraud", False: "genuine"}
 _FEED, _MORE = 15, 25
+_FILTERS = ("severity", "rule", "band", "verdict", "score")
 _CARD_BEFORE, _CARD_AFTER = 12, 6
 
 Row = dict[str, Any]
@@ -45,6 +48,7 @@ def show() -> None:
         with left:
             live(partial(_list, span, filters, chosen))
         with right:
+            live(partial(_verdict, chosen))
             live(partial(_case, chosen))
 
 
@@ -71,9 +75,7 @@ def _controls() -> tuple[str, CaseFilters, int | None]:
             label_visibility="collapsed",
             width=220,
         )
-        chosen = sum(
-            1 for name in ("severity", "rule", "band", "score") if st.query_params.get(name)
-        )
+        chosen = sum(1 for name in _FILTERS if st.query_params.get(name))
         label = f"Filters ({chosen})" if chosen else "Filters"
         with st.popover(label, icon=":material/tune:"):
             filters = _filters()
@@ -102,8 +104,11 @@ def _filters() -> CaseFilters:
     bands = st.pills(
         "Band of the score", BANDS, selection_mode="multi", key="band", bind="query-params"
     )
+    verdicts = st.pills(
+        "Verdict", VERDICTS, selection_mode="multi", key="verdict", bind="query-params"
+    )
     least = st.slider("Score of at least, %", 0, 100, 0, step=5, key="score", bind="query-params")
-    return CaseFilters(tuple(severities), tuple(chosen), tuple(bands), least / 100)
+    return CaseFilters(tuple(severities), tuple(chosen), tuple(bands), least / 100, tuple(verdicts))
 
 
 def _bounds(span: str) -> tuple[Anchor, datetime, datetime] | None:
@@ -195,6 +200,39 @@ def _address(transaction: int | None) -> str:
     ]
     close = [] if transaction is None else [("case", str(transaction))]
     return f"alerts?{urlencode([*asked, *close])}"
+
+
+# ── The verdict ───────────────────────────────────────────────────────────────────────────────────
+
+
+def _verdict(transaction: int) -> None:
+    found = rows(lake(), alert_queries.case(transaction))
+    if not found:
+        return  # the case says so
+    known: bool | None = found[0]["is_fraud"]
+    said: bool | str | None = st.session_state.get(f"verdict {transaction}")
+    with st.container(horizontal=True, vertical_alignment="center", key="verdict_box"):
+        if settings().source_review_url is None:
+            st.caption("No verdicts from here: FINLAKE_SOURCE_REVIEW_URL is not set")
+        else:
+            fraud, genuine = partial(_judge, transaction, True), partial(_judge, transaction, False)
+            st.button("Confirm fraud", on_click=fraud, type="primary", disabled=known is True)
+            st.button("False alarm", on_click=genuine, disabled=known is False)
+        if isinstance(said, bool) and said != known:
+            st.caption(f"Sent: **{_IN_WORDS[said]}**; it comes back with the next batch")
+        elif known is not None:
+            st.caption(f"Labelled as **{_IN_WORDS[known]}**; models learn from it")
+    if isinstance(said, str):
+        st.html(markup.warning("The verdict was not taken", said))
+
+
+def _judge(transaction: int, fraud: bool) -> None:
+    said: bool | str = fraud
+    try:
+        judge(settings(), transaction, fraud=fraud)
+    except FinlakeError as error:
+        said = str(error)
+    st.session_state[f"verdict {transaction}"] = said
 
 
 # ── One case ──────────────────────────────────────────────────────────────────────────────────────

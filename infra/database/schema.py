@@ -5,6 +5,7 @@ from __future__ import annotations
 from urllib.parse import unquote, urlsplit
 
 import pymysql
+from pydantic import SecretStr
 
 from finlake.errors import ComponentMissing, FinlakeError, UsageProblem
 from infra.security import source_ssl
@@ -15,17 +16,20 @@ from lakehouse_schemas.render.mysql import create_table_sql
 __all__ = ["apply_schema", "connect"]
 
 
-def connect(settings: Settings) -> pymysql.Connection[pymysql.cursors.Cursor]:
-    """A connection to the source as the application's user.
+def connect(
+    settings: Settings, address: SecretStr | None = None
+) -> pymysql.Connection[pymysql.cursors.Cursor]:
+    """A connection to the source as the application's user, or as the user of another address.
 
     Raises:
         UsageProblem: no source is set.
         ComponentMissing: it cannot be reached.
     """
-    if settings.source_url is None:
+    address = address or settings.source_url
+    if address is None:
         raise UsageProblem("setting FINLAKE_SOURCE_URL: not set; run `finlake up` first")
-    url = urlsplit(settings.source_url.get_secret_value())
-    tls = source_ssl(settings)
+    url = urlsplit(address.get_secret_value())
+    tls = source_ssl(settings, address)
     try:
         return pymysql.connect(
             host=url.hostname or "127.0.0.1",

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Literal
 
-__all__ = ["APP", "CDC", "DATABASE", "READ", "user_statements"]
+__all__ = ["APP", "CDC", "DATABASE", "READ", "REVIEW", "user_statements"]
 
 DATABASE = "finance"
-APP, CDC, READ = "finlake_app", "finlake_cdc", "finlake_read"
+APP, CDC, READ, REVIEW = "finlake_app", "finlake_cdc", "finlake_read", "finlake_review"
 
 _APP_RIGHTS = (
     "SELECT, INSERT, UPDATE, DELETE, CREATE, ALTER, DROP, INDEX, REFERENCES, TRIGGER, EVENT,"
@@ -31,11 +31,12 @@ def user_statements(
     """Statements that make the database and its users, or bring them to this state again.
 
     ``passwords`` by user: ``finlake_app`` writes and changes tables, ``finlake_cdc`` captures
-    changes, ``finlake_read`` reads. With ``tls`` none of them gets in without it.
+    changes, ``finlake_read`` reads, ``finlake_review`` says of transactions whether they were
+    fraud. With ``tls`` none of them gets in without it.
     """
     requires = "REQUIRE SSL" if tls else "REQUIRE NONE"
     statements = [f"CREATE DATABASE IF NOT EXISTS `{database}` CHARACTER SET utf8mb4"]
-    for user in (APP, CDC, READ):
+    for user in (APP, CDC, READ, REVIEW):
         password = _quoted(passwords[user])
         statements += [
             f"CREATE USER IF NOT EXISTS '{user}'@'{host}' IDENTIFIED BY {password}",
@@ -52,6 +53,7 @@ def user_statements(
         f"GRANT SELECT, INSERT, DELETE, CREATE ON `{database}`.finlake_signal TO {cdc}",
         f"GRANT SELECT, INSERT, UPDATE, CREATE ON `{database}`.finlake_heartbeat TO {cdc}",
         f"GRANT SELECT ON `{database}`.* TO '{READ}'@'{host}'",
+        f"GRANT SELECT, INSERT, UPDATE, CREATE ON `{database}`.fraud_labels TO '{REVIEW}'@'{host}'",
     ]
 
 

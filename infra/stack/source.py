@@ -6,12 +6,14 @@ from typing import Literal
 
 from typing_extensions import override
 
-from infra.database.users import APP, CDC, DATABASE, READ, user_statements
+from infra.database.users import APP, CDC, DATABASE, READ, REVIEW, user_statements
 from infra.settings import secret
 from infra.stack.certificates import authority, certificate, trusted
 from infra.stack.component import HOST, Component, answers_mysql
 
 __all__ = ["SourceServer"]
+
+_USERS = {APP: "app", CDC: "cdc", READ: "read", REVIEW: "review"}
 
 
 class SourceServer(Component):
@@ -30,11 +32,15 @@ class SourceServer(Component):
         exports = {
             "FINLAKE_SOURCE_FLAVOUR": self.flavour,
             "FINLAKE_SOURCE_URL": f"mysql://{APP}:{self._password('app')}@{self.address}",
+            "FINLAKE_SOURCE_REVIEW_URL": (
+                f"mysql://{REVIEW}:{self._password('review')}@{self.address}"
+            ),
             "FINLAKE_SOURCE_CDC_USER": CDC,
             "FINLAKE_SOURCE_CDC_PASSWORD": self._password("cdc"),
         }
         if self.settings.stack_tls:
-            exports["FINLAKE_SOURCE_URL"] += "?tls=verify"
+            for name in ("FINLAKE_SOURCE_URL", "FINLAKE_SOURCE_REVIEW_URL"):
+                exports[name] += "?tls=verify"
             exports["FINLAKE_SOURCE_CA"] = str(authority(self.settings.home))
         return exports
 
@@ -46,10 +52,7 @@ class SourceServer(Component):
 
     def write_users(self, *first: str) -> None:
         """Write ``init.sql``, which makes the users at each start after these statements."""
-        passwords = {
-            user: self._password(whose)
-            for user, whose in ((APP, "app"), (CDC, "cdc"), (READ, "read"))
-        }
+        passwords = {user: self._password(whose) for user, whose in _USERS.items()}
         statements = [
             "SET sql_log_bin = 0",  # nothing of this concerns those who read the binary log
             *first,

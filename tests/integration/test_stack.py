@@ -11,9 +11,11 @@ import pytest
 import requests
 from confluent_kafka import Consumer, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic  # type: ignore[attr-defined]
+from pydantic import SecretStr
 
 from finlake.errors import ComponentMissing
 from infra.database.schema import apply_schema, connect
+from infra.database.verdicts import judge
 from infra.settings import load_settings, secret
 from infra.stack import control
 from infra.stack.minio import check_minio, make_bucket
@@ -107,6 +109,17 @@ def test_each_user_may_do_its_own_work_only(settings):
         with pytest.raises(pymysql.err.OperationalError, match="denied"):
             cursor.execute("DELETE FROM transactions")
     with (
+        login(settings, "finlake_review", "source_review_password") as reviewer,
+        reviewer.cursor() as cursor,
+    ):
+        for forbidden in (
+            "SELECT count(*) FROM transactions",
+            "UPDATE transactions SET amount = 0",
+            "DELETE FROM fraud_labels",
+        ):
+            with pytest.raises(pymysql.err.OperationalError, match="denied"):
+                cursor.execute(forbidden)
+    with (
         login(settings, "finlake_cdc", "source_cdc_password") as capture,
         capture.cursor() as cursor,
     ):
@@ -123,6 +136,17 @@ def test_each_user_may_do_its_own_work_only(settings):
             cursor.execute("SELECT count(*) FROM mysql.global_priv")
         with pytest.raises(pymysql.err.OperationalError, match="denied"):
             cursor.execute("SELECT 1 INTO OUTFILE '/tmp/never'")
+
+
+def test_a_verdict_is_a_label_and_the_last_word_counts(settings):
+    for fraud, label in ((True, "Yes"), (False, "No")):
+        judge(settings, 4_711, fraud=fraud)
+        with connect(settings) as connection, connection.cursor() as cursor:
+            cursor.execute("SELECT label FROM fraud_labels WHERE transaction_id = 4711")
+            assert cursor.fetchall() == ((label,),)
+    wrong = settings.source_review_url.get_secret_value().replace("_review:", "_review:not-")
+    with pytest.raises(ComponentMissing, match="denied"):
+        judge(settings.model_copy(update={"source_review_url": SecretStr(wrong)}), 1, fraud=True)
 
 
 def test_no_user_without_a_password_is_left(settings):

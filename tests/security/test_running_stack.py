@@ -110,7 +110,9 @@ def test_the_brokers_controller_lets_in_only_who_has_its_certificate(tls: Settin
             secure.recv(1)
 
 
-@pytest.mark.parametrize("user", ["finlake_app", "finlake_cdc", "finlake_read", "root"])
+@pytest.mark.parametrize(
+    "user", ["finlake_app", "finlake_cdc", "finlake_read", "finlake_review", "root"]
+)
 def test_the_source_refuses_plain_text_before_it_hears_a_password(tls: Settings, user: str) -> None:
     with connect(tls) as link, link.cursor() as cursor:
         cursor.execute("SHOW SESSION STATUS LIKE 'Ssl_cipher'")

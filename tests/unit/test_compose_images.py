@@ -9,6 +9,7 @@ import sys
 import tomllib
 from fnmatch import fnmatch
 from pathlib import Path
+from urllib.parse import quote
 
 import pymysql
 import pytest
@@ -275,13 +276,16 @@ def test_the_source_gets_its_users_with_the_rights_of_the_embedded_one(home, mon
     module = script("source")
     monkeypatch.setattr(pymysql, "connect", Connection)
     settings = load_settings(
-        source_url="mysql://finlake_app:p%40ss@source:3306/finance", source_cdc_password="cdc"
+        source_url="mysql://finlake_app:p%40ss@source:3306/finance",
+        source_review_url=f"mysql://finlake_review:{quote('r@v')}@source:3306/finance",
+        source_cdc_password="cdc",
     )
     module.apply_users(settings, "root-password", "read")
     where, unlogged, *statements, end = said
     assert where == {"host": "source", "port": 3306, "user": "root", "password": "root-password"}
     assert unlogged == "SET sql_log_bin = 0"
     passwords = {"finlake_app": "p@ss", "finlake_cdc": "cdc", "finlake_read": "read"}
+    passwords["finlake_review"] = "r@v"
     assert statements == user_statements("mysql", passwords, "%", "finance")
     assert end == "closed"
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import socket
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from html import unescape
@@ -17,7 +18,7 @@ from hypothesis import strategies as some
 from streamlit.testing.v1 import AppTest
 
 from dashboard import alert_charts, alert_markup, alert_queries
-from dashboard.alert_queries import BANDS, MODEL, SEVERITIES, CaseFilters
+from dashboard.alert_queries import BANDS, MODEL, SEVERITIES, VERDICTS, CaseFilters
 from dashboard.figures import rows
 from dashboard.period import Anchor
 from tests.browser import models as made
@@ -49,6 +50,7 @@ filter_sets = some.builds(
     rules=some.lists(some.sampled_from([*REASONS, MODEL]), unique=True, max_size=3).map(tuple),
     bands=some.lists(some.sampled_from(BANDS), unique=True, max_size=2).map(tuple),
     least=some.sampled_from([0.0, 0.0, 0.05, 0.31, 0.9]),
+    verdicts=some.lists(some.sampled_from(VERDICTS), unique=True, max_size=2).map(tuple),
 )
 
 
@@ -67,6 +69,8 @@ def test_cases_are_transactions_with_alerts_of_rules_or_model(
             severity = "high" if r["band"] == "critical" else "medium"
             raised.setdefault(r["transaction_id"], set()).add((MODEL, severity))
 
+    labels = {None: "open", True: "fraud", False: "genuine"}
+
     def wanted(number: int, found: set[tuple[str, str]]) -> bool:
         said = score.get(number, {})
         return (
@@ -74,6 +78,7 @@ def test_cases_are_transactions_with_alerts_of_rules_or_model(
             and (not filters.rules or any(rule in filters.rules for rule, _ in found))
             and (not filters.severities or any(s in filters.severities for _, s in found))
             and (not filters.bands or said.get("band") in filters.bands)
+            and (not filters.verdicts or labels[facts[number]["is_fraud"]] in filters.verdicts)
             and (not filters.least or (said.get("score") or 0) >= filters.least)
         )
 
@@ -258,3 +263,34 @@ def test_the_address_chooses_filters_and_case(world: World, monkeypatch: pytest.
 def test_a_case_is_a_number(world: World, monkeypatch: pytest.MonkeyPatch):
     app = page(world.settings.home, monkeypatch, case="x'; --")
     assert any("digits alone" in element.value for element in app.caption)
+
+
+# ── verdicts ─────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_without_a_user_who_may_judge_nobody_is_asked_to(
+    world: World, monkeypatch: pytest.MonkeyPatch
+):
+    number = world.alerts[0]["transaction_id"]
+    app = page(world.settings.home, monkeypatch, case=str(number))
+    assert any("FINLAKE_SOURCE_REVIEW_URL is not set" in c.value for c in app.caption)
+    assert "Confirm fraud" not in [button.label for button in app.button]
+
+
+def test_a_verdict_that_cannot_be_sent_says_why(world: World, monkeypatch: pytest.MonkeyPatch):
+    unlabelled = {t["transaction_id"] for t in world.transactions if t["is_fraud"] is None}
+    number = next(a["transaction_id"] for a in world.alerts if a["transaction_id"] in unlabelled)
+    word = "canary-4f1e"
+    with socket.socket() as taken:  # bound, and nobody listens
+        taken.bind(("127.0.0.1", 0))
+        port = taken.getsockname()[1]
+        url = f"mysql://finlake_review:{word}@127.0.0.1:{port}/finance"
+        monkeypatch.setenv("FINLAKE_SOURCE_REVIEW_URL", url)
+        app = page(world.settings.home, monkeypatch, case=str(number))
+        (confirm,) = (button for button in app.button if button.label == "Confirm fraud")
+        confirm.click().run()
+    assert not app.exception
+    shown = text_of(app)
+    assert "The verdict was not taken" in shown
+    assert "cannot connect" in shown
+    assert word not in shown

@@ -210,7 +210,7 @@ def test_with_tls_the_source_lets_nobody_in_without(settings, monkeypatch, kind)
     assert "skip-ssl" not in (source.data / "my.cnf").read_text()
     statements = (source.data / "init.sql").read_text().splitlines()
     users = [line for line in statements if line.startswith("ALTER USER 'finlake_")]
-    assert len(users) == 3
+    assert len(users) == 4
     assert all(line.endswith("REQUIRE SSL;") for line in users)
     assert source.exports()["FINLAKE_SOURCE_URL"].endswith("/finance?tls=verify")
     assert source.exports()["FINLAKE_SOURCE_CA"].endswith("/tls/ca.crt")
@@ -324,6 +324,7 @@ def test_stack_env_is_the_owners_alone_even_when_it_was_not(settings):
 @pytest.mark.parametrize("flavour", ["mariadb", "mysql"])
 def test_users_have_no_right_beyond_their_work(flavour):
     passwords = {"finlake_app": "a", "finlake_cdc": "it's", "finlake_read": "c"}
+    passwords["finlake_review"] = "d"
     statements = user_statements(flavour, passwords, "%")
     assert any(r"IDENTIFIED BY 'it''s'" in statement for statement in statements)
     grants = [statement for statement in statements if statement.startswith("GRANT")]
@@ -334,6 +335,9 @@ def test_users_have_no_right_beyond_their_work(flavour):
         assert not re.search(rf"\b{word}\b", everywhere[0].removeprefix("GRANT "))
     reading = [grant for grant in grants if "finlake_read" in grant]
     assert reading == ["GRANT SELECT ON `finance`.* TO 'finlake_read'@'%'"]
+    (judging,) = (grant for grant in grants if "finlake_review" in grant)
+    assert judging.endswith(" ON `finance`.fraud_labels TO 'finlake_review'@'%'")
+    assert "DELETE" not in judging
 
 
 def test_the_minio_console_and_interface_are_on_loopback(settings):

@@ -13,7 +13,7 @@ import pymysql
 
 from finlake.errors import UsageProblem
 from infra.database.schema import apply_schema
-from infra.database.users import APP, CDC, READ, user_statements
+from infra.database.users import APP, CDC, READ, REVIEW, user_statements
 from infra.settings import Settings, load_settings
 
 __all__ = ["apply_users"]
@@ -23,15 +23,20 @@ def apply_users(settings: Settings, root_password: str, read_password: str) -> N
     """Run the statements that make the users, as root, from any host of the stack's network.
 
     Raises:
-        UsageProblem: the source or the connector's password is not set.
+        UsageProblem: the source, who judges alerts in it or the connector's password is not set.
     """
-    if settings.source_url is None or settings.source_cdc_password is None:
-        raise UsageProblem("settings FINLAKE_SOURCE_URL and FINLAKE_SOURCE_CDC_PASSWORD: not set")
+    review_url, cdc_password = settings.source_review_url, settings.source_cdc_password
+    if settings.source_url is None or review_url is None or cdc_password is None:
+        raise UsageProblem(
+            "settings FINLAKE_SOURCE_URL, FINLAKE_SOURCE_REVIEW_URL and"
+            " FINLAKE_SOURCE_CDC_PASSWORD: not set"
+        )
     url = urlsplit(settings.source_url.get_secret_value())
     passwords = {
         APP: unquote(url.password or ""),
-        CDC: settings.source_cdc_password.get_secret_value(),
+        CDC: cdc_password.get_secret_value(),
         READ: read_password,
+        REVIEW: unquote(urlsplit(review_url.get_secret_value()).password or ""),
     }
     connection = pymysql.connect(
         host=url.hostname or "", port=url.port or 3306, user="root", password=root_password
