@@ -6,7 +6,7 @@ from pathlib import Path
 
 import streamlit as st
 
-from dashboard.views import alerts, cards, customers, live, merchants, models, pipeline
+from dashboard.views import alerts, cards, customers, live, merchants, models, pipeline, quality
 
 _HERE = Path(__file__).parent
 
@@ -26,6 +26,7 @@ st.navigation(
         st.Page(cards.show, title="Cards", icon=":material/credit_card:", url_path="cards"),
         st.Page(merchants.show, title="Merchants", icon=":material/store:", url_path="merchants"),
         st.Page(models.show, title="Models", icon=":material/psychology:", url_path="models"),
+        st.Page(quality.show, title="Quality", icon=":material/rule:", url_path="quality"),
         st.Page(pipeline.show, title="Pipeline", icon=":material/lan:", url_path="pipeline"),
     ],
     position="top",

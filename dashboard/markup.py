@@ -23,6 +23,7 @@ __all__ = [
     "empty_state",
     "error_state",
     "hop_strip",
+    "letters",
     "stamp",
     "stopped_tables",
     "warning",
@@ -210,6 +211,20 @@ def cells(
         f'<table class="fl-table"><caption>{_text(caption)}</caption>'
         f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
     )
+
+
+def letters(found: Iterable[tuple[Mapping[str, Any], str]]) -> str:
+    """Records that were set aside, in the order given, each a link to its address."""
+    items = "".join(
+        f'<li class="fl-medium"><a href="{_text(address)}" target="_self"><span class="fl-top">'
+        f'<span class="fl-rule">{_text(row["source_table"])}</span>'
+        f"<span>{_text(row['reason'].replace('_', ' '))}</span>"
+        f"<time>{clock(row['kafka_ts'])}</time></span>"
+        f'<span class="fl-reason">{_text(row["detail"])}</span><span class="fl-facts">'
+        f"{_text(row['topic'])}[{row['partition']}]@{row['offset']}</span></a></li>"
+        for row, address in found
+    )
+    return f'<ol class="fl-alerts fl-cases">{items}</ol>'
 
 
 def bars(slices: Sequence[Slice]) -> str:

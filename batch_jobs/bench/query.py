@@ -20,7 +20,7 @@ from batch_jobs.bench.figures import Figure, Figures, percentiles
 from batch_jobs.bench.lake import at, make_lake
 from batch_jobs.bench.processes import Watch
 from batch_jobs.generate.plan import FIRST_ID
-from dashboard import alert_queries, model_queries, queries
+from dashboard import alert_queries, model_queries, quality_queries, queries
 from dashboard.alert_queries import CaseFilters
 from dashboard.period import MINUTE, Anchor, period
 from dashboard.queries import Filters, Sql
@@ -172,6 +172,12 @@ def statements(newest: datetime) -> dict[str, Sql]:
         "alerts.case_counts.1y": alert_queries.case_counts(*year, every),
         "alerts.case": alert_queries.case(case),
         "alerts.case_alerts": alert_queries.case_alerts(case),
+        "quality.letter_counts": quality_queries.letter_counts(),
+        "quality.letters": quality_queries.letters(None, _MOST),
+        "quality.set_aside": quality_queries.set_aside(newest - timedelta(hours=1)),
+        "quality.rules.facts": quality_queries.broken_rules(
+            contracts.get("gold.fact_transactions")
+        ),
         "alerts.card_around": alert_queries.card_around(card, day.start, 12, 6),
     }
 

@@ -82,6 +82,7 @@ def history(tmp_path_factory: pytest.TempPathFactory) -> World:
     world.set_status({}, HISTORY_ENDS)
     make(world.settings, periods=["day"], processes=0)
     add_models(world)
+    world.set_letters_aside(HISTORY_ENDS)
     return world
 
 

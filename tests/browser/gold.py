@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import defaultdict
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -71,11 +72,38 @@ class World:
                 self.write(table, _partials(part, keys))
 
     def write(self, table: str, rows: list[Row], *, replace: bool = False) -> None:
-        """Write rows to a gold table; missing columns are NULL."""
-        contract = contracts.get(f"gold.{table}")
+        """Write rows to a gold table, or to one named with its layer; missing columns are NULL."""
+        contract = contracts.get(table if "." in table else f"gold.{table}")
         opened = Lake(self.settings).ensure(contract)
         data = pa.Table.from_pylist(rows, schema=contract.lake_schema)
         write_deltalake(opened, data, mode="overwrite" if replace else "append")
+
+    def set_letters_aside(self, until: datetime) -> None:
+        """Records that could not be read, of two tables and for several reasons."""
+        row = {"id": 7, "client_id": 825, "amount": "12.30", "use_chip": 5, "mcc": 5411, "new": "x"}
+        letters = [
+            ("transactions", "bad_type", "use_chip: a number where text is due", {"after": row}),
+            ("transactions", "bad_type", "amount: text that is no amount", {"after": row}),
+            ("transactions", "not_json", "the value is no JSON", None),
+            ("cards", "rule", "expires: breaks the rule pattern", {"before": row, "op": "u"}),
+        ]
+        self.write(
+            "bronze.dead_letters",
+            [
+                {
+                    "source_table": table,
+                    "topic": f"cdc.finance.{table}",
+                    "partition": 0,
+                    "offset": 40 + place,
+                    "kafka_ts": until - timedelta(minutes=place),
+                    "reason": reason,
+                    "detail": detail,
+                    "value": json.dumps(value).encode() if value else b"{ \xff",
+                    "batch_id": 3,
+                }
+                for place, (table, reason, detail, value) in enumerate(letters)
+            ],
+        )
 
     def within(self, start: datetime, end: datetime) -> list[Row]:
         """Transactions of ``[start, end)``."""

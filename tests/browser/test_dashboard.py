@@ -26,6 +26,7 @@ PAGES = {
     "cards": "Cards",
     "merchants": "Merchants",
     "models": "Models",
+    "quality": "Quality",
     "pipeline": "Pipeline",
 }
 LENGTHS = {
@@ -478,6 +479,28 @@ def test_unaccounted_changes_and_stopped_tables_are_told(
     screenshot(phone, "pipeline-trouble-390")
 
 
+# ── quality ───────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+def test_the_way_from_the_dead_letters_to_one_record(width: int, history_app: str, open_page: Open):
+    page = open_page(f"{history_app}/quality?table=gold.fraud_alerts", width)
+    expect(page.get_by_text("rules are broken among the")).to_be_visible()
+    counted = page.locator(".fl-table").filter(has_text="By table and reason")
+    expect(counted.locator("tbody tr")).to_have_count(3)
+    listed = page.locator(".fl-cases > li")
+    expect(listed).to_have_count(4)
+    listed.first.locator("a").click()
+    record = page.locator(".fl-table").filter(has_text="are masked")
+    expect(record).to_contain_text("after.mcc")
+    expect(record).to_contain_text("5411")
+    assert "12.30" not in page.inner_text("body")  # an amount says something of people
+    assert "record=cdc.finance.transactions%3A0%3A40" in page.url
+    expect(page.get_by_test_id("stException")).to_have_count(0)
+    expect_fits(page)
+    screenshot(page, f"quality-record-{width}")
+
+
 # ── nothing there, and nothing readable ───────────────────────────────────────────────────────────
 
 
@@ -502,6 +525,11 @@ def test_an_empty_lake_says_what_to_do(app: Start, open_page: Open):
     expect_no_trouble(page)
     expect_fits(page)
     screenshot(page, "empty-alerts-390")
+    page = open_page(f"{address}/quality", 390)
+    expect(page.locator(".fl-empty").get_by_text("No dead letters")).to_be_visible()
+    expect_no_trouble(page)
+    expect_fits(page)
+    screenshot(page, "empty-quality-390")
     page = open_page(f"{address}/models", 390)
     for title in ("No model is known here", "No scores yet", "Nothing to compare yet"):
         expect(page.locator(".fl-empty").get_by_text(title)).to_be_visible()
