@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from collections.abc import Awaitable, Callable
 from importlib.metadata import version
 from typing import Any
 
 from fastapi import APIRouter, Depends, FastAPI, Request
 from fastapi.middleware.cors import CORSMiddleware
+from fastapi.responses import PlainTextResponse
 from fastapi.security import APIKeyHeader, HTTPBearer
 
 from api import problems
@@ -41,7 +41,7 @@ def create_app(settings: Settings, lake: Lake) -> FastAPI:
         ComponentMissing: the file of keys cannot be opened.
     """
     services = Services.make(settings, lake)
-    app = _bare(settings, _closing(services))
+    app = _bare(settings)
     app.state.services = services
     origins = [one.strip() for one in settings.api_cors_origins.split(",") if one.strip()]
     app.add_middleware(Aliases, prefix=PREFIX, paths=[route.path for route in ROUTES])
@@ -75,13 +75,10 @@ def served() -> FastAPI:
 
 def openapi_text() -> str:
     """The description of all routes, as docs/openapi.json has it."""
-    return json.dumps(_bare(None, None).openapi(), indent=1, sort_keys=True) + "\n"
+    return json.dumps(_bare(None).openapi(), indent=1, sort_keys=True) + "\n"
 
 
-def _bare(
-    settings: Settings | None,
-    lifespan: Callable[[FastAPI], AbstractAsyncContextManager[None]] | None,
-) -> FastAPI:
+def _bare(settings: Settings | None) -> FastAPI:
     """The application without services and layers around it."""
     docs = settings is None or settings.api_docs
     app = FastAPI(
@@ -91,9 +88,7 @@ def _bare(
         docs_url="/docs" if docs else None,
         redoc_url=None,
         openapi_url="/openapi.json" if docs else None,
-        lifespan=lifespan,
         responses=problems.RESPONSES,
-        separate_input_output_schemas=False,
     )
     problems.install(app)
     for routes, prefix in ((PUBLIC, ""), (ROUTES, PREFIX)):
@@ -118,6 +113,8 @@ def _bare(
 
 def _add(router: APIRouter, route: Route, prefix: str) -> None:
     summary = (route.answer.__doc__ or route.path).partition("\n")[0]
+    returned = route.answer.__annotations__["return"]
+    text = {"response_class": PlainTextResponse} if returned == "PlainTextResponse" else {}
     router.add_api_route(
         route.path,
         route.answer,
@@ -128,6 +125,7 @@ def _add(router: APIRouter, route: Route, prefix: str) -> None:
         summary=summary.rstrip("."),
         description=_who_may(route),
         operation_id=re.sub(r"\W+", "_", route.method.lower() + route.path).strip("_"),
+        **text,
         tags=[route.path.split("/")[1] or "service"] if prefix else ["service"],
     )
 
@@ -151,12 +149,3 @@ def _who_may(route: Route) -> str:
     roles = ", ".join(sorted(route.roles))
     scope = f" Scope: {route.scope}." if route.scope else ""
     return f"Roles: {roles}.{scope}"
-
-
-def _closing(services: Services) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
-    @asynccontextmanager
-    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        yield
-        services.store.close()
-
-    return lifespan

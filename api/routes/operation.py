@@ -6,6 +6,7 @@ from importlib.metadata import version
 from typing import Literal
 
 from fastapi import Response
+from fastapi.responses import PlainTextResponse
 from pydantic import BaseModel
 
 from api.middleware.figures import exposed
@@ -62,10 +63,10 @@ def health(services: ServicesOf) -> Ready:
     return _parts(services)
 
 
-def metrics() -> Response:
+def metrics() -> PlainTextResponse:
     """Figures of the service for Prometheus."""
     body, kind = exposed()
-    return Response(body, media_type=kind)
+    return PlainTextResponse(body, headers={"Content-Type": kind})
 
 
 def _parts(services: ServicesOf) -> Ready:

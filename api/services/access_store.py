@@ -82,10 +82,6 @@ class AccessStore:
                 f"{path}: cannot be opened ({error}); correct its rights"
             ) from None
 
-    def close(self) -> None:
-        """Close the file."""
-        self._db.close()
-
     # ── Keys ─────────────────────────────────────────────────────────────────────────────────
 
     def create(
