@@ -39,6 +39,7 @@ class AlertMetrics:
             buckets=_SECONDS,
             registry=self.registry,
         )
+        self._seconds.labels("kafka")  # there before the first alert, for who asks
         self.lag = Gauge(
             "finlake_alerts_lag_records",
             "Records in the topic that were not looked at yet",
