@@ -10,7 +10,7 @@ from typing import Any
 
 from fastapi import APIRouter, Depends, FastAPI, Request
 from fastapi.middleware.cors import CORSMiddleware
-from fastapi.responses import PlainTextResponse
+from fastapi.responses import JSONResponse, PlainTextResponse
 from fastapi.security import APIKeyHeader, HTTPBearer
 
 from api import problems
@@ -114,7 +114,7 @@ def _bare(settings: Settings | None) -> FastAPI:
 def _add(router: APIRouter, route: Route, prefix: str) -> None:
     summary = (route.answer.__doc__ or route.path).partition("\n")[0]
     returned = route.answer.__annotations__["return"]
-    text = {"response_class": PlainTextResponse} if returned == "PlainTextResponse" else {}
+    is_text = returned == "PlainTextResponse"
     router.add_api_route(
         route.path,
         route.answer,
@@ -125,7 +125,7 @@ def _add(router: APIRouter, route: Route, prefix: str) -> None:
         summary=summary.rstrip("."),
         description=_who_may(route),
         operation_id=re.sub(r"\W+", "_", route.method.lower() + route.path).strip("_"),
-        **text,
+        response_class=PlainTextResponse if is_text else JSONResponse,
         tags=[route.path.split("/")[1] or "service"] if prefix else ["service"],
     )
 

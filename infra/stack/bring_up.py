@@ -13,6 +13,9 @@ from infra.stack.supervisor import Report
 
 __all__ = ["bring_up"]
 
+_OTHERS_S = 300
+_SUPERSET_S = 900  # its first start makes some hundred tables
+
 
 def bring_up(
     settings: Settings,
@@ -56,7 +59,8 @@ def _start(
     try:
         components = control.prepare(settings, extras, progress)
         control.launch(settings)
-        control.wait_until_healthy(settings, extras or components, tell)
+        patience_s = _SUPERSET_S if "superset" in extras else _OTHERS_S
+        control.wait_until_healthy(settings, extras or components, tell, patience_s)
     except BaseException:  # Ctrl-C too
         if not ran:
             control.down(settings)

@@ -94,7 +94,12 @@ def test_every_chart_of_a_dashboard_shows_something(
     )
     page.remove_listener("response", look)
     SCREENSHOTS.mkdir(parents=True, exist_ok=True)
-    page.screenshot(path=SCREENSHOTS / f"superset-{name}.png")
+    bottom = page.evaluate(
+        """() => Math.max(...[...document.querySelectorAll('.dashboard-component-chart-holder')]
+            .map(chart => chart.getBoundingClientRect().bottom))"""
+    )
+    clip: Any = {"x": 0, "y": 0, "width": 1400, "height": min(bottom + 20, 3000)}
+    page.screenshot(path=SCREENSHOTS / f"superset-{name}.png", clip=clip)
     without = page.evaluate(
         """drawn => [...document.querySelectorAll('.dashboard-component-chart-holder')]
             .filter(c => !c.querySelector(drawn)).map(c => c.innerText)""",
