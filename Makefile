@@ -137,6 +137,11 @@ coverage: $(READY) ## Report what the tests reached (after `make test`, or COVER
 	@$(BIN)/coverage html --quiet --fail-under=0
 	@$(BIN)/coverage report
 
+.PHONY: notebook
+notebook: $(READY) ## Run the analysts' notebook over the lake of the settings, into build/explore_gold.ipynb
+	@mkdir -p build
+	@$(BIN)/jupyter-execute --Application.log_level=WARN --output=../build/explore_gold notebooks/explore_gold.ipynb
+
 .PHONY: bench
 bench: setup ## Print figures as a table: WHAT="freshness|throughput|alerts|verify|growth|query|forecast ..." (docs/benchmarks.md)
 ifdef WHAT
