@@ -89,9 +89,9 @@ def asked(world: World) -> Iterator[Callable[[str], Trino]]:
 
 
 def as_trino_reads(rows: pa.Table) -> pa.Table:
-    """The rows with times to the millisecond: Trino has TIMESTAMP(3) for those of Delta tables."""
+    """The rows with times to the millisecond: Trino rounds those of Delta tables to TIMESTAMP(3)."""
     for place, field in enumerate(rows.schema):
         if pa.types.is_timestamp(field.type):
-            floor = pc.floor_temporal(rows.column(place), unit="millisecond")
-            rows = rows.set_column(place, field, floor)
+            rounded = pc.round_temporal(rows.column(place), unit="millisecond")
+            rows = rows.set_column(place, field, rounded)
     return rows
