@@ -89,7 +89,7 @@ def asked(world: World) -> Iterator[Callable[[str], Trino]]:
 
 
 def as_trino_reads(rows: pa.Table) -> pa.Table:
-    """The rows with times to the millisecond: Trino rounds those of Delta tables to TIMESTAMP(3)."""
+    """The rows with times to the millisecond: Trino rounds Delta's to TIMESTAMP(3)."""
     for place, field in enumerate(rows.schema):
         if pa.types.is_timestamp(field.type):
             rounded = pc.round_temporal(rows.column(place), unit="millisecond")
