@@ -94,7 +94,8 @@ generated: $(READY) ## Fail when a rendered file differs from what it comes from
 .PHONY: supply
 supply: $(READY) ## What it is made of, with licences (build/supply); fails on a licence that is not accepted, or a secret
 	@$(BIN)/python -m tests.support.supply build/supply
-	@$(BIN)/detect-secrets-hook --baseline .secrets.baseline $$(git ls-files) || [ $$? = 3 ] # 3: only lines moved
+	@cp .secrets.baseline build/supply/known-secrets.json # where lines that only moved are noted, with exit code 3
+	@$(BIN)/detect-secrets-hook --baseline build/supply/known-secrets.json $$(git ls-files ':!.secrets.baseline') || [ $$? = 3 ]
 
 .PHONY: audit
 audit: $(READY) ## Known vulnerabilities of the pinned packages, asked of the Python Package Index; no part of `make test`
