@@ -158,7 +158,7 @@ def parts(home, monkeypatch):
         seen.append(("prepare", list(extras)))
         return ["core", *extras]
 
-    def wait(_settings, names, _tell):
+    def wait(_settings, names, _tell, _patience_s):
         seen.append(("wait", list(names)))
 
     monkeypatch.setattr(control, "supervisor_of", lambda _: None)
