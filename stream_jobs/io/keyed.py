@@ -4,7 +4,8 @@ A change rewrites the files in whose ranges its keys lie, and nothing else; thos
 lately are still in memory. So the cost of a batch follows from what it touches, whatever the size
 of the table. Files that are touched are cut small, and grow together again when they are let alone
 (:meth:`KeyedTable.tidy`): where corrections fall the files are small, where only readers come they
-are large.
+are large. Where a batch changes something in each of many neighbours, as among the newest rows, it
+writes them as one.
 
 New rows of which hardly any two belong in the same leaf would have one written for each of them.
 They are put together into one file of their own, scattered over the whole range, and sorted in when
@@ -17,7 +18,7 @@ import logging
 import math
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any, Final
 
@@ -34,6 +35,8 @@ __all__ = ["FULL_ROWS", "KeyedTable"]
 _log = logging.getLogger(__name__)
 LEAF_ROWS: Final = 1_024  # of a file where changes fall
 FULL_ROWS: Final = 65_536  # of a file that is let alone
+HOT_ROWS: Final = 16_384  # of a file of which much changes in one batch
+_HOT: Final = 256  # rows for each that changes, at most, where much does
 _JOIN: Final = 8  # neighbours that are joined at once
 _COLD_S: Final = 60.0
 _SPARSE: Final = 16  # rows that are there for each new one, at least, for these to be set apart
@@ -127,28 +130,30 @@ class KeyedTable:
         edit = _Edit(self.log, self._key)
         bulk = patch.num_rows > FULL_ROWS // 4
         touched, coming, met = self._replace_scattered(edit, touched, coming)
-        sparse: list[tuple[int, Leaf, pa.Table]] = []
-        for group, start, end in self._owners(touched):
-            mine = touched[start:end]
+        sparse: list[tuple[list[DataFile], Leaf, pa.Table]] = []
+        for run in self._runs(touched):
+            mine = touched[run.start : run.end]
             rows = coming.between(mine[0], mine[-1])
-            if group < 0:
-                edit.rewrite([], rows.slice(0, 0), rows, bulk)
+            files = [file for group in self._groups[run.first : run.beyond] for file in group]
+            most = FULL_ROWS if bulk else HOT_ROWS if run.hot else LEAF_ROWS
+            if not files:
+                edit.rewrite([], rows.slice(0, 0), rows, most)
                 continue
-            old = self._joined(self._groups[group])
+            old = self._joined(files)
             _, there = find(mine, old.keys)
             if there.any():
                 met += int(there.sum())
                 kept = old.rows.filter(pa.array(~there))
-                edit.rewrite(self._groups[group], kept, rows, bulk)
-            elif bulk or not self._is_sparse(group, rows, old, mine[0]):
-                edit.rewrite(self._groups[group], old.rows, rows, bulk)
+                edit.rewrite(files, kept, rows, most)
+            elif bulk or not self._is_sparse(run.first, rows, old, mine[0]):
+                edit.rewrite(files, old.rows, rows, most)
             else:
-                sparse.append((group, old, rows))
+                sparse.append((files, old, rows))
         if len(sparse) > _FEW:
             edit.put(pa.concat_tables([rows for _, _, rows in sparse]), scattered=True)
         else:
-            for group, old, rows in sparse:
-                edit.rewrite(self._groups[group], old.rows, rows, bulk)
+            for files, old, rows in sparse:
+                edit.rewrite(files, old.rows, rows, LEAF_ROWS)
         self._check(patch, met, batch)
         self._commit("MERGE" if edit.remove else "WRITE", edit, batch, also)
 
@@ -195,7 +200,8 @@ class KeyedTable:
         for group in groups[np.argsort(-counts, kind="stable")].tolist():
             mine, old = owner == group, self._joined(self._groups[group])
             new = scattered.rows.filter(pa.array(mine))
-            edit.rewrite(self._groups[group], old.rows, new, bulk=len(old.keys) > LEAF_ROWS)
+            most = FULL_ROWS if len(old.keys) > LEAF_ROWS else LEAF_ROWS
+            edit.rewrite(self._groups[group], old.rows, new, most)
             left &= ~mine
             room -= self._rows_of(group)
             if room <= 0:
@@ -333,6 +339,21 @@ class KeyedTable:
                 group = -1
             yield group, start, end
 
+    def _runs(self, keys: Keys) -> Iterator[_Run]:
+        """The groups that the sorted keys belong in; neighbours of which much changes together."""
+        run: _Run | None = None
+        for group, start, end in self._owners(keys):
+            rows = self._rows_of(group) if group >= 0 else 0
+            hot = (end - start) * _HOT >= rows
+            if run and run.hot and hot and run.beyond == group and run.rows + rows <= HOT_ROWS:
+                run = replace(run, beyond=group + 1, end=end, rows=run.rows + rows)
+                continue
+            if run:
+                yield run
+            run = _Run(group, group + 1 if group >= 0 else group, start, end, rows, hot)
+        if run:
+            yield run
+
     def _rows_of(self, group: int) -> int:
         return sum(file.rows for file in self._groups[group])
 
@@ -347,6 +368,18 @@ class KeyedTable:
             leaf = Leaf(self.log.read(file), self._key)
             self._cache.put(file, leaf)
         return leaf
+
+
+@dataclass(frozen=True)
+class _Run:
+    """Groups that are rewritten together, and which of the sorted keys belong in them."""
+
+    first: int
+    beyond: int  # the group behind the last; the same as the first for keys beyond the last file
+    start: int
+    end: int
+    rows: int  # that are there
+    hot: bool  # whether many of them change
 
 
 class _Edit:
@@ -366,13 +399,13 @@ class _Edit:
             self.add.append(self._log.write(leaf.rows, scattered=scattered))
             self.leaves.append(leaf)
 
-    def rewrite(self, files: Sequence[DataFile], kept: pa.Table, new: pa.Table, bulk: bool) -> None:
-        """Put what is kept of the files' rows and new ones in their place."""
+    def rewrite(self, files: Sequence[DataFile], kept: pa.Table, new: pa.Table, most: int) -> None:
+        """Put what is kept of the files' rows and new ones in their place, so many to a file."""
         self.remove += files
         rows = pa.concat_tables([kept, new])
         fresh = np.concatenate([np.zeros(kept.num_rows, bool), np.ones(new.num_rows, bool)])
         order = np.argsort(values_of(rows.column(self._key)), kind="stable")
-        for a, b in _pieces(fresh[order], bulk):
+        for a, b in _pieces(fresh[order], most):
             self.put(rows.take(pa.array(order[a:b])))
 
 
@@ -391,9 +424,9 @@ def _inside(times: pa.ChunkedArray, spans: Sequence[Span]) -> pa.Array:
     return pa.array(inside)
 
 
-def _pieces(fresh: Keys, bulk: bool) -> Iterator[tuple[int, int]]:
-    """How to cut sorted rows into files: small ones around rows that are fresh, large ones else."""
-    count, most = len(fresh), FULL_ROWS if bulk else LEAF_ROWS
+def _pieces(fresh: Keys, most: int) -> Iterator[tuple[int, int]]:
+    """How to cut sorted rows into files: of so many around rows that are fresh, large ones else."""
+    count = len(fresh)
     if not count:
         return
     # What comes in the middle splits a full file evenly, else each time leaves a few rows over.
@@ -401,7 +434,7 @@ def _pieces(fresh: Keys, bulk: bool) -> Iterator[tuple[int, int]]:
     start = 0
     for a in range(0, count, size):
         b = min(a + size, count)
-        if bulk or fresh[a:b].any():
+        if most == FULL_ROWS or fresh[a:b].any():
             if start < a:
                 yield start, a
             yield a, b

@@ -104,6 +104,7 @@ def test_rows_behind_an_empty_piece_of_a_table_are_written(lake, writer, sizes):
 def test_a_log_that_went_on_after_a_checkpoint_reads_the_same_in_spark(lake, spark, monkeypatch):
     """Joined files, rows changed and taken away, a checkpoint in the middle."""
     monkeypatch.setattr(keyed, "LEAF_ROWS", 2)
+    monkeypatch.setattr(keyed, "HOT_ROWS", 2)
     monkeypatch.setattr(keyed, "_JOIN", 2)
     monkeypatch.setattr(keyed, "_COLD_S", -1.0)
     tables = Tables(lake, 1 << 20)

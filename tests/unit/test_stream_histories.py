@@ -36,6 +36,8 @@ IDS = st.integers(1, 6)
 def small_memory(monkeypatch):
     """Let the stream forget early, so that it has to read back what it forgot; tiny files, too."""
     monkeypatch.setattr(keyed, "LEAF_ROWS", 2)
+    monkeypatch.setattr(keyed, "HOT_ROWS", 4)
+    monkeypatch.setattr(keyed, "_HOT", 3)
     monkeypatch.setattr(keyed, "FULL_ROWS", 16)
     monkeypatch.setattr(keyed, "_SPARSE", 1)
     monkeypatch.setattr(keyed, "_FEW", 1)

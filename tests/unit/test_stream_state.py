@@ -41,8 +41,10 @@ def small_files(monkeypatch):
     _sizes(monkeypatch, leaf=2, full=4)
 
 
-def _sizes(monkeypatch: pytest.MonkeyPatch, leaf: int, full: int) -> None:
+def _sizes(monkeypatch: pytest.MonkeyPatch, leaf: int, full: int, hot: int = 0) -> None:
     monkeypatch.setattr(keyed, "LEAF_ROWS", leaf)
+    monkeypatch.setattr(keyed, "HOT_ROWS", 4 * leaf)
+    monkeypatch.setattr(keyed, "_HOT", hot)
     monkeypatch.setattr(keyed, "FULL_ROWS", full)
     monkeypatch.setattr(keyed, "_JOIN", 2)
     monkeypatch.setattr(keyed, "_COLD_S", -1.0)
@@ -52,6 +54,14 @@ def _sizes(monkeypatch: pytest.MonkeyPatch, leaf: int, full: int) -> None:
 def scattering(monkeypatch):
     """New rows are set apart wherever two leaves would have to be written for them."""
     _sizes(monkeypatch, leaf=2, full=16)
+    monkeypatch.setattr(keyed, "_SPARSE", 1)
+    monkeypatch.setattr(keyed, "_FEW", 1)
+
+
+@pytest.fixture
+def much_at_once(monkeypatch):
+    """Neighbours are written as one file, of eight rows, when a third of their rows changes."""
+    _sizes(monkeypatch, leaf=2, full=16, hot=3)
     monkeypatch.setattr(keyed, "_SPARSE", 1)
     monkeypatch.setattr(keyed, "_FEW", 1)
 
@@ -79,7 +89,7 @@ def categories(numbers: list[int], token: int = 1) -> pa.Table:
 NUMBERS = st.sets(st.integers(-20, 40) | st.integers(2**31 - 20, 2**31 - 1), max_size=12)
 
 
-@pytest.mark.parametrize("sizes", ["small_files", "scattering"])
+@pytest.mark.parametrize("sizes", ["small_files", "scattering", "much_at_once"])
 @settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     batches=st.lists(st.tuples(NUMBERS, NUMBERS, st.booleans(), st.booleans()), max_size=12),
@@ -133,6 +143,23 @@ def test_a_change_rewrites_the_files_whose_keys_it_has_and_no_other(lake, small_
     LakeWriter(tables, "app").merge(CATEGORIES, patch, 6)
     assert len(before & set(table.log.files)) == 5
     assert len(table.log.files) == 6
+
+
+def test_neighbours_of_which_much_changes_are_written_as_one_file(lake, much_at_once):
+    table = Tables(lake, 1 << 20).keyed(CATEGORIES)
+    for first in range(0, 60, 10):
+        table.apply(_new([first, first + 1]))
+    before = set(table.log.files)
+    assert len(before) == 6
+    none = categories([])
+    table.apply(Patch(none, categories([11, 20, 30, 50], token=9), none.select(["mcc"])))
+    (joined, alone) = sorted(
+        (file for path, file in table.log.files.items() if path not in before),
+        key=lambda file: -file.rows,
+    )
+    assert (joined.low, joined.high, joined.rows) == (10, 31, 6)
+    assert (alone.low, alone.rows) == (50, 2)
+    assert len(before & set(table.log.files)) == 2
 
 
 def test_new_rows_between_many_leaves_are_one_file_until_they_are_sorted_in(lake, scattering):
