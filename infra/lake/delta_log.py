@@ -27,6 +27,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from deltalake import DeltaTable
+from deltalake.exceptions import DeltaError
 from obstore.exceptions import AlreadyExistsError, BaseError
 
 from finlake.errors import ComponentMissing, FinlakeError
@@ -122,7 +123,11 @@ class DeltaLog:
     def batch(self, app_id: str) -> int:
         """Newest micro-batch of the application that is in the table; -1 when there is none."""
         if app_id not in self._batches:
-            done = self._table.transaction_version(app_id)
+            try:
+                done = self._table.transaction_version(app_id)
+            except DeltaError:  # it reads the log only now, whose old entries may be gone by then
+                self._table = self._lake.ensure(self.contract)
+                done = self._table.transaction_version(app_id)
             self._batches[app_id] = -1 if done is None else done
         return self._batches[app_id]
 

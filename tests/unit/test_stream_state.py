@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from prometheus_client import generate_latest
 
 from finlake.errors import ComponentMissing, UsageProblem
+from infra.lake.delta_log import DeltaLog
 from infra.lake.tables import Lake
 from infra.settings import load_settings
 from lakehouse_schemas import contracts
@@ -143,6 +144,19 @@ def test_a_change_rewrites_the_files_whose_keys_it_has_and_no_other(lake, small_
     LakeWriter(tables, "app").merge(CATEGORIES, patch, 6)
     assert len(before & set(table.log.files)) == 5
     assert len(table.log.files) == 6
+
+
+def test_a_batch_is_known_though_the_log_was_cleaned_up_since_it_was_opened(lake):
+    writer = LakeWriter(Tables(lake, 1 << 20), "app")
+    for number in range(3):
+        writer.append(CATEGORIES, categories([number]), number)
+    opened = DeltaLog(lake, CATEGORIES)
+    writer.append(CATEGORIES, categories([3]), 3)
+    lake.ensure(CATEGORIES).create_checkpoint()
+    for entry in Path(lake.uri(CATEGORIES)).glob("_delta_log/*.json"):
+        if int(entry.stem) <= opened.version:
+            entry.unlink()
+    assert opened.batch("app") == 3
 
 
 def test_neighbours_of_which_much_changes_are_written_as_one_file(lake, much_at_once):
