@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import threading
 from typing import TYPE_CHECKING
 
 import click
 
 if TYPE_CHECKING:
     from infra.dremio.bootstrap import Bootstrap
-    from infra.settings import Settings
 
 __all__ = ["dremio"]
 
@@ -72,13 +70,19 @@ def refresh_dremio(everything: bool, follow: bool, every: float) -> None:
       finlake dremio refresh
       finlake dremio refresh --follow --every 60
     """
-    from infra.dremio.bootstrap import Bootstrap
+    from finlake.commands.following import follow as follow_looks
+    from infra.dremio.bootstrap import Bootstrap, dremio_mark
     from infra.settings import load_settings
 
     settings = load_settings()
     kept = Bootstrap(settings, click.echo)
+
+    def look() -> None:
+        kept.apply()
+        kept.refresh()
+
     if follow:
-        _follow(settings, kept, every)
+        follow_looks(look, dremio_mark(settings), every)
         return
     done = kept.refresh(everything=everything)
     click.echo(_counted(len(done), "table") or "Dremio knows the newest versions")
@@ -99,27 +103,3 @@ def _counted(count: int, what: str) -> str:
 def _note(run: Bootstrap) -> None:
     for line in run.notes:
         click.echo(line)
-
-
-def _follow(settings: Settings, kept: Bootstrap, every: float) -> None:
-    """Look again and again; what fails is said once, and tried again at the next look."""
-    from finlake.commands.stack import on_signals
-    from finlake.errors import FinlakeError
-    from infra.dremio.bootstrap import dremio_mark
-
-    stop = threading.Event()
-    mark = dremio_mark(settings)
-    mark.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    said = ""
-    with on_signals(lambda *_: stop.set()):
-        while not stop.is_set():
-            try:
-                kept.apply()
-                kept.refresh()
-                mark.touch()  # by which a health check sees that it is well
-                said = ""
-            except FinlakeError as error:
-                if str(error) != said:
-                    said = str(error)
-                    click.echo(said, err=True)
-            stop.wait(every)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import re
 import sys
-import threading
 from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
@@ -16,9 +15,7 @@ import click
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from infra.lake.catalogue import Catalogue
     from infra.lake.engine import Answer
-    from infra.settings import Settings
 
 __all__ = ["catalogue", "query"]
 
@@ -117,9 +114,11 @@ def catalogue(follow: bool, every: float) -> None:
     Example:
       finlake catalogue
     """
+    from finlake.commands.following import follow as follow_looks
     from infra.lake.catalogue import Catalogue
     from infra.lake.trino import Trino
     from infra.settings import load_settings
+    from infra.stack.apps import catalogue_mark
     from infra.stack.trino import trino_password
     from lakehouse_schemas.render.access import CATALOGUE_USER
 
@@ -128,32 +127,9 @@ def catalogue(follow: bool, every: float) -> None:
     with Trino(settings, CATALOGUE_USER, password) as trino:
         kept = Catalogue(settings, trino, click.echo)
         if follow:
-            _follow(settings, kept, every)
+            follow_looks(kept.update, catalogue_mark(settings), every)
         else:
             click.echo(f"{len(kept.update())} tables are known to Trino")
-
-
-def _follow(settings: Settings, kept: Catalogue, every: float) -> None:
-    """Look again and again; what fails is said once, and tried again at the next look."""
-    from finlake.commands.stack import on_signals
-    from finlake.errors import FinlakeError
-    from infra.stack.apps import catalogue_mark
-
-    stop = threading.Event()
-    mark = catalogue_mark(settings)
-    mark.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    said = ""
-    with on_signals(lambda *_: stop.set()):
-        while not stop.is_set():
-            try:
-                kept.update()
-                mark.touch()  # by which the stack sees that it is well
-                said = ""
-            except FinlakeError as error:
-                if str(error) != said:
-                    said = str(error)
-                    click.echo(said, err=True)
-            stop.wait(every)
 
 
 def _value(text: str) -> int | Decimal | str:

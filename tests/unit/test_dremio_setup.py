@@ -11,7 +11,7 @@ from pydantic import SecretStr
 
 from batch_jobs.bench.bi_queries import bi_queries
 from finlake.cli import main
-from finlake.commands import dremio as command
+from finlake.commands import following
 from finlake.errors import ComponentMissing, FinlakeError, UsageProblem
 from infra.dremio import bootstrap as module
 from infra.dremio import wanted
@@ -482,7 +482,7 @@ def test_following_takes_in_new_tables_and_leaves_a_mark_for_the_health_check(
         def wait(self, seconds):
             looks.append(seconds)
 
-    monkeypatch.setattr(command, "threading", SimpleNamespace(Event=Once))
+    monkeypatch.setattr(following, "threading", SimpleNamespace(Event=Once))
     assert main(["dremio", "refresh", "--follow", "--every", "7"]) == 0
     assert looks == [7]
     assert ("gold_viewer", "dim_mcc") in dremio.objects
@@ -502,7 +502,7 @@ def test_following_says_a_failure_once_and_goes_on(dremio, capsys, monkeypatch):
         def wait(self, seconds):
             looks.append(seconds)
 
-    monkeypatch.setattr(command, "threading", SimpleNamespace(Event=Thrice))
+    monkeypatch.setattr(following, "threading", SimpleNamespace(Event=Thrice))
     monkeypatch.setenv("FINLAKE_DREMIO_REST_URL", "http://127.0.0.1:9")
     assert main(["dremio", "refresh", "--follow"]) == 0
     assert capsys.readouterr().err.count("does not answer") == 1
