@@ -74,16 +74,16 @@ class DebianPackage:
         )
         archives = private / "cache" / "archives"
         env = {"APT_CONFIG": str(private / "apt.conf"), "LC_ALL": "C"}
-        self._run(["apt-get", "-q", "-y", "update"], "apt-get update", env)
+        self.run(["apt-get", "-q", "-y", "update"], "apt-get update", env)
         fetch = ["--download-only", "install"] if self.whole else ["download"]
-        self._run(
+        self.run(
             ["apt-get", "-q", "-y", *fetch, self.name],
             f"apt-get {fetch[-1]} {self.name}",
             env,
             archives,
         )
         for package in sorted(archives.glob("*.deb")):
-            self._run(["dpkg-deb", "-x", str(package), str(partial)], f"dpkg-deb {package.name}")
+            self.run(["dpkg-deb", "-x", str(package), str(partial)], f"dpkg-deb {package.name}")
         shutil.rmtree(private)
         partial.rename(root)
 
@@ -107,13 +107,14 @@ class DebianPackage:
             f" {self.otherwise}"
         )
 
-    def _run(
+    def run(
         self,
         command: Sequence[str],
         what: str,
         env: dict[str, str] | None = None,
         folder: Path | None = None,
     ) -> None:
+        """Run a program that is needed to have it; ``ComponentMissing`` when that fails."""
         done = subprocess.run(
             command,
             env={**os.environ, **(env or {})},

@@ -10,15 +10,13 @@ import os
 import platform
 import shutil
 import subprocess
-from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
 
 from typing_extensions import override
 
-from finlake.errors import ComponentMissing
 from infra.stack.cache import cache_dir, cache_lock
-from infra.stack.debian import DebianPackage, reason
+from infra.stack.debian import DebianPackage
 from infra.stack.progress import Progress
 from infra.stack.source import SourceServer
 
@@ -139,7 +137,9 @@ class MySQL(SourceServer):
             bare = self.data / "install.cnf"
             text = config.read_text(encoding="utf-8").replace("init-file=", "# init-file=")
             bare.write_text(text, encoding="utf-8")
-            _run([*self._program, f"--defaults-file={bare}", "--initialize-insecure"], "MySQL")
+            _DEBIAN.run(
+                [*self._program, f"--defaults-file={bare}", "--initialize-insecure"], "MySQL"
+            )
             (self.data / "installed").touch()
 
     def _places(self) -> str:
@@ -184,19 +184,3 @@ def _on_path() -> str | None:
         return None
     said = subprocess.run([found, "--version"], capture_output=True, text=True, check=False).stdout
     return None if "MariaDB" in said else found
-
-
-def _run(command: Sequence[str], what: str) -> None:
-    done = subprocess.run(
-        command,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        errors="replace",
-        check=False,
-    )
-    if done.returncode:
-        raise ComponentMissing(
-            f"MySQL cannot be had: {what}: {reason(done.stdout)}; {_DEBIAN.otherwise}"
-        )
