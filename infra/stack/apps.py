@@ -98,7 +98,29 @@ class Stream(_App):
         return answers_tcp(self.ports["metrics"])  # which it serves once the query runs
 
 
-class Alerts(_App):
+class _Measured(_App):
+    """A program whose one address is that of its figures, at a port of its own name."""
+
+    @property
+    @override
+    def address(self) -> str:
+        return f"http://{HOST}:{self.ports[self.name]}/metrics"
+
+    @property
+    @override
+    def figures(self) -> str:
+        return self.address
+
+    @override
+    def env(self) -> dict[str, str]:
+        return {**super().env(), f"FINLAKE_PORT_{self.name.upper()}": str(self.ports[self.name])}
+
+    @override
+    def is_healthy(self) -> bool:
+        return answers_tcp(self.ports[self.name])  # which it serves once it is at work
+
+
+class Alerts(_Measured):
     """The process that publishes alerts as the changes come."""
 
     name = "alerts"
@@ -110,30 +132,12 @@ class Alerts(_App):
     def version(self) -> str:
         return f"confluent-kafka {metadata.version('confluent-kafka')}"
 
-    @property
-    @override
-    def address(self) -> str:
-        return f"http://{HOST}:{self.ports['alerts']}/metrics"
-
-    @property
-    @override
-    def figures(self) -> str:
-        return self.address
-
     @override
     def command(self) -> list[str]:
         return [sys.executable, "-m", "finlake", "alerts"]
 
-    @override
-    def env(self) -> dict[str, str]:
-        return {**super().env(), "FINLAKE_PORT_ALERTS": str(self.ports["alerts"])}
 
-    @override
-    def is_healthy(self) -> bool:
-        return answers_tcp(self.ports["alerts"])  # which it serves once it is live
-
-
-class Score(_App):
+class Score(_Measured):
     """The process that scores transactions as they come."""
 
     name = "score"
@@ -145,30 +149,12 @@ class Score(_App):
     def version(self) -> str:
         return f"LightGBM {metadata.version('lightgbm')}"
 
-    @property
-    @override
-    def address(self) -> str:
-        return f"http://{HOST}:{self.ports['score']}/metrics"
-
-    @property
-    @override
-    def figures(self) -> str:
-        return self.address
-
     @override
     def command(self) -> list[str]:
         return [sys.executable, "-m", "finlake", "score"]
 
-    @override
-    def env(self) -> dict[str, str]:
-        return {**super().env(), "FINLAKE_PORT_SCORE": str(self.ports["score"])}
 
-    @override
-    def is_healthy(self) -> bool:
-        return answers_tcp(self.ports["score"])  # which it serves once it is live
-
-
-class Observe(_App):
+class Observe(_Measured):
     """The process that shows Prometheus what no other process can say of itself."""
 
     name = "observe"
@@ -181,30 +167,12 @@ class Observe(_App):
     def version(self) -> str:
         return f"finlake {metadata.version('finlake')}"
 
-    @property
-    @override
-    def address(self) -> str:
-        return f"http://{HOST}:{self.ports['observe']}/metrics"
-
-    @property
-    @override
-    def figures(self) -> str:
-        return self.address
-
     @override
     def command(self) -> list[str]:
         return [sys.executable, "-m", "finlake", "observe", "--serve"]
 
-    @override
-    def env(self) -> dict[str, str]:
-        return {**super().env(), "FINLAKE_PORT_OBSERVE": str(self.ports["observe"])}
 
-    @override
-    def is_healthy(self) -> bool:
-        return answers_tcp(self.ports["observe"])
-
-
-class Verify(_App):
+class Verify(_Measured):
     """The process that proves again and again that source, silver and gold agree."""
 
     name = "verify"
@@ -216,24 +184,10 @@ class Verify(_App):
     def version(self) -> str:
         return f"finlake {metadata.version('finlake')}"
 
-    @property
-    @override
-    def address(self) -> str:
-        return f"http://{HOST}:{self.ports['verify']}/metrics"
-
-    @property
-    @override
-    def figures(self) -> str:
-        return self.address
-
     @override
     def command(self) -> list[str]:
         words = ["verify", "--watch", "--port", str(self.ports["verify"])]
         return [sys.executable, "-m", "finlake", *words]
-
-    @override
-    def is_healthy(self) -> bool:
-        return answers_tcp(self.ports["verify"])
 
 
 class Catalogue(_App):
