@@ -55,6 +55,9 @@ def start_session(settings: Settings) -> SparkSession:
             ".FileSystemBasedCheckpointFileManager"
         ),
         "spark.sql.streaming.checkpoint.fileChecksum.enabled": "false",
+        # The same holds for its default of local files, which adds Hadoop's own checksums: without
+        # them no process is forked at all.
+        "spark.hadoop.fs.file.impl": "org.apache.hadoop.fs.RawLocalFileSystem",
         # One scan of a few hundred records: planning it anew at each stage costs more than it does.
         "spark.sql.adaptive.enabled": "false",
         "spark.ui.showConsoleProgress": "false",
