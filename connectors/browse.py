@@ -27,7 +27,7 @@ from lakehouse_schemas import Contract, contracts
 from lakehouse_schemas.masking import HIDDEN, masked_row
 from lakehouse_schemas.model import Role
 
-__all__ = ["Record", "contract_of", "decoded", "follow", "read"]
+__all__ = ["Record", "contract_of", "decoded", "follow", "read", "shown"]
 
 _ANSWER_S: Final = 10.0
 _ROWS: Final = ("before", "after")
@@ -119,8 +119,8 @@ def decoded(message: Message, contract: Contract | None, role: Role) -> Record:
     records that cannot be read: somebody's data may stand there.
     """
     key, value = message.key(), message.value()
-    shown_key, key_ok = _shown(key, contract, role)
-    shown_value, value_ok = _shown(value, contract, role)
+    shown_key, key_ok = shown(key, contract, role)
+    shown_value, value_ok = shown(value, contract, role)
     kind, ms = message.timestamp()
     headers: Any = message.headers() or []
     return Record(
@@ -136,8 +136,8 @@ def decoded(message: Message, contract: Contract | None, role: Role) -> Record:
     )
 
 
-def _shown(data: Any, contract: Contract | None, role: Role) -> tuple[Any, bool]:
-    """Key or value as it is shown, and whether it could be read."""
+def shown(data: Any, contract: Contract | None, role: Role) -> tuple[Any, bool]:
+    """Key or value of a record as the role sees it, and whether it could be read."""
     if data is None:
         return None, True
     raw = data.encode() if isinstance(data, str) else bytes(data)

@@ -28,6 +28,7 @@ from connectors.config import (
     table_topic,
 )
 from connectors.kafka_admin import TIMEOUT_S, offsets, open_admin, outcome, partition_counts
+from connectors.letters import REPLAY_TOPIC
 from infra.settings import Settings
 from lakehouse_schemas import contracts
 
@@ -104,6 +105,7 @@ def expected(settings: Settings, *, epoch: int = 1) -> tuple[Topic, ...]:
         # without its oldest record the connector cannot start again
         Topic(history_topic(epoch), "Memory of the connector: the DDL to replay.", 1, forever),
         Topic(SIGNAL_TOPIC, "Orders to the connector.", 1, changes),
+        Topic(REPLAY_TOPIC, "Orders to the stream: dead letters to apply.", 1, changes),
         Topic(NOTIFICATION_TOPIC, "Progress of snapshots.", 1, changes),
         # keyed by alert: compaction takes out the repeats that a replay may send
         Topic(

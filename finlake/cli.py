@@ -44,6 +44,7 @@ COMMANDS: dict[str, Entry] = {
     "traffic": Entry("Data", "data", "Commit live inserts, updates and deletes to the source."),
     "connectors": Entry("Capture", "capture", "Apply, watch, pause and restart the connector."),
     "topics": Entry("Capture", "topics", "Look after the Kafka topics: list, browse, lag, empty."),
+    "dead-letters": Entry("Capture", "letters", "Records that were set aside: show, replay."),
     "snapshot": Entry("Capture", "snapshot", "Read the whole source straight into the lake."),
     "stream": Entry("Stream", "stream", "Run the streaming jobs until stopped."),
     "alerts": Entry("Stream", "stream", "Publish alerts as the changes come, until stopped."),
@@ -81,7 +82,7 @@ class _LazyGroup(click.Group):
         if entry is None:
             return None
         module = importlib.import_module(f"finlake.commands.{entry.module}")
-        command: click.Command = getattr(module, cmd_name)
+        command: click.Command = getattr(module, cmd_name.replace("-", "_"))
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
@@ -18,6 +18,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from connectors.config import HEARTBEAT_TABLE, TOPIC_PREFIX
+from connectors.letters import REPLAY_TOPIC
 from infra.lake.tables import Lake
 from infra.settings import Settings
 from lakehouse_schemas import Contract, contracts
@@ -43,6 +44,7 @@ __all__ = ["BatchProcessor"]
 
 _log = logging.getLogger(__name__)
 Write = tuple[Contract, pa.Table | Patch]  # rows are appended, a patch is merged
+_REPLAYS = REPLAY_TOPIC.rsplit(".", 1)[-1]
 
 
 @dataclass
@@ -70,6 +72,8 @@ class BatchProcessor:
         lake: the tables.
         writer: reads silver, and writes each table once per batch.
         metrics: where figures go.
+        on_orders: called with records of the topic of orders (:mod:`connectors.letters`) before
+            the batch that brought them is noted as done.
     """
 
     def __init__(
@@ -78,6 +82,7 @@ class BatchProcessor:
         lake: Lake,
         writer: Writer,
         metrics: Metrics,
+        on_orders: Callable[[pa.Table], None] = lambda _: None,
     ) -> None:
         self._decoders = decoders()
         self._silver = {name: contracts.get(f"silver.{name}") for name in self._decoders}
@@ -92,6 +97,7 @@ class BatchProcessor:
         self._truncates = Truncates(lake)
         self._writer = writer
         self._metrics = metrics
+        self._on_orders = on_orders
         self._threads = ThreadPoolExecutor(4, thread_name_prefix="write")
 
     def process(self, records: pa.Table, batch_id: int) -> bool:
@@ -133,34 +139,41 @@ class BatchProcessor:
         tally.see("gold", streamed)
         self._write(self._silver_writes(steps), batch_id)
         tally.see("silver", streamed)
+        if _REPLAYS in found.others:
+            self._on_orders(found.others[_REPLAYS])
         self._log(tally, found.ends, decoded, steps)
         return True
 
-    def resume(self, table: str, records: pa.Table, writer: Writer) -> Decoded:
-        """Apply what was set aside of a table, in a batch of its own, and let the table flow.
+    def stopped(self, table: str) -> str:
+        """Why a source table is stopped; empty while it flows."""
+        return self._status.stopped(table)
+
+    def resume(self, table: str) -> None:
+        """Let a stopped table flow; that it does is written with the next batch."""
+        self._status.resume(table)
+
+    def decode(self, table: str, records: pa.Table) -> Decoded:
+        """What records of a table that were set aside are by today's contract."""
+        return self._decoders[table].decode(records, -1)
+
+    def again(self, table: str, found: Decoded, writer: Writer) -> None:
+        """Apply what fits of records that were set aside, in a batch of its own.
 
         Args:
             table: source table.
-            records: its records, as they came.
+            found: what its records are; its rejects still cannot be applied.
             writer: writer with an application id of its own, which stays the same when the same
-                resumption has to be done again.
-
-        Returns:
-            What the records turned out to be; its rejects still cannot be applied.
+                has to be done again.
         """
-        self._status.resume(table)
-        found = self._decoders[table].decode(records, -1)
         step = self._step(table, found.changes)
         writes = [*self._gold({table: step}), *self._histories({table: found})]
         self._write(writes, 0, writer)
         self._write(self._silver_writes({table: step}), 0, writer)
         moved = step.applied + step.superseded
         counts = {table: (0, step.applied, step.superseded, -moved)}
-        batches = batch_rows(-1, counts, records.slice(0, 0), time.time(), _now_us())
-        # That the table flows is written with the next batch: a resumption with nothing to apply
-        # is the same as the one before it.
+        ends = found.bronze.slice(0, 0).select(["topic", "partition", "offset"])
+        batches = batch_rows(-1, counts, ends, time.time(), _now_us())
         self._write([(contracts.get("gold.pipeline_batches"), batches)], 0, writer)
-        return found
 
     def _step(self, name: str, changes: pa.Table) -> Step:
         silver = self._silver[name]
@@ -265,7 +278,7 @@ class BatchProcessor:
         for row in rejects.select(["topic", "partition", "offset", "detail"]).to_pylist()[:5]:
             _log.warning(
                 "%(topic)s[%(partition)d]@%(offset)d set aside: %(detail)s; "
-                '`finlake query "SELECT * FROM bronze.dead_letters"` shows all',
+                "`finlake dead-letters list` shows all",
                 row,
             )
         return [(bronze, changes), (dead, rejects)]

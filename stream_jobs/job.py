@@ -24,10 +24,11 @@ from stream_jobs.io.source import partitions, read_stream
 from stream_jobs.io.writer import LakeWriter, Tables
 from stream_jobs.memory import look_seldom_for_garbage
 from stream_jobs.past import APP, tell_the_past
-from stream_jobs.resume import resume_table
+from stream_jobs.resume import replay, resume_table
 from stream_jobs.stopping import stop_on_signal
 
 if TYPE_CHECKING:
+    import pyarrow as pa
     from pyspark.sql import DataFrame
     from pyspark.sql.streaming.query import StreamingQuery
 
@@ -103,7 +104,7 @@ class _Batches:
         self._tables = Tables(lake, settings.stream_cache_mb << 20)
         tell_the_past(lake, LakeWriter(self._tables, APP))
         self._writer = LakeWriter(self._tables, app_id)
-        self._processor = BatchProcessor(settings, lake, self._writer, metrics)
+        self._processor = BatchProcessor(settings, lake, self._writer, metrics, self._replay)
         self._keeper = Housekeeping(
             lake,
             self._tables,
@@ -116,6 +117,9 @@ class _Batches:
     def resume(self, tables: Sequence[str]) -> None:
         for table in tables:
             resume_table(self._tables, self._processor, table)
+
+    def _replay(self, orders: pa.Table) -> None:
+        replay(self._tables, self._processor, orders)
 
     def process(self, frame: DataFrame, batch_id: int) -> None:
         if self._on_cluster:

@@ -9,6 +9,7 @@ from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 
 from connectors.config import HEARTBEAT_TABLE, TOPIC_PREFIX, table_topic
+from connectors.letters import REPLAY_TOPIC
 from finlake.errors import ComponentMissing
 from infra.database.users import DATABASE
 from infra.kafka import kafka_missing
@@ -29,7 +30,7 @@ def topics() -> list[str]:
     """The topics that the stream reads."""
     names = [c.name for c in contracts.source_tables()]
     tables = [table_topic(DATABASE, name) for name in (*names, HEARTBEAT_TABLE)]
-    return [*tables, TOPIC_PREFIX]  # the prefix alone is the topic of schema changes
+    return [*tables, TOPIC_PREFIX, REPLAY_TOPIC]  # the prefix alone has the schema changes
 
 
 def partitions(settings: Settings) -> dict[str, int]:

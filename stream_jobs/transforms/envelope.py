@@ -91,6 +91,7 @@ class _Reject(Exception):
         super().__init__(detail)
         self.reason = reason
         self.detail = detail
+        self.of: tuple[str, _Source] | None = None  # operation and source, where they are known
 
 
 class Decoder:
@@ -227,6 +228,9 @@ class Decoder:
                 rows.append(row)
                 tails.append((token, op == "d", source_ts, batch_id, extra, op, kafka_ts[index]))
             except _Reject as reject:
+                if reject.of:  # bronze is to know its place in the order, should it be replayed
+                    op, source = reject.of
+                    source_ts, token = _source_ts(source), self._order(source, epoch, offset)
                 bad.append((index, reject.reason, reject.detail))
                 if reject.reason == "schema_changed":
                     problem = reject.detail
@@ -283,6 +287,12 @@ class Decoder:
         except ValueError as error:
             raise _Reject("no_order", f"{self.table}: {error}") from None
 
+    def _order(self, source: _Source, epoch: str | None, offset: int) -> str | None:
+        try:
+            return self._token(source, epoch, offset)
+        except _Reject:
+            return None
+
     def _row_before(self, value: bytes) -> Any:
         """The row as it was, or ``None`` where it is left out or is of another shape."""
         image = _decode_before(value).before
@@ -308,9 +318,17 @@ class Decoder:
         if event["op"] not in _OPS:
             raise _Reject("not_an_envelope", f"{self.table}: op is none of Debezium's") from None
         source = self._source(event["source"])
+        try:
+            return event["op"], source, *self._row(event)
+        except _Reject as reject:
+            reject.of = event["op"], source
+            raise
+
+    def _row(self, event: dict[str, Any]) -> tuple[Any, str | None]:
+        """The row that an event carries, and what it has beyond the contract."""
         image = event.get("before") if event["op"] == "d" else event.get("after")
         if event["op"] == "t":
-            return "t", source, None, None
+            return None, None
         if not isinstance(image, dict) or not self._known & image.keys():
             raise _Reject("not_an_envelope", f"{self.table}: op {event['op']} carries no row")
         missing = sorted(self._known - image.keys())
@@ -334,7 +352,7 @@ class Decoder:
             if text.startswith("Invalid enum value"):  # which the text goes on to show
                 kind, text = "rule", f"a value that is not allowed{text[text.rindex(' - at') :]}"
             raise _Reject(kind, f"{self.table}: {text}") from None
-        return event["op"], source, row, extra
+        return row, extra
 
     def _source(self, found: Any) -> _Source:
         try:

@@ -15,7 +15,7 @@ from typing import Any
 import pymysql
 import pytest
 import requests
-from confluent_kafka import Consumer, TopicPartition
+from confluent_kafka import Consumer, Producer, TopicPartition
 
 from infra.database.schema import connect
 from infra.grafana.boards import BOARDS
@@ -23,6 +23,7 @@ from infra.lake.query import Query
 from infra.settings import Settings
 from lakehouse_schemas import contracts
 from tests.support.stack import (
+    finlake,
     run,
     running_stack,
     skip_without_mysql,
@@ -217,6 +218,23 @@ def test_no_card_number_and_no_cvv_leaves_the_source(world: World) -> None:
     for place, text in places:
         assert NUMBER.encode() not in text, f"a card number is in {place}"
         assert CVV.encode() not in text, f"a CVV is in {place}"
+
+
+@pytest.mark.parametrize("world", ["mariadb-folder"], indirect=True)
+def test_a_replay_reaches_the_stream_and_what_does_not_fit_stays(world: World) -> None:
+    topic = "cdc.finance.mcc_codes"
+    producer = Producer({"bootstrap.servers": world.settings.kafka_bootstrap})
+    producer.produce(topic, key=b"{}", value=b"poison")
+    assert producer.flush(20) == 0
+    verified(world)
+    (letter,) = map(json.loads, world.run("dead-letters", "list", "--json").splitlines())
+    assert (letter["topic"], letter["reason"]) == (topic, "not_json")
+    place = f"{topic}[{letter['partition']}]@{letter['offset']}"
+    done = finlake(world.settings.home, "dead-letters", "replay", place, "--yes", **world.env)
+    assert done.returncode == 1, done.stderr
+    assert f"{place}: 0 of 1 dead letters are applied" in done.stdout
+    assert f"{place}: 1 still do not fit" in done.stderr
+    verified(world)
 
 
 def test_an_added_column_flows_on_and_a_dropped_one_stops_its_table_alone(world: World) -> None:

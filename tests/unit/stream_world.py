@@ -27,6 +27,7 @@ from lakehouse_schemas import Contract, contracts
 from stream_jobs.batch import BatchProcessor
 from stream_jobs.io.metrics import Metrics
 from stream_jobs.io.writer import LakeWriter, Tables, Writer
+from stream_jobs.resume import replay
 from stream_jobs.shapes import RECORDS, Patch
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "debezium" / "source_tables.jsonl"
@@ -428,7 +429,12 @@ class Stream:
         self.processor = self._start(self._writer())
 
     def _start(self, writer: Writer) -> BatchProcessor:
-        return BatchProcessor(self._settings, self.lake, writer, Metrics())
+        return BatchProcessor(self._settings, self.lake, writer, Metrics(), self._replay)
+
+    def _replay(self, orders: pa.Table) -> None:
+        writer = self.processor._writer
+        assert isinstance(writer, LakeWriter), "dead letters are replayed in Delta tables alone"
+        replay(writer._tables, self.processor, orders)
 
     def restart(self) -> None:
         """End the process between two batches and start another."""

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from connectors.letters import REPLAY_TOPIC
 from finlake.errors import UsageProblem
 from infra.lake.tables import Lake as DeltaLake
 from infra.settings import load_settings
@@ -14,6 +15,7 @@ from lakehouse_schemas import contracts
 from stream_jobs.io.appended import AppendedTable
 from stream_jobs.io.writer import LakeWriter, Tables
 from stream_jobs.resume import resume_table
+from stream_jobs.transforms.envelope import Decoder, _Reject
 from stream_jobs.transforms.schema_change import changed_tables, problem
 from tests.unit.stream_world import (
     BASE,
@@ -258,3 +260,112 @@ def test_a_table_can_be_resumed_twice_with_nothing_to_apply(delta):
 def test_an_unknown_table_cannot_be_resumed(delta):
     with pytest.raises(UsageProblem, match="no source table nix"):
         resume_table(tables_of(delta), delta.processor, "nix")
+
+
+# ── Dead letters, put through again ──────────────────────────────────────────────────────────────
+
+
+def order(**choice: Any) -> Event:
+    """An order as ``finlake dead-letters replay`` sends it."""
+    value = json.dumps({"by": "test", "choice": {"table": "cards", **choice}}).encode()
+    return Event(REPLAY_TOPIC, 0, b"cards", value)
+
+
+def letters_of(stream: Stream) -> list[int]:
+    rows = stream.lake.open(contracts.get("bronze.dead_letters")).to_pyarrow_table()
+    return sorted(rows["offset"].to_pylist())
+
+
+@pytest.fixture
+def narrow(delta, monkeypatch):
+    """A stream that set three cards aside, one of them poisoned; then its contract was mended."""
+    real = Decoder._row
+
+    def too_narrow(self: Decoder, event: dict[str, Any]) -> Any:
+        if self.table == "cards" and event["after"]["card_brand"] == "Visa":
+            raise _Reject("rule", "cards: a brand that is not allowed")
+        return real(self, event)
+
+    values = [
+        envelope("c", None, row("cards", id=1), 1000),
+        b"poison",
+        envelope("c", None, row("cards", id=2, credit_limit="1.00"), 1100),
+        envelope("u", None, row("cards", id=2, card_brand="Amex"), 1200),
+    ]
+    with monkeypatch.context() as patch:
+        patch.setattr(Decoder, "_row", too_narrow)
+        patch.setattr(Decoder, "_read", Decoder._look_closer)
+        patch.setattr(Decoder, "_at_once", lambda *_: None)
+        delta.process(records([(Event("cards", 0, b"{}", v), i) for i, v in enumerate(values)]))
+    assert letters_of(delta) == [0, 1, 2]
+    assert live(delta.lake, "cards").keys() == {2}
+    return delta
+
+
+def test_replayed_letters_are_applied_once_and_overwrite_nothing_newer(narrow, home):
+    for offset in range(2):  # an order that is sent twice finds nothing left to do
+        narrow.process(records([(order(), offset)]))
+    assert letters_of(narrow) == [1]
+    expected = {1: row("cards", id=1), 2: row("cards", id=2, card_brand="Amex")}
+    assert live(narrow.lake, "cards") == meant("cards", expected)
+    assert gold_faults(narrow.lake, home) == []
+
+
+@pytest.mark.parametrize(
+    ("choice", "left"),
+    [
+        ({"reason": "rule"}, [1]),
+        ({"reason": "not_json"}, [0, 1, 2]),
+        ({"place": {"topic": "cdc.finance.cards", "partition": 0, "offset": 2}}, [0, 1]),
+        ({"place": {"topic": "cdc.finance.cards", "partition": 1, "offset": 2}}, [0, 1, 2]),
+        ({"table": "users"}, [0, 1, 2]),
+        ({"table": "nix"}, [0, 1, 2]),
+    ],
+)
+def test_what_an_order_does_not_name_stays_where_it_is(narrow, home, choice, left):
+    narrow.process(records([(order(**choice), 0)]))
+    assert letters_of(narrow) == left
+    assert gold_faults(narrow.lake, home) == []
+
+
+@pytest.mark.parametrize("lost_at", ["keep", "log"])
+def test_a_batch_with_an_order_that_is_cut_short_replays_nothing_twice(
+    narrow, home, monkeypatch, lost_at
+):
+    batch = records([(order(), 0), (Event("users", 0, b"{}", None), 5)])
+
+    def lost(*arguments: object) -> None:
+        raise ConnectionError
+
+    with monkeypatch.context() as patch:
+        where: Any = AppendedTable if lost_at == "keep" else type(narrow.processor)
+        patch.setattr(where, "keep" if lost_at == "keep" else "_log", lost)
+        with pytest.raises(ConnectionError):
+            narrow.process(batch)
+    narrow.restart()
+    narrow.process(batch)
+    assert letters_of(narrow) == [1]
+    assert live(narrow.lake, "cards").keys() == {1, 2}
+    assert gold_faults(narrow.lake, home) == []
+
+
+def test_letters_that_do_not_fit_yet_are_counted_right_when_they_do(narrow, home, monkeypatch):
+    with monkeypatch.context() as patch:
+        refused = _Reject("rule", "cards: not yet")
+        patch.setattr(Decoder, "_read", lambda *_: (_ for _ in ()).throw(refused))
+        patch.setattr(Decoder, "_at_once", lambda *_: None)
+        narrow.process(records([(order(), 0)]))
+    assert letters_of(narrow) == [0, 1, 2]
+    narrow.process(records([(order(), 1)]))
+    assert letters_of(narrow) == [1]
+    assert gold_faults(narrow.lake, home) == []
+
+
+def test_a_stopped_table_and_an_unreadable_order_are_left_alone(delta, home):
+    held(delta)
+    rubbish = [Event(REPLAY_TOPIC, 0, b"", value) for value in (None, b"{}", b"\xff", b"[1]")]
+    orders = [*rubbish, order(table="transactions")]
+    delta.process(records([(one, offset) for offset, one in enumerate(orders)]))
+    assert letters_of(delta) == [0, 1, 2, 3]
+    assert delta.processor.stopped("transactions")
+    assert gold_faults(delta.lake, home) == []
