@@ -6,14 +6,24 @@ from pathlib import Path
 
 import streamlit as st
 
-from dashboard.views import alerts, cards, customers, live, merchants, models, pipeline, quality
+from dashboard import access
+from dashboard.views import (
+    alerts,
+    cards,
+    customers,
+    live,
+    merchants,
+    models,
+    pipeline,
+    quality,
+)
 
 _HERE = Path(__file__).parent
 
 # A picture of our own: a named icon would be fetched from the icons' makers.
 st.set_page_config(page_title="FinLake", page_icon=str(_HERE / "icon.svg"), layout="wide")
 st.html(_HERE / "style.css")
-st.navigation(
+pages = st.navigation(
     [
         st.Page(live.show, title="Live", icon=":material/monitoring:", default=True),
         st.Page(
@@ -29,5 +39,10 @@ st.navigation(
         st.Page(quality.show, title="Quality", icon=":material/rule:", url_path="quality"),
         st.Page(pipeline.show, title="Pipeline", icon=":material/lan:", url_path="pipeline"),
     ],
-    position="top",
-).run()
+    position="top" if access.role() else "hidden",
+)
+access.keep()
+if access.role():
+    pages.run()
+else:
+    access.ask()

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import UTC, datetime
 from functools import partial
 
 import streamlit as st
 
-from dashboard import markup, queries
+from dashboard import access, markup, queries
+from dashboard.base import now, settings
 from dashboard.figures import Lake, rows
 from dashboard.thrift import Thrifty
 from finlake.errors import FinlakeError
 from infra.lake.query import Query
-from infra.settings import Settings, load_settings
 
 __all__ = ["accent", "empty_lake", "heading", "lake", "live", "now", "settings"]
 
@@ -22,20 +21,9 @@ _PAUSED = "paused"
 
 
 @st.cache_resource
-def settings() -> Settings:
-    """The settings, read once per process."""
-    return load_settings()
-
-
-@st.cache_resource
 def lake() -> Lake:
     """The one query interface, shared by all readers."""
     return Thrifty(Query(settings()))
-
-
-def now() -> datetime:
-    """The clock, UTC."""
-    return datetime.now(UTC)
 
 
 def accent() -> str:
@@ -74,6 +62,8 @@ def heading(title: str) -> None:
         with st.container(width="content", key="stamp"):
             live(_stamp)
         st.space("stretch")
+        if access.signed_in():
+            st.button(f"Sign out ({access.actor()})", on_click=access.sign_out, type="tertiary")
         st.toggle("Pause", key=_PAUSED, help="Stop the refresh, to read in peace.")
     live(_banner)
 

@@ -316,7 +316,9 @@ def batch_totals(since: datetime) -> Sql:
         " count(DISTINCT batch_id) AS batches, avg(duration_ms) AS duration_ms,"
         " max(started_at) AS last_started"
         " FROM gold.pipeline_batches WHERE started_at >= ?"
-        " GROUP BY table_name ORDER BY table_name",
+        " GROUP BY table_name"
+        # What only serves the pipeline itself, as heartbeats do, has no changes to account for.
+        " HAVING sum(events) > 0 OR sum(applied) > 0 ORDER BY table_name",
         (since,),
     )
 

@@ -117,6 +117,10 @@ class Settings(BaseSettings):
     port_minio: int = Field(0, description="Embedded MinIO; 0 takes a free port.")
     port_minio_console: int = Field(9901, description="MinIO's console, or the next free port.")
     port_spark_ui: int = Field(4040, description="Spark's pages, or the next free port.")
+    dashboard_role: Literal["analyst", "operator", "admin", "login"] = Field(
+        "operator",
+        description="Dashboard: what everybody who opens it may do; login asks who they are.",
+    )
     port_dashboard: int = Field(8501, description="Streamlit, or the next free port.")
     port_metrics: int = Field(9108, description="Prometheus metrics, or the next free port.")
     port_alerts: int = Field(

@@ -9,7 +9,7 @@ from urllib.parse import urlencode
 
 import streamlit as st
 
-from dashboard import alert_charts, alert_markup, alert_queries, markup
+from dashboard import access, alert_charts, alert_markup, alert_queries, markup
 from dashboard.alert_queries import BANDS, MODEL, SEVERITIES, VERDICTS, CaseFilters
 from dashboard.figures import rows
 from dashboard.frame import heading, lake, live, now, settings
@@ -212,7 +212,9 @@ def _verdict(transaction: int) -> None:
     known: bool | None = found[0]["is_fraud"]
     said: bool | str | None = st.session_state.get(f"verdict {transaction}")
     with st.container(horizontal=True, vertical_alignment="center", key="verdict_box"):
-        if settings().source_review_url is None:
+        if not access.may("operator"):
+            st.caption("Verdicts are an operator's")
+        elif settings().source_review_url is None:
             st.caption("No verdicts from here: FINLAKE_SOURCE_REVIEW_URL is not set")
         else:
             fraud, genuine = partial(_judge, transaction, True), partial(_judge, transaction, False)

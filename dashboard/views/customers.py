@@ -10,7 +10,7 @@ from typing import Any
 
 import streamlit as st
 
-from dashboard import charts, markup, queries
+from dashboard import access, charts, markup, queries
 from dashboard.figures import Measures, rows
 from dashboard.frame import accent, heading, lake
 from dashboard.queries import Filters
@@ -208,7 +208,12 @@ def _cards(customer: int) -> None:
         markup.cells(
             [("Card", False), ("Brand", False), ("Type", False), ("Expires", False)],
             [
-                (masked(r["card_last4"]), r["card_brand"], r["card_type"], r["expires"] or "–")
+                (
+                    masked(r["card_last4"]),
+                    r["card_brand"],
+                    r["card_type"],
+                    access.seen("gold.dim_card", "expires", r["expires"]) or "–",
+                )
                 for r in rows(lake(), queries.customer_cards(customer))
             ],
             caption="By their last four digits",

@@ -13,6 +13,7 @@ import streamlit as st
 from dashboard import charts, markup, queries
 from dashboard.figures import rows
 from dashboard.frame import heading, lake, live, now, settings
+from dashboard.views import tending
 from dashboard.wording import ago, count, duration
 from infra.stack.control import status
 
@@ -29,6 +30,7 @@ def show() -> None:
     heading("Pipeline")
     live(_freshness)
     live(_components)
+    tending.show()
     live(_changes)
 
 

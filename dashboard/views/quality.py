@@ -10,7 +10,8 @@ from urllib.parse import urlencode
 
 import streamlit as st
 
-from dashboard import letters, markup, quality_queries
+from connectors.letters import Choice, Place
+from dashboard import access, letters, markup, quality_queries, tending
 from dashboard.figures import rows
 from dashboard.frame import heading, lake, live, now
 from dashboard.wording import ago, clock, count, share
@@ -22,6 +23,7 @@ __all__ = ["show"]
 
 _DAY = timedelta(days=1)
 _NEWEST = 20
+_ORDERED = "ordered"
 _LEVELS = {"quarantine": "alarm", "warn": "warn"}
 
 Row = dict[str, Any]
@@ -36,6 +38,7 @@ def show() -> None:
     st.subheader("Dead letters: records that were set aside", anchor=False)
     live(_letter_counts)
     of, place = _letter_controls()
+    _replay(of, place)
     if place:
         live(partial(_letter, place))
     live(partial(_letters, of))
@@ -139,10 +142,6 @@ def _letter_counts() -> None:
             caption="By table and reason",
         )
     )
-    st.caption(
-        "Once the cause is mended: `finlake stream --resume TABLE` applies a table's records;"
-        " those that still do not fit stay here."
-    )
 
 
 def _letter_controls() -> tuple[str | None, tuple[str, int, int] | None]:
@@ -166,6 +165,41 @@ def _letter_controls() -> tuple[str | None, tuple[str, int, int] | None]:
     if parts != [""]:
         st.caption(":red[A record is named by topic, partition and offset, with colons between.]")
     return (None if of == "all" else of), None
+
+
+def _replay(of: str | None, place: tuple[str, int, int] | None) -> None:
+    """Buttons that put the chosen records through again; nothing to choose, no buttons."""
+    if of is None and place is None:
+        st.caption(
+            "Once the cause is mended and the stream started anew, choose a table or a record here"
+            " to put it through again; what still does not fit stays."
+        )
+        return
+    if not access.may("operator"):
+        st.caption("To put records through again is an operator's")
+        return
+    choices = [Choice(place[0].rsplit(".", 1)[-1], place=Place(*place))] if place else []
+    choices += [Choice(of)] if of else []
+    with st.container(horizontal=True, vertical_alignment="center", key="replay"):
+        for choice in choices:
+            with st.popover(f"Replay {choice}", icon=":material/replay:"):
+                st.write(
+                    f"Apply the dead letters of **{choice}** with today's contract? Each is applied"
+                    " as of its own place: nothing newer is overwritten."
+                )
+                st.button(
+                    "Replay",
+                    key=f"replay {choice}",
+                    on_click=partial(_order, choice),
+                    type="primary",
+                )
+    if said := st.session_state.get(_ORDERED):
+        st.caption(said)
+
+
+def _order(choice: Choice) -> None:
+    if access.may("operator"):
+        st.session_state[_ORDERED] = tending.replay(choice, f"dashboard, {access.actor()}")
 
 
 def _letters(of: str | None) -> None:
