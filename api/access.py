@@ -15,6 +15,7 @@ __all__ = [
     "OPERATORS",
     "ROLES",
     "SCOPES",
+    "STAFF",
     "Principal",
     "Role",
     "Route",
@@ -22,7 +23,7 @@ __all__ = [
 ]
 
 Role = Literal["viewer", "analyst", "operator", "admin", "customer"]
-Scope = Literal["insights", "keys", "predictions", "session"]
+Scope = Literal["insights", "keys", "models", "predictions", "session"]
 ROLES: Final[tuple[Role, ...]] = get_args(Role)
 SCOPES: Final[tuple[Scope, ...]] = get_args(Scope)
 
@@ -30,6 +31,8 @@ ANYBODY: Final[frozenset[Role]] = frozenset(ROLES)
 """Everybody who has shown who they are."""
 CUSTOMER_DATA: Final[frozenset[Role]] = frozenset({"analyst", "admin", "customer"})
 """Those who may see a customer by number; customers themselves alone."""
+STAFF: Final[frozenset[Role]] = ANYBODY - {"customer"}
+"""Those who work on the platform."""
 OPERATORS: Final[frozenset[Role]] = frozenset({"operator", "admin"})
 ADMINS: Final[frozenset[Role]] = frozenset({"admin"})
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from importlib.metadata import version
 from typing import Any
 
@@ -24,7 +25,8 @@ from infra.settings import Settings, load_settings
 
 __all__ = ["create_app", "openapi_text", "served"]
 
-_ABOUT = """Insights into a customer's money, over the lakehouse's gold layer.
+_ABOUT = """Insights into a customer's money, and what models say of transactions, over the
+lakehouse's gold layer.
 
 Money is US dollars as a text with two decimals. Days are ISO 8601, UTC. Errors are
 `application/problem+json`. Every path below `/api/v1` answers without that prefix as well.
@@ -41,7 +43,7 @@ def create_app(settings: Settings, lake: Lake) -> FastAPI:
         ComponentMissing: the file of keys cannot be opened.
     """
     services = Services.make(settings, lake)
-    app = _bare(settings)
+    app = _bare(settings, services)
     app.state.services = services
     origins = [one.strip() for one in settings.api_cors_origins.split(",") if one.strip()]
     app.add_middleware(Aliases, prefix=PREFIX, paths=[route.path for route in ROUTES])
@@ -70,7 +72,10 @@ def served() -> FastAPI:
 
     log_as_json()
     settings = load_settings()
-    return create_app(settings, Query(settings))
+    app = create_app(settings, Query(settings))
+    services: Services = app.state.services
+    services.start()
+    return app
 
 
 def openapi_text() -> str:
@@ -78,9 +83,16 @@ def openapi_text() -> str:
     return json.dumps(_bare(None).openapi(), indent=1, sort_keys=True) + "\n"
 
 
-def _bare(settings: Settings | None) -> FastAPI:
+def _bare(settings: Settings | None, services: Services | None = None) -> FastAPI:
     """The application without services and layers around it."""
     docs = settings is None or settings.api_docs
+
+    @asynccontextmanager
+    async def ending(_: FastAPI) -> AsyncIterator[None]:
+        yield
+        if services is not None:
+            services.stop()
+
     app = FastAPI(
         title="FinLake",
         version=version("finlake"),
@@ -89,6 +101,7 @@ def _bare(settings: Settings | None) -> FastAPI:
         redoc_url=None,
         openapi_url="/openapi.json" if docs else None,
         responses=problems.RESPONSES,
+        lifespan=ending,
     )
     problems.install(app)
     for routes, prefix in ((PUBLIC, ""), (ROUTES, PREFIX)):

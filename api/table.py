@@ -8,10 +8,12 @@ from __future__ import annotations
 
 from typing import Final
 
-from api.access import ADMINS, ANYBODY, CUSTOMER_DATA, Route
+from api.access import ADMINS, ANYBODY, CUSTOMER_DATA, OPERATORS, STAFF, Route
 from api.routes import forecasts as f
 from api.routes import insights as i
+from api.routes import models as m
 from api.routes import operation as o
+from api.routes import predictions as p
 from api.routes import session as s
 
 __all__ = ["PREFIX", "PUBLIC", "ROUTES"]
@@ -49,6 +51,19 @@ ROUTES: Final[tuple[Route, ...]] = (
     Route("POST", "/predict/cashflow", f.cash_flow, ANYBODY, "predictions"),
     Route("POST", "/predictions/savings", f.predict_savings, ANYBODY, "predictions"),
     Route("POST", "/predictions/expense/advanced", f.predict_expense, ANYBODY, "predictions"),
+    Route("POST", "/predict/anomaly", p.anomaly, ANYBODY, "predictions"),
+    Route("POST", "/anomaly/detect", p.anomaly, ANYBODY, "predictions"),
+    Route("POST", "/predict/category", p.category, ANYBODY, "predictions"),
+    Route("POST", "/predict/amount", p.amount, ANYBODY, "predictions"),
+    Route("POST", "/predict/batch", p.batch, ANYBODY, "predictions"),
+    Route("POST", "/predict/validate", p.validate, ANYBODY, "predictions"),
+    Route("GET", "/models/status", m.status, STAFF, "models"),
+    Route("GET", "/models/health", m.health, STAFF, "models"),
+    Route("GET", "/models/performance", m.performance, STAFF, "models"),
+    Route("POST", "/models/reload-all", m.reload_all, OPERATORS, "models"),
+    Route("POST", "/ml/predict", m.predict, STAFF, "models"),
+    Route("POST", "/ml/train", m.train, OPERATORS, "models", 202),
+    Route("GET", "/ml/train/{training_id}", m.training, OPERATORS, "models"),
     Route("GET", "/session", s.me, ANYBODY, None),
     Route("POST", "/session", s.open_session, ANYBODY, "session"),
     Route("POST", "/session/refresh", s.refresh_session, None, None),

@@ -14,7 +14,7 @@ from prometheus_client import (
     generate_latest,
 )
 
-__all__ = ["IN_FLIGHT", "LATENCY", "REQUESTS", "SHARED", "exposed"]
+__all__ = ["IN_FLIGHT", "LATENCY", "MODELS_LOAD", "REQUESTS", "SHARED", "exposed"]
 
 SHARED: Final = "PROMETHEUS_MULTIPROC_DIR"
 """Names the folder where workers put their figures; the library reads it when it is imported."""
@@ -35,6 +35,13 @@ IN_FLIGHT = Gauge(
     "Requests under way.",
     registry=_OWN,
     multiprocess_mode="livesum",
+)
+
+MODELS_LOAD = Gauge(
+    "finlake_api_models_load_seconds",
+    "What the last loading of models took.",
+    registry=_OWN,
+    multiprocess_mode="livemax",
 )
 
 

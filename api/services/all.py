@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 
 from api.services.access_store import AccessStore
@@ -10,11 +11,18 @@ from api.services.forecasts import Forecasts
 from api.services.gate import Gate
 from api.services.insights import Insights
 from api.services.limits import Limits
+from api.services.memory import Memory
+from api.services.models import Models
 from api.services.once import Repeats
+from api.services.predictions import Predictions
 from api.services.tokens import Tokens
+from api.services.trainings import Trainings
+from finlake.errors import FinlakeError
 from infra.settings import Settings, secret
 
 __all__ = ["Services"]
+
+_LOG = logging.getLogger("finlake.api")
 
 
 @dataclass(frozen=True)
@@ -31,6 +39,10 @@ class Services:
     customers: Customers
     insights: Insights
     forecasts: Forecasts
+    memory: Memory
+    models: Models
+    predictions: Predictions
+    trainings: Trainings
 
     @classmethod
     def make(cls, settings: Settings, lake: Lake) -> Services:
@@ -54,6 +66,7 @@ class Services:
         }
         limits = Limits(rates)
         customers = Customers(lake)
+        memory, models = Memory(lake), Models(settings, lake)
         return cls(
             settings=settings,
             lake=lake,
@@ -65,4 +78,24 @@ class Services:
             customers=customers,
             insights=Insights(customers),
             forecasts=Forecasts(customers),
+            memory=memory,
+            models=models,
+            predictions=Predictions(memory, models),
+            trainings=Trainings(settings),
         )
+
+    def start(self) -> None:
+        """Load models and the past, so that no request waits for them, and keep both fresh.
+
+        What is not there yet is looked for again when it is asked for.
+        """
+        self.models.start()
+        try:
+            self.memory.known()
+        except FinlakeError as error:
+            _LOG.warning("gold could not be read", extra={"reason": str(error)[:200]})
+
+    def stop(self) -> None:
+        """End what goes on beside the requests."""
+        self.models.stop()
+        self.trainings.stop()

@@ -107,6 +107,29 @@ def list_(as_json: bool) -> None:
 
 
 @models.command()
+@_json
+def fetch(as_json: bool) -> None:
+    """Fetch the models that serve to this machine, and note them for the API.
+
+    The API's workers see the note and change to them; none of them asks the registry itself.
+
+    \b
+    Example:
+      finlake models fetch
+    """
+    from infra.settings import load_settings
+    from models.serving import look
+
+    for role, one in look(load_settings()).items():
+        if as_json:
+            click.echo(json.dumps({"role": role, **asdict(one)}))
+        else:
+            state = f"{one.version:4}  {one.sha256[:12]}" if one.version else "none"
+            problem = f"  {one.problem}" if one.problem else ""
+            click.echo(f"{role:10}  {one.name:16}  {state}{problem}")
+
+
+@models.command()
 @_which
 def show(which: str) -> None:
     """Show all that is known of a version, as one JSON object.

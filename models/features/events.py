@@ -139,7 +139,8 @@ class Events:
         every = list(parts)
         if not every:
             return cls.none()
-        return cls({name: np.concatenate([part[name] for part in every]) for name in COLUMNS})
+        names = every[0].columns
+        return cls({name: np.concatenate([part[name] for part in every]) for name in names})
 
 
 def _absent(name: str) -> float | int | bool:

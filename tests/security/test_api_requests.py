@@ -16,6 +16,7 @@ from schemathesis.specs.openapi.checks import (
 
 from api.table import PREFIX, PUBLIC, ROUTES
 from tests.unit.api_world import OWN, ApiWorld, build
+from tests.unit.prediction_world import generated, learnt
 
 CHECKS = [
     not_a_server_error,
@@ -28,7 +29,10 @@ SERVED = [(r.method, r.path) for r in PUBLIC] + [(r.method, PREFIX + r.path) for
 
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory) -> ApiWorld:
-    return build(tmp_path_factory.mktemp("api") / "home", customers=12)
+    home = tmp_path_factory.mktemp("api") / "home"
+    made = build(home, customers=12)
+    learnt(home, generated()[1])
+    return made
 
 
 @pytest.fixture(scope="module")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -125,6 +126,9 @@ def build(home: Path, customers: int = 24, **options: Any) -> ApiWorld:
     }
     settings = load_settings(home=home, **(generous | options))
     world = ApiWorld(settings, serve(settings))
+    services = world.client.app.state.services  # type: ignore[attr-defined]
+    services.models.ask = lambda _: None  # the registry's own process has tests of its own
+    services.trainings.program = (sys.executable, "-c", "print('trained')")
     users = range(OWN, OWN + customers)
     world.write(
         "dim_user",

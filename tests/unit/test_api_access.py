@@ -18,6 +18,7 @@ from finlake.cli import main
 from finlake.errors import UsageProblem
 from tests.unit.api_world import NOBODY, OTHER, OWN, ApiWorld, build
 from tests.unit.test_api_insights import BOTH_WAYS, GOAL
+from tests.unit.test_api_predictions import ABOUT_A_ROW
 
 SERVED_BY_THE_FRAMEWORK = {
     ("GET", "/openapi.json"),
@@ -61,7 +62,11 @@ def test_every_route_declares_its_role(world):
 
 
 def filled(path: str, user: int) -> str:
-    return path.replace("{user_id}", str(user)).replace("{key_id}", "0" * 12)
+    return (
+        path.replace("{user_id}", str(user))
+        .replace("{key_id}", "0" * 12)
+        .replace("{training_id}", "0" * 12)
+    )
 
 
 def body_for(path: str, user: int) -> Any:
@@ -140,7 +145,7 @@ def test_the_matrix_has_every_route_that_takes_a_customer(world):
             in_body = "user_id" in schemas.get(name, {}).get("properties", {})
             if "{user_id}" in path or (in_body and name != "AskKey"):
                 taking.add((method.upper(), path))
-    assert taking == set(WITH_OBJECT)
+    assert taking == set(WITH_OBJECT) | {("POST", PREFIX + path) for path in ABOUT_A_ROW}
 
 
 def test_a_viewer_may_ask_about_posted_rows(world):
