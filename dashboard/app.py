@@ -10,12 +10,14 @@ from dashboard import access
 from dashboard.views import (
     alerts,
     cards,
+    categories,
     customers,
     live,
     merchants,
     models,
     pipeline,
     quality,
+    reports,
 )
 
 _HERE = Path(__file__).parent
@@ -35,8 +37,12 @@ pages = st.navigation(
         st.Page(customers.show, title="Customers", icon=":material/group:", url_path="customers"),
         st.Page(cards.show, title="Cards", icon=":material/credit_card:", url_path="cards"),
         st.Page(merchants.show, title="Merchants", icon=":material/store:", url_path="merchants"),
+        st.Page(
+            categories.show, title="Categories", icon=":material/category:", url_path="categories"
+        ),
         st.Page(models.show, title="Models", icon=":material/psychology:", url_path="models"),
         st.Page(quality.show, title="Quality", icon=":material/rule:", url_path="quality"),
+        st.Page(reports.show, title="Reports", icon=":material/description:", url_path="reports"),
         st.Page(pipeline.show, title="Pipeline", icon=":material/lan:", url_path="pipeline"),
     ],
     position="top" if access.role() else "hidden",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 
 import altair as alt
@@ -12,9 +12,10 @@ from altair import Undefined
 
 from dashboard.figures import Measures
 
-__all__ = ["forecast_band", "freshness_lines", "time_axis", "volume_bars"]
+__all__ = ["forecast_band", "freshness_lines", "months_ahead", "time_axis", "volume_bars"]
 
 _MONEY = "$,.2f"
+_AHEAD = "#c9822b"
 _SECONDS = "datum.label + ' s'"
 _HOP_COLOURS = {
     "kafka": "#7a8b99",
@@ -84,6 +85,54 @@ def forecast_band(
     )
     line = base.mark_line(color=colour, interpolate="step", strokeWidth=2).encode(y="Expected:Q")
     chart: alt.LayerChart = band + line
+    return chart
+
+
+def months_ahead(
+    past: Sequence[tuple[date, Decimal]],
+    ahead: Sequence[tuple[date, Decimal, Decimal, Decimal]],
+    colour: str,
+) -> alt.LayerChart:
+    """Volume in US dollars by month, and what is expected: (month, expected, low, high)."""
+    bars = pd.DataFrame(
+        {
+            "month": [pd.Timestamp(month) for month, _ in past],
+            "end": [pd.Timestamp(month) + pd.offsets.MonthBegin() for month, _ in past],
+            "Volume": [float(amount) for _, amount in past],
+        }
+    )
+    points = pd.DataFrame(
+        {
+            "middle": [pd.Timestamp(month) + timedelta(days=15) for month, *_ in ahead],
+            "Expected": [float(value) for _, value, _, _ in ahead],
+            "low": [float(low) for _, _, low, _ in ahead],
+            "high": [float(high) for _, _, _, high in ahead],
+        }
+    )
+    when = alt.Tooltip("month:T", title="Month", format="%b %Y")
+    volume = (
+        alt.Chart(bars, height=240)
+        .mark_rect(color=colour, xOffset=1, x2Offset=-1, cornerRadiusTopLeft=1.5)
+        .encode(
+            x=alt.X("month:T", title=None, axis=alt.Axis(format="%b %Y", labelOverlap=True)),
+            x2="end:T",
+            y2=alt.datum(0),
+            y=alt.Y("Volume:Q", title=None, axis=_dollars()),
+            tooltip=[when, alt.Tooltip("Volume:Q", format=_MONEY)],
+        )
+    )
+    base = alt.Chart(points).encode(
+        x="middle:T",
+        tooltip=[
+            alt.Tooltip("middle:T", title="Month", format="%b %Y"),
+            alt.Tooltip("Expected:Q", format=_MONEY),
+            alt.Tooltip("low:Q", title="95 % from", format=_MONEY),
+            alt.Tooltip("high:Q", title="95 % to", format=_MONEY),
+        ],
+    )
+    whisker = base.mark_rule(color=_AHEAD, strokeWidth=2).encode(y="low:Q", y2="high:Q")
+    point = base.mark_point(color=_AHEAD, filled=True, size=70).encode(y="Expected:Q")
+    chart: alt.LayerChart = volume + whisker + point
     return chart
 
 

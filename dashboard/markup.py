@@ -24,6 +24,7 @@ __all__ = [
     "error_state",
     "hop_strip",
     "letters",
+    "links",
     "stamp",
     "stopped_tables",
     "warning",
@@ -223,6 +224,17 @@ def letters(found: Iterable[tuple[Mapping[str, Any], str]]) -> str:
         f'<span class="fl-reason">{_text(row["detail"])}</span><span class="fl-facts">'
         f"{_text(row['topic'])}[{row['partition']}]@{row['offset']}</span></a></li>"
         for row, address in found
+    )
+    return f'<ol class="fl-alerts fl-cases">{items}</ol>'
+
+
+def links(found: Iterable[tuple[str, str, str]]) -> str:
+    """Links in the order given: address, title, and a line below it."""
+    items = "".join(
+        f'<li class="fl-low"><a href="{_text(address)}" target="_self">'
+        f'<span class="fl-rule">{_text(title)}</span>'
+        f'<span class="fl-facts">{_text(line)}</span></a></li>'
+        for address, title, line in found
     )
     return f'<ol class="fl-alerts fl-cases">{items}</ol>'
 

@@ -9,7 +9,7 @@ from urllib.parse import urlencode
 
 import streamlit as st
 
-from dashboard import access, alert_charts, alert_markup, alert_queries, markup
+from dashboard import access, alert_charts, alert_markup, alert_queries, downloads, markup
 from dashboard.alert_queries import BANDS, MODEL, SEVERITIES, VERDICTS, CaseFilters
 from dashboard.figures import rows
 from dashboard.frame import heading, lake, live, now, settings
@@ -182,6 +182,8 @@ def _list(span: str, filters: CaseFilters, chosen: int | None) -> None:
         )
         return
     st.html(alert_markup.cases(found[:shown], at, chosen, _address))
+    if chosen is None:
+        downloads.offer("alerts", found[:shown], f"Download these {min(len(found), shown)}")
     if len(found) > shown:
         st.button(f"Show {_MORE} more", on_click=_show_more)
 

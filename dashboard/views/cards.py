@@ -6,7 +6,7 @@ from datetime import date
 
 import streamlit as st
 
-from dashboard import markup, queries
+from dashboard import downloads, markup, queries
 from dashboard.figures import Measures, rows, slices
 from dashboard.frame import heading, lake
 from dashboard.views import ranking
@@ -43,6 +43,7 @@ def _body(since: date) -> None:
                 caption="Cards with the most alerts, then by volume",
             )
         )
+        downloads.offer("cards", found)
     with right:
         st.subheader("By kind", anchor=False)
         st.html(markup.bars(slices(rows(lake(), queries.card_kinds(since)), "kind", 10)))

@@ -10,7 +10,7 @@ from typing import Any
 
 import streamlit as st
 
-from dashboard import access, charts, markup, queries
+from dashboard import access, charts, downloads, markup, queries
 from dashboard.figures import Measures, rows
 from dashboard.frame import accent, heading, lake
 from dashboard.queries import Filters
@@ -58,6 +58,7 @@ def _all(since: date) -> None:
             caption=f"The {len(found)} customers with the largest volume",
         )
     )
+    downloads.offer("customers", found)
 
 
 def _one(customer: int, since: date) -> None:
@@ -171,6 +172,7 @@ def _categories_ahead(customer: int) -> None:
 
 def _transactions(customer: int) -> None:
     st.subheader("Newest transactions", anchor=False)
+    found = rows(lake(), queries.customer_transactions(customer, _NEWEST))
     st.html(
         markup.cells(
             [
@@ -190,11 +192,12 @@ def _transactions(customer: int) -> None:
                     r["category"] or "–",
                     _outcome(r),
                 )
-                for r in rows(lake(), queries.customer_transactions(customer, _NEWEST))
+                for r in found
             ],
             caption="Times are UTC",
         )
     )
+    downloads.offer("customer-transactions", found)
 
 
 def _outcome(row: Mapping[str, Any]) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 
 import streamlit as st
 
-from dashboard import markup, queries
+from dashboard import downloads, markup, queries
 from dashboard.figures import Measures, rows, slices
 from dashboard.frame import heading, lake
 from dashboard.views import ranking
@@ -42,6 +42,7 @@ def _body(since: date) -> None:
                 caption=f"The {len(found)} merchants with the largest volume",
             )
         )
+        downloads.offer("merchants", found)
     with right:
         st.subheader("By state or country", anchor=False)
         st.html(markup.bars(slices(rows(lake(), queries.volume_by_state(since)), "state", 12)))

@@ -10,7 +10,7 @@ from typing import Any
 
 import streamlit as st
 
-from dashboard import charts, markup, queries
+from dashboard import charts, downloads, markup, queries
 from dashboard.figures import rows
 from dashboard.frame import heading, lake, live, now, settings
 from dashboard.views import tending
@@ -149,6 +149,7 @@ def _changes() -> None:
             + (": the counts add up." if not lost else "."),
         )
     )
+    downloads.offer("changes", found)
     if lost:
         st.html(
             markup.warning(

@@ -11,7 +11,7 @@ from urllib.parse import urlencode
 import streamlit as st
 
 from connectors.letters import Choice, Place
-from dashboard import access, letters, markup, quality_queries, tending
+from dashboard import access, downloads, letters, markup, quality_queries, tending
 from dashboard.figures import rows
 from dashboard.frame import heading, lake, live, now
 from dashboard.wording import ago, clock, count, share
@@ -207,6 +207,7 @@ def _letters(of: str | None) -> None:
     if not found:
         return
     st.html(markup.letters([(row, _address(row)) for row in found]))
+    downloads.offer("dead-letters", found)
 
 
 def _address(row: Row) -> str:

@@ -51,7 +51,7 @@ def _connector() -> None:
 
 
 def _actions() -> None:
-    if not access.may("operator"):
+    if not access.may("operator") or tending.capture().answer is None:
         return
     with st.container(horizontal=True, vertical_alignment="center", key="connector_actions"):
         for action, icon in (("pause", "pause"), ("resume", "play_arrow"), ("restart", "refresh")):
@@ -79,7 +79,7 @@ def _readers() -> None:
         return
     behind = [one for one in asked.answer if one.lag or one.gone]
     st.caption(
-        f"{count(sum(one.lag for one in behind))} records are not read yet, of"
+        f"Records not read yet: {count(sum(one.lag for one in behind))}; behind are"
         f" {count(len(behind))} of {count(len(asked.answer))} pairs of reader and topic"
     )
     if behind:
@@ -110,7 +110,7 @@ def _topics() -> None:
                     (s.topic.name, s.topic.purpose, count(s.partitions), count(s.records))
                     for s in asked.answer
                 ],
-                caption="`finlake topics tail TOPIC` shows records, decoded and masked",
+                caption="finlake topics tail TOPIC shows records, decoded and masked",
                 levels=["warn" if s.differences else "ok" for s in asked.answer],
             )
         )

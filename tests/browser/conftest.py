@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page
 
+from batch_jobs import report
 from batch_jobs.forecast import make
 from tests.browser.gold import World, build
 from tests.browser.models import add_models
@@ -81,6 +82,7 @@ def history(tmp_path_factory: pytest.TempPathFactory) -> World:
     world.log_batches(datetime.now(UTC))
     world.set_status({}, HISTORY_ENDS)
     make(world.settings, periods=["day"], processes=0)
+    report.make(world.settings, "daily-totals", HISTORY_ENDS.date() - timedelta(days=1))
     add_models(world)
     world.set_letters_aside(HISTORY_ENDS)
     return world

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Iterable
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from random import Random
@@ -13,6 +13,7 @@ from random import Random
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
+from infra.settings import secret
 from tests.browser.conftest import minute_after, screenshot
 from tests.browser.gold import CATEGORIES, Row, World, alert, build, transaction
 from tests.support.browser import SCREENSHOTS
@@ -25,8 +26,10 @@ PAGES = {
     "customers": "Customers",
     "cards": "Cards",
     "merchants": "Merchants",
+    "categories": "Categories",
     "models": "Models",
     "quality": "Quality",
+    "reports": "Reports",
     "pipeline": "Pipeline",
 }
 LENGTHS = {
@@ -477,6 +480,55 @@ def test_unaccounted_changes_and_stopped_tables_are_told(
     expect(phone.locator(".fl-banner")).to_contain_text(reason)
     expect_fits(phone)
     screenshot(phone, "pipeline-trouble-390")
+
+
+# ── reports, and who may do what ──────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+def test_the_way_from_the_editions_to_a_report_as_a_file(
+    width: int, history: World, history_app: str, open_page: Open
+):
+    page = open_page(f"{history_app}/reports", width)
+    page.locator(".fl-cases a").filter(has_text="Daily totals, 30 Oct 2019").click()
+    table = page.locator(".fl-table").filter(has_text="SHA-256")
+    expect(table.locator("tbody tr").last).to_contain_text("all")
+    of_day = [t for t in history.transactions if t["transaction_ts"].date() == date(2019, 10, 30)]
+    expect(table.locator("tbody tr").last).to_contain_text(f"{len(of_day)}")
+    assert "day=2019-10-30" in page.url
+    for name, begins in (("CSV", b"channel,transactions"), ("PDF", b"%PDF")):
+        with page.expect_download() as waited:
+            page.get_by_test_id("stDownloadButton").get_by_text(name, exact=True).first.click()
+        assert waited.value.suggested_filename == f"daily-totals-2019-10-30-1.{name.lower()}"
+        assert Path(waited.value.path()).read_bytes().startswith(begins)
+    expect(page.get_by_test_id("stException")).to_have_count(0)
+    expect_fits(page)
+    screenshot(page, f"report-{width}")
+
+
+def test_who_signs_in_stays_so_until_signing_out(
+    tmp_path: Path, app: Start, open_page: Open, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv("FINLAKE_DASHBOARD_ROLE", "login")
+    address = app()
+    page = open_page(f"{address}/pipeline", 390)
+    expect(page.get_by_role("button", name="Sign in")).to_be_visible()
+    expect(page.get_by_text("Components")).to_have_count(0)
+    expect_fits(page)
+    screenshot(page, "sign-in-390")
+    page.get_by_role("textbox", name="Password").fill(
+        secret(tmp_path, "dashboard_operator_password")
+    )
+    page.get_by_role("button", name="Sign in").click()
+    expect(page.get_by_role("heading", name="Components")).to_be_visible()
+    page.wait_for_function("document.cookie.includes('finlake_session=operator.')")
+    page.goto(f"{address}/quality")  # as every link within the pages does
+    expect(page.get_by_role("heading", level=1)).to_have_text("Quality")
+    page.get_by_role("button", name="Sign out (operator)").click()
+    expect(page.get_by_role("button", name="Sign in")).to_be_visible()
+    page.wait_for_function("!document.cookie.includes('finlake_session=operator.')")
+    page.reload()
+    expect(page.get_by_role("button", name="Sign in")).to_be_visible()
 
 
 # ── quality ───────────────────────────────────────────────────────────────────────────────────────

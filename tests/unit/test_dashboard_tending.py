@@ -210,7 +210,7 @@ def test_an_operator_tends_the_connector_and_an_analyst_looks_on(kafka, monkeypa
     shown = said(app)
     assert "Connector running" in shown
     assert "1,234 B" in shown
-    assert "15 records are not read yet, of 2 of 3 pairs" in shown
+    assert "Records not read yet: 15; behind are 2 of 3 pairs" in shown
     for action in ("pause", "resume", "restart"):
         app.button(key=f"connector {action}").click().run()
     assert kafka == ["pause", "resume", "restart"]
