@@ -10,8 +10,9 @@ from typing import Any
 from dashboard.alert_queries import MODEL
 from dashboard.period import Anchor
 from dashboard.wording import ago, chance, clock, masked, money, place
+from infra.database.notes import Note
 
-__all__ = ["case", "cases", "features_in_words", "rule_in_words", "why"]
+__all__ = ["case", "cases", "features_in_words", "notes", "rule_in_words", "why"]
 
 Row = Mapping[str, Any]
 
@@ -145,3 +146,16 @@ def why(row: Row, alerts: Sequence[Row]) -> str:
     if not items:
         items.append('<li class="fl-low"><span class="fl-reason">No rule, and no model</span></li>')
     return f'<ol class="fl-alerts fl-why">{"".join(items)}</ol>'
+
+
+def notes(found: Iterable[Note]) -> str:
+    """What operators said, in the order given."""
+    items = "".join(
+        f'<li class="fl-low"><div class="fl-top"><span class="fl-rule">{_text(one.author)}</span>'
+        + (f"<span>assigned it to {_text(one.assigned_to)}</span>" if one.assigned_to else "")
+        + f"<time>{clock(one.at)}</time></div>"
+        + (f'<p class="fl-reason">{_text(one.comment)}</p>' if one.comment else "")
+        + "</li>"
+        for one in found
+    )
+    return f'<ol class="fl-alerts">{items}</ol>'

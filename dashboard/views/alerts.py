@@ -17,6 +17,7 @@ from dashboard.period import MINUTE, Anchor, anchor
 from dashboard.queries import alert_rules
 from dashboard.wording import chance, clock, count, money, place
 from finlake.errors import FinlakeError
+from infra.database.notes import LONGEST, NAME, note, notes
 from infra.database.verdicts import judge
 
 __all__ = ["show"]
@@ -28,6 +29,7 @@ _SPANS = {
     "1 y": (timedelta(days=365), "year"),
 }
 _IN_WORDS = {True: "fraud", False: "genuine"}
+_AUTHOR = "author"
 _FEED, _MORE = 15, 25
 _FILTERS = ("severity", "rule", "band", "verdict", "score")
 _CARD_BEFORE, _CARD_AFTER = 12, 6
@@ -50,6 +52,7 @@ def show() -> None:
         with right:
             live(partial(_verdict, chosen))
             live(partial(_case, chosen))
+            _notes(chosen)
 
 
 # ── What is asked for ─────────────────────────────────────────────────────────────────────────────
@@ -237,6 +240,38 @@ def _judge(transaction: int, fraud: bool) -> None:
     except FinlakeError as error:
         said = str(error)
     st.session_state[f"verdict {transaction}"] = said
+
+
+# ── What operators tell each other ────────────────────────────────────────────────────────────────
+
+
+def _notes(transaction: int) -> None:
+    """Comments and who looks into it; read once, and again after each new one."""
+    if settings().source_review_url is None or not access.may("operator"):
+        return
+    st.subheader("Notes", anchor=False)
+    try:
+        found = notes(settings(), transaction)
+    except FinlakeError as error:
+        st.html(markup.warning("The notes cannot be read", str(error)))
+        return
+    whose = next((one.assigned_to for one in reversed(found) if one.assigned_to), None)
+    st.caption(f"**{whose}** looks into it" if whose else "Nobody looks into it yet")
+    if found:
+        st.html(alert_markup.notes(found))
+    with st.form("note", clear_on_submit=True):
+        author = st.text_input("Your name", st.session_state.get(_AUTHOR, ""), max_chars=NAME)
+        assign = st.text_input("Assign to", max_chars=NAME, placeholder="a name, or nobody new")
+        comment = st.text_area("Comment", max_chars=LONGEST, height=80)
+        sent = st.form_submit_button("Add")
+    if sent:
+        st.session_state[_AUTHOR] = author
+        try:
+            note(settings(), transaction, author, comment=comment, assign=assign)
+        except FinlakeError as error:
+            st.html(markup.warning("The note was not taken", str(error)))
+            return
+        st.rerun()
 
 
 # ── One case ──────────────────────────────────────────────────────────────────────────────────────

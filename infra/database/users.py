@@ -32,7 +32,7 @@ def user_statements(
 
     ``passwords`` by user: ``finlake_app`` writes and changes tables, ``finlake_cdc`` captures
     changes, ``finlake_read`` reads, ``finlake_review`` says of transactions whether they were
-    fraud. With ``tls`` none of them gets in without it.
+    fraud, and adds notes. With ``tls`` none of them gets in without it.
     """
     requires = "REQUIRE SSL" if tls else "REQUIRE NONE"
     statements = [f"CREATE DATABASE IF NOT EXISTS `{database}` CHARACTER SET utf8mb4"]
@@ -54,6 +54,7 @@ def user_statements(
         f"GRANT SELECT, INSERT, UPDATE, CREATE ON `{database}`.finlake_heartbeat TO {cdc}",
         f"GRANT SELECT ON `{database}`.* TO '{READ}'@'{host}'",
         f"GRANT SELECT, INSERT, UPDATE, CREATE ON `{database}`.fraud_labels TO '{REVIEW}'@'{host}'",
+        f"GRANT SELECT, INSERT, CREATE ON `{database}`.finlake_notes TO '{REVIEW}'@'{host}'",
     ]
 
 

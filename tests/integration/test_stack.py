@@ -13,7 +13,8 @@ from confluent_kafka import Consumer, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic  # type: ignore[attr-defined]
 from pydantic import SecretStr
 
-from finlake.errors import ComponentMissing
+from finlake.errors import ComponentMissing, UsageProblem
+from infra.database.notes import note, notes
 from infra.database.schema import apply_schema, connect
 from infra.database.verdicts import judge
 from infra.settings import load_settings, secret
@@ -147,6 +148,27 @@ def test_a_verdict_is_a_label_and_the_last_word_counts(settings):
     wrong = settings.source_review_url.get_secret_value().replace("_review:", "_review:not-")
     with pytest.raises(ComponentMissing, match="denied"):
         judge(settings.model_copy(update={"source_review_url": SecretStr(wrong)}), 1, fraud=True)
+
+
+def test_notes_are_kept_in_their_order_and_cannot_be_changed(settings):
+    assert notes(settings, 4_712) == []
+    note(settings, 4_712, "Ada", assign="Bea")
+    note(settings, 4_712, "Bea", comment="called; O'Neill denies it \N{PILE OF POO}")
+    note(settings, 4_713, "Ada", comment="another one")
+    found = [(one.author, one.assigned_to, one.comment) for one in notes(settings, 4_712)]
+    assert found == [
+        ("Ada", "Bea", None),
+        ("Bea", None, "called; O'Neill denies it \N{PILE OF POO}"),
+    ]
+    with (
+        login(settings, "finlake_review", "source_review_password") as reviewer,
+        reviewer.cursor() as cursor,
+    ):
+        for forbidden in ("UPDATE finlake_notes SET author = 'x'", "DELETE FROM finlake_notes"):
+            with pytest.raises(pymysql.err.OperationalError, match="denied"):
+                cursor.execute(forbidden)
+    with pytest.raises(UsageProblem, match="longer than"):
+        note(settings, 4_712, "Ada", comment="x" * 1001)
 
 
 def test_no_user_without_a_password_is_left(settings):

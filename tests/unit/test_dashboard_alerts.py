@@ -21,6 +21,8 @@ from dashboard import alert_charts, alert_markup, alert_queries
 from dashboard.alert_queries import BANDS, MODEL, SEVERITIES, VERDICTS, CaseFilters
 from dashboard.figures import rows
 from dashboard.period import Anchor
+from finlake.errors import UsageProblem
+from infra.database.notes import Note
 from tests.browser import models as made
 from tests.browser.gold import REASONS, Row, World, alert, build, transaction
 from tests.unit.test_dashboard_markup import HOSTILE, Reader, texts
@@ -294,3 +296,36 @@ def test_a_verdict_that_cannot_be_sent_says_why(world: World, monkeypatch: pytes
     assert "The verdict was not taken" in shown
     assert "cannot connect" in shown
     assert word not in shown
+
+
+def test_what_operators_say_to_each_other_is_shown_and_added_to(
+    world: World, monkeypatch: pytest.MonkeyPatch
+):
+    kept = [Note(UNTIL, "Ada", "Bea", None), Note(UNTIL, "Bea", None, HOSTILE)]
+
+    def add(_: object, case: int, author: str, *, comment: str, assign: str) -> None:
+        if not author:
+            raise UsageProblem("a note wants an author")
+        kept.append(Note(UNTIL, author, assign or None, comment or None))
+
+    monkeypatch.setenv("FINLAKE_SOURCE_REVIEW_URL", "mysql://review:x@127.0.0.1:9/finance")
+    monkeypatch.setattr("dashboard.views.alerts.notes", lambda *_: kept)
+    monkeypatch.setattr("dashboard.views.alerts.note", add)
+    number = world.alerts[0]["transaction_id"]
+    app = page(world.settings.home, monkeypatch, case=str(number))
+    assert "assigned it to Bea" in text_of(app)
+    assert HOSTILE not in html_of(app)
+    assert HOSTILE in unescape(html_of(app))
+    assert "**Bea** looks into it" in [c.value for c in app.caption]
+    (add_it,) = (b for b in app.button if b.label == "Add")
+    add_it.click().run()
+    assert "a note wants an author" in text_of(app)
+    (name,) = (t for t in app.text_input if t.label == "Your name")
+    (to,) = (t for t in app.text_input if t.label == "Assign to")
+    name.set_value("Cleo")
+    to.set_value("Dan")
+    next(b for b in app.button if b.label == "Add").click().run()
+    assert (kept[-1].author, kept[-1].assigned_to) == ("Cleo", "Dan")
+    assert "**Dan** looks into it" in [c.value for c in app.caption]
+    monkeypatch.setenv("FINLAKE_DASHBOARD_ROLE", "analyst")
+    assert "Bea" not in text_of(page(world.settings.home, monkeypatch, case=str(number)))

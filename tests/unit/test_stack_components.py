@@ -335,9 +335,11 @@ def test_users_have_no_right_beyond_their_work(flavour):
         assert not re.search(rf"\b{word}\b", everywhere[0].removeprefix("GRANT "))
     reading = [grant for grant in grants if "finlake_read" in grant]
     assert reading == ["GRANT SELECT ON `finance`.* TO 'finlake_read'@'%'"]
-    (judging,) = (grant for grant in grants if "finlake_review" in grant)
+    judging, noting = (grant for grant in grants if "finlake_review" in grant)
     assert judging.endswith(" ON `finance`.fraud_labels TO 'finlake_review'@'%'")
-    assert "DELETE" not in judging
+    assert noting.endswith(" ON `finance`.finlake_notes TO 'finlake_review'@'%'")
+    assert "DELETE" not in f"{judging} {noting}"
+    assert "UPDATE" not in noting
 
 
 def test_the_minio_console_and_interface_are_on_loopback(settings):
