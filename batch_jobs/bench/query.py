@@ -20,7 +20,14 @@ from batch_jobs.bench.figures import Figure, Figures, percentiles
 from batch_jobs.bench.lake import at, make_lake
 from batch_jobs.bench.processes import Watch
 from batch_jobs.generate.plan import FIRST_ID
-from dashboard import alert_queries, model_queries, quality_queries, queries
+from dashboard import (
+    alert_queries,
+    category_queries,
+    model_queries,
+    quality_queries,
+    queries,
+    report_queries,
+)
 from dashboard.alert_queries import CaseFilters
 from dashboard.period import MINUTE, Anchor, period
 from dashboard.queries import Filters, Sql
@@ -126,6 +133,15 @@ def statements(newest: datetime) -> dict[str, Sql]:
         "by_channel.all": queries.by_channel(whole, nothing, everything=True),
         "alert_feed.1h": queries.alert_feed(hour.start, hour.end, nothing, _MOST),
         "alert_feed.all": queries.alert_feed(whole.start, whole.end, nothing, _MOST),
+        "category_months.all": category_queries.months(None),
+        "category_months.one": category_queries.months(5411),
+        "category_ahead": category_queries.ahead(category_queries.ALL),
+        "categories_of_month": category_queries.ranked(
+            newest.date().replace(day=1),
+            (newest.date().replace(day=1) - timedelta(days=1)).replace(day=1),
+            _MOST,
+        ),
+        "report_editions": report_queries.editions(_MOST),
         "states": queries.states(),
         "alert_rules": queries.alert_rules(),
         "newest_measurement": queries.newest_measurement(),
