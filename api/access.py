@@ -23,7 +23,7 @@ __all__ = [
 ]
 
 Role = Literal["viewer", "analyst", "operator", "admin", "customer"]
-Scope = Literal["insights", "keys", "models", "predictions", "session"]
+Scope = Literal["alerts", "insights", "keys", "models", "predictions", "session"]
 ROLES: Final[tuple[Role, ...]] = get_args(Role)
 SCOPES: Final[tuple[Scope, ...]] = get_args(Scope)
 

@@ -11,7 +11,13 @@ from typing import Any
 
 from fastapi import APIRouter, Depends, FastAPI, Request
 from fastapi.middleware.cors import CORSMiddleware
-from fastapi.responses import JSONResponse, PlainTextResponse
+from fastapi.responses import (
+    HTMLResponse,
+    JSONResponse,
+    PlainTextResponse,
+    Response,
+    StreamingResponse,
+)
 from fastapi.security import APIKeyHeader, HTTPBearer
 
 from api import problems
@@ -20,7 +26,7 @@ from api.middleware.aliases import Aliases
 from api.middleware.outer import Outer
 from api.services.all import Services
 from api.services.customers import Lake
-from api.table import PREFIX, PUBLIC, ROUTES
+from api.table import PREFIX, PUBLIC, ROUTES, SOCKETS
 from infra.settings import Settings, load_settings
 
 __all__ = ["create_app", "openapi_text", "served"]
@@ -83,6 +89,19 @@ def openapi_text() -> str:
     return json.dumps(_bare(None).openapi(), indent=1, sort_keys=True) + "\n"
 
 
+class _Events(StreamingResponse):
+    media_type = "text/event-stream"
+
+
+_KINDS = {
+    "PlainTextResponse": PlainTextResponse,
+    "HTMLResponse": HTMLResponse,
+    "Response": Response,
+    "StreamingResponse": _Events,
+}
+"""What answers that are no JSON are made of, by the name in the handler's annotation."""
+
+
 def _bare(settings: Settings | None, services: Services | None = None) -> FastAPI:
     """The application without services and layers around it."""
     docs = settings is None or settings.api_docs
@@ -109,6 +128,8 @@ def _bare(settings: Settings | None, services: Services | None = None) -> FastAP
         for route in routes:
             _add(router, route, prefix)
         app.include_router(router)
+    for one in SOCKETS:
+        app.add_api_websocket_route(PREFIX + one.path, one.answer)
     described = app.openapi
 
     def openapi() -> dict[str, Any]:
@@ -127,7 +148,7 @@ def _bare(settings: Settings | None, services: Services | None = None) -> FastAP
 def _add(router: APIRouter, route: Route, prefix: str) -> None:
     summary = (route.answer.__doc__ or route.path).partition("\n")[0]
     returned = route.answer.__annotations__["return"]
-    is_text = returned == "PlainTextResponse"
+    kind = _KINDS.get(returned, JSONResponse)
     router.add_api_route(
         route.path,
         route.answer,
@@ -138,7 +159,7 @@ def _add(router: APIRouter, route: Route, prefix: str) -> None:
         summary=summary.rstrip("."),
         description=_who_may(route),
         operation_id=re.sub(r"\W+", "_", route.method.lower() + route.path).strip("_"),
-        response_class=PlainTextResponse if is_text else JSONResponse,
+        response_class=kind,
         tags=[route.path.split("/")[1] or "service"] if prefix else ["service"],
     )
 

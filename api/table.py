@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Final
 
 from api.access import ADMINS, ANYBODY, CUSTOMER_DATA, OPERATORS, STAFF, Route
+from api.routes import alerts as a
 from api.routes import forecasts as f
 from api.routes import insights as i
 from api.routes import models as m
@@ -16,7 +17,7 @@ from api.routes import operation as o
 from api.routes import predictions as p
 from api.routes import session as s
 
-__all__ = ["PREFIX", "PUBLIC", "ROUTES"]
+__all__ = ["PREFIX", "PUBLIC", "ROUTES", "SOCKETS"]
 
 PREFIX: Final = "/api/v1"
 
@@ -26,6 +27,9 @@ PUBLIC: Final[tuple[Route, ...]] = (
     Route("GET", "/health/live", o.live, None, None),
     Route("GET", "/health/ready", o.ready, None, None),
     Route("GET", "/metrics", o.metrics, None, None),
+    Route("GET", "/live", a.page, None, None),
+    Route("GET", "/live.js", a.script, None, None),
+    Route("GET", "/live.css", a.style, None, None),
 )
 """Open to everybody: nothing of any customer is in their answers."""
 
@@ -57,6 +61,7 @@ ROUTES: Final[tuple[Route, ...]] = (
     Route("POST", "/predict/amount", p.amount, ANYBODY, "predictions"),
     Route("POST", "/predict/batch", p.batch, ANYBODY, "predictions"),
     Route("POST", "/predict/validate", p.validate, ANYBODY, "predictions"),
+    Route("GET", "/alerts/stream", a.stream, CUSTOMER_DATA, "alerts"),
     Route("GET", "/models/status", m.status, STAFF, "models"),
     Route("GET", "/models/health", m.health, STAFF, "models"),
     Route("GET", "/models/performance", m.performance, STAFF, "models"),
@@ -73,3 +78,6 @@ ROUTES: Final[tuple[Route, ...]] = (
     Route("POST", "/keys/{key_id}/rotate", s.rotate_key, ADMINS, "keys"),
     Route("DELETE", "/keys/{key_id}", s.revoke_key, ADMINS, "keys"),
 )
+
+SOCKETS: Final[tuple[Route, ...]] = (a.SOCKET,)
+"""WebSockets, below the prefix like the routes; each lets in by its own rule."""

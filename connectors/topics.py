@@ -29,12 +29,11 @@ from connectors.config import (
 )
 from connectors.kafka_admin import TIMEOUT_S, offsets, open_admin, outcome, partition_counts
 from connectors.letters import REPLAY_TOPIC
+from infra.kafka import ALERTS_TOPIC
 from infra.settings import Settings
 from lakehouse_schemas import contracts
 
 __all__ = ["ALERTS_TOPIC", "Topic", "TopicState", "create", "describe", "expected"]
-
-ALERTS_TOPIC: Final = "finance.alerts"
 
 _FOR_EVER: Final = "-1"
 _DAY_MS: Final = 24 * 3600 * 1000

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from finlake.errors import ComponentMissing
 from infra.settings import Settings
@@ -10,7 +10,10 @@ from infra.settings import Settings
 if TYPE_CHECKING:
     from confluent_kafka import KafkaException
 
-__all__ = ["kafka_missing"]
+__all__ = ["ALERTS_TOPIC", "kafka_missing"]
+
+ALERTS_TOPIC: Final = "finance.alerts"
+"""Where alerts of rules and models are sent."""
 
 
 def kafka_missing(settings: Settings, error: KafkaException) -> ComponentMissing:

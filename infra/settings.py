@@ -277,6 +277,12 @@ class Settings(BaseSettings):
     api_rate_failures: str = Field("30/minute", description="Most bad keys from one address.")
     api_body_kb: int = Field(4096, ge=1, description="Largest body of a request, KiB.")
     api_timeout_s: float = Field(20, gt=0, description="Longest time until an answer, seconds.")
+    api_fresh_ms: float = Field(
+        50, ge=0, description="For how long the API takes gold's version for the newest."
+    )
+    api_heartbeat_seconds: float = Field(
+        15, gt=0, description="How often the API tells who listens to alerts that it is there."
+    )
     api_cors_origins: str = Field(
         "", description="Pages of others that may call the API, https://host, with commas."
     )

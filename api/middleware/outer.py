@@ -10,6 +10,7 @@ import logging
 import re
 import secrets
 import time
+from contextlib import suppress
 from typing import Final
 
 from starlette.datastructures import Headers, MutableHeaders
@@ -71,31 +72,42 @@ class Outer:
         scope["request_id"] = request_id
         begun, status = time.perf_counter(), 0
 
+        limit = asyncio.timeout(self._timeout_s)
+
         async def sending(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
+                # It has begun, and may take as long as it wants. Of a problem the time is over.
+                with suppress(RuntimeError):
+                    limit.reschedule(None)
                 self._dress(MutableHeaders(scope=message), scope["path"], request_id)
             await send(message)
 
         IN_FLIGHT.inc()
         try:
             await self._answer(
-                scope, self._bounded(scope, receive), sending, request_id, lambda: status
+                scope, self._bounded(scope, receive), sending, request_id, lambda: status, limit
             )
         finally:
             IN_FLIGHT.dec()
             self._note(scope, status, time.perf_counter() - begun, request_id)
 
     async def _answer(
-        self, scope: Scope, receive: Receive, send: Send, request_id: str, status: object
+        self,
+        scope: Scope,
+        receive: Receive,
+        send: Send,
+        request_id: str,
+        status: object,
+        limit: asyncio.Timeout,
     ) -> None:
         problem: tuple[int, str, str] | None = None
         headers: dict[str, str] = {}
         try:
             client = scope.get("client")
             await self._limits.take("address", client[0] if client else "")
-            async with asyncio.timeout(self._timeout_s):
+            async with limit:
                 await self._app(scope, receive, send)
         except Problem as error:
             problem, headers = (error.status, error.kind, error.detail), error.headers
@@ -131,7 +143,8 @@ class Outer:
         headers["X-Request-ID"] = request_id
         for name, value in _HEADERS.items():
             headers[name] = value
-        headers["Content-Security-Policy"] = _DOCS_POLICY if path in _DOCS else _STRICT
+        policy = _DOCS_POLICY if path in _DOCS else _STRICT
+        headers.setdefault("Content-Security-Policy", policy)
         headers.setdefault("Cache-Control", "no-store")
         if self._https:
             headers["Strict-Transport-Security"] = "max-age=31536000"

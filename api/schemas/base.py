@@ -65,13 +65,17 @@ _POSITIVE: Final = r"^(0|[1-9][0-9]{0,11})\.[0-9]{2}$"
 Cents = Annotated[int, BeforeValidator(_cents), PlainSerializer(_text), _schema(_ANY, "US dollars")]
 """Money of an answer: whole cents in the code, an exact decimal text on the wire."""
 
+_WIRE: Final = PlainSerializer(_text, when_used="json")
+"""So that a client sends what it was given."""
+
 Given = Annotated[
-    int, BeforeValidator(_from_json), Field(ge=-(10**14), le=10**14), _schema(_ANY, "US dollars")
-]
+    int, BeforeValidator(_from_json), Field(ge=-(10**14), le=10**14), _WIRE,
+    _schema(_ANY, "US dollars"),
+]  # fmt: skip
 """Money of a request: an exact decimal text; never a number, which JSON readers make a float."""
 
 NotNegative = Annotated[
-    int, BeforeValidator(_from_json), Field(ge=0, le=10**14),
+    int, BeforeValidator(_from_json), Field(ge=0, le=10**14), _WIRE,
     _schema(_POSITIVE, "US dollars, not negative"),
 ]  # fmt: skip
 

@@ -6,6 +6,8 @@ import logging
 from dataclasses import dataclass
 
 from api.services.access_store import AccessStore
+from api.services.alerts import Alerts, Topic
+from api.services.answers import Answers
 from api.services.customers import Customers, Lake
 from api.services.forecasts import Forecasts
 from api.services.gate import Gate
@@ -37,12 +39,14 @@ class Services:
     gate: Gate
     repeats: Repeats
     customers: Customers
+    answers: Answers
     insights: Insights
     forecasts: Forecasts
     memory: Memory
     models: Models
     predictions: Predictions
     trainings: Trainings
+    alerts: Alerts
 
     @classmethod
     def make(cls, settings: Settings, lake: Lake) -> Services:
@@ -65,7 +69,7 @@ class Services:
             "failures": settings.api_rate_failures,
         }
         limits = Limits(rates)
-        customers = Customers(lake)
+        customers = Customers(lake, settings.api_fresh_ms / 1000)
         memory, models = Memory(lake), Models(settings, lake)
         return cls(
             settings=settings,
@@ -76,12 +80,14 @@ class Services:
             gate=Gate(store, tokens, limits),
             repeats=Repeats(store, text.encode()),
             customers=customers,
+            answers=Answers(),
             insights=Insights(customers),
             forecasts=Forecasts(customers),
             memory=memory,
             models=models,
             predictions=Predictions(memory, models),
             trainings=Trainings(settings),
+            alerts=Alerts(lambda: Topic(settings)),
         )
 
     def start(self) -> None:
@@ -99,3 +105,4 @@ class Services:
         """End what goes on beside the requests."""
         self.models.stop()
         self.trainings.stop()
+        self.alerts.stop()

@@ -7,8 +7,9 @@ no route can forget it.
 from __future__ import annotations
 
 import threading
+import time
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date
 from functools import cached_property
@@ -36,6 +37,7 @@ _KEPT: Final = 512  # customers in memory; one of ten years is some 2 MB
 _ROWS_KEPT: Final = 400_000
 _YEAR: Final = 12
 _TIMEOUT_S: Final = 10.0
+_TABLES: Final = ("fact_transactions", "dim_user", "agg_customer_day")
 
 _PAYMENTS = """
 SELECT transaction_ts::DATE AS day, CAST(amount * 100 AS BIGINT) AS cents, mcc, merchant_id
@@ -124,10 +126,21 @@ class Ledger:
 
 
 class Customers:
-    """Reads customers' money; what was read stays in memory while its table's version stays."""
+    """Reads customers' money; what was read stays in memory while its table's version stays.
 
-    def __init__(self, lake: Lake) -> None:
+    Args:
+        lake: where gold is.
+        fresh_s: for how long a version that was looked up counts as the newest.
+        clock: seconds.
+    """
+
+    def __init__(
+        self, lake: Lake, fresh_s: float = 0.0, clock: Callable[[], float] = time.monotonic
+    ) -> None:
         self._lake = lake
+        self._fresh_s = fresh_s
+        self._clock = clock
+        self._version: tuple[float, tuple[int, ...]] | None = None
         self._lock = threading.Lock()
         self._ledgers: OrderedDict[int, tuple[tuple[int, ...], Ledger]] = OrderedDict()
         self._rows = 0
@@ -202,9 +215,20 @@ class Customers:
         }  # fmt: skip
 
     def version(self) -> tuple[int, ...]:
-        """Versions of the tables that answers are made from."""
-        tables = ("fact_transactions", "dim_user", "agg_customer_day")
-        return tuple(self._lake.version(f"gold.{table}") for table in tables)
+        """Versions of the tables that answers are made from, at most ``fresh_s`` ago."""
+        known = self.version_now()
+        if known is None:
+            now = self._clock()
+            known = tuple(self._lake.version(f"gold.{table}") for table in _TABLES)
+            self._version = (now, known)
+        return known
+
+    def version_now(self) -> tuple[int, ...] | None:
+        """The same without looking; None when that would be longer ago."""
+        known = self._version
+        if known is not None and self._clock() - known[0] < self._fresh_s:
+            return known[1]
+        return None
 
     def _forget(self, user_id: int) -> None:
         old = self._ledgers.pop(user_id, None)

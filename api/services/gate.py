@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fastapi import Request
+from starlette.requests import HTTPConnection
 
 from api.access import Principal, Route
 from api.problems import Problem
@@ -30,9 +31,18 @@ class Gate:
             Problem: 401 without a good key or token, 403 when the route is for others, 429 when
                 there were too many requests or too many bad keys.
         """
+        key = request.headers.get("x-api-key")
+        scheme, _, token = request.headers.get("authorization", "").partition(" ")
+        bearer = token.strip() if scheme.lower() == "bearer" else ""
+        return await self.admit(request, route, key, bearer)
+
+    async def admit(
+        self, request: HTTPConnection, route: Route, text: str | None, token: str
+    ) -> Principal:
+        """The same for a key or token that came otherwise than in a header; a key comes first."""
         address = request.client.host if request.client else ""
         await self._limits.check("failures", address)
-        who = self._principal(request)
+        who = self._principal(request, text, token)
         if who is None:
             await self._limits.take("failures", address)
             raise Problem(
@@ -45,13 +55,11 @@ class Gate:
             raise Problem(403, "forbidden", f"the key lacks the scope {route.scope}")
         return who
 
-    def _principal(self, request: Request) -> Principal | None:
-        text = request.headers.get("x-api-key")
+    def _principal(self, request: HTTPConnection, text: str | None, token: str) -> Principal | None:
         if text is not None:
             key = self._store.opened_by(text)
             return key.principal if key else None
-        scheme, _, token = request.headers.get("authorization", "").partition(" ")
-        claims = self._tokens.read(token.strip()) if scheme.lower() == "bearer" else None
+        claims = self._tokens.read(token) if token else None
         if claims is None:
             return None
         key = self._store.in_session(claims.session, claims.key_id)

@@ -1,5 +1,6 @@
 """Alerts on the topic, from a commit in the source, without the Spark application."""
 
+import asyncio
 import json
 import os
 import signal
@@ -9,6 +10,8 @@ from typing import Any
 import pytest
 from confluent_kafka import Consumer, TopicPartition
 
+from api.services.alerts import Alerts, Listener
+from api.services.alerts import Topic as FromKafka
 from batch_jobs.load.connection import connect
 from connectors.topics import ALERTS_TOPIC
 from infra.security import kafka_options
@@ -87,3 +90,36 @@ def test_the_bench_prints_every_leg(stack):
     for leg in ("commit_to_alert", "leg.commit_to_kafka", "leg.kafka_to_raised"):
         assert found[f"{leg}.count"] > 10
     assert found["peak_rss.alerts"] > 0
+
+
+def test_the_api_hears_them_from_any_place_on(stack):
+    async def listen() -> None:
+        alerts = Alerts(lambda: FromKafka(stack))
+        loop = asyncio.get_running_loop()
+
+        async def heard(listener: Listener) -> int:
+            alert = await asyncio.wait_for(listener.queue.get(), 120)
+            assert alert is not None
+            number: int = json.loads(alert.body)["transaction_id"]
+            return number
+
+        try:
+            live = await asyncio.to_thread(alerts.listen, lambda _: True, "", loop)
+            whole = await asyncio.to_thread(alerts.listen, lambda _: True, "0:0", loop)
+            with closing(Topic(stack)) as topic:
+                before = sorted(topic.look())
+            told = sorted({json.loads(one.body)["transaction_id"] for one in whole.before})
+            assert told == before
+            assert not whole.missed
+            with closing(connect(stack)) as source, source.cursor() as cursor:
+                cursor.execute(_INSERT, (90, "4000.00"))
+                source.commit()
+            assert [await heard(live), await heard(whole)] == [90, 90]
+            last = await asyncio.to_thread(
+                alerts.listen, lambda _: True, whole.before[-1].id if whole.before else "0:0", loop
+            )
+            assert [json.loads(one.body)["transaction_id"] for one in last.before] == [90]
+        finally:
+            alerts.stop()
+
+    asyncio.run(listen())

@@ -15,6 +15,7 @@ from fastapi.testclient import TestClient
 
 from api.access import SCOPES, Role, Scope
 from api.app import create_app
+from finlake.errors import ComponentMissing
 from infra.lake.query import Query
 from infra.lake.tables import Lake
 from infra.settings import Settings, load_settings
@@ -111,6 +112,10 @@ class ApiWorld:
         )
 
 
+def _no_kafka() -> Any:
+    raise ComponentMissing("Kafka is not part of this world")
+
+
 def serve(settings: Settings) -> TestClient:
     """The service of these settings, asked in this process."""
     return TestClient(create_app(settings, Query(settings)), raise_server_exceptions=False)
@@ -122,12 +127,14 @@ def build(home: Path, customers: int = 24, **options: Any) -> ApiWorld:
         "api_rate_key": "100000/minute",
         "api_rate_address": "100000/minute",
         "api_rate_failures": "100000/minute",
+        "api_fresh_ms": 0,  # what was just written counts
         "api_timeout_s": 600,  # a busy machine is no error
     }
     settings = load_settings(home=home, **(generous | options))
     world = ApiWorld(settings, serve(settings))
     services = world.client.app.state.services  # type: ignore[attr-defined]
     services.models.ask = lambda _: None  # the registry's own process has tests of its own
+    services.alerts.make = _no_kafka
     services.trainings.program = (sys.executable, "-c", "print('trained')")
     users = range(OWN, OWN + customers)
     world.write(

@@ -9,11 +9,12 @@ from typing import Any
 
 import jwt
 import pytest
+from starlette.routing import WebSocketRoute
 
 from api.access import CUSTOMER_DATA, ROLES
 from api.services.access_store import AccessStore
 from api.services.tokens import ALGORITHM, AUDIENCE, ISSUER, Claims, Tokens
-from api.table import PREFIX, PUBLIC, ROUTES
+from api.table import PREFIX, PUBLIC, ROUTES, SOCKETS
 from finlake.cli import main
 from finlake.errors import UsageProblem
 from tests.unit.api_world import NOBODY, OTHER, OWN, ApiWorld, build
@@ -45,6 +46,8 @@ def flattened(routes: Any, prefix: str = "") -> set[tuple[str, str]]:
         inner = getattr(route, "original_router", None)
         if inner is not None:
             found |= flattened(inner.routes, prefix)
+        elif isinstance(route, WebSocketRoute):
+            found.add(("SOCKET", prefix + route.path))
         else:
             found |= {(method, prefix + route.path) for method in route.methods - {"HEAD"}}
     return found
@@ -52,7 +55,9 @@ def flattened(routes: Any, prefix: str = "") -> set[tuple[str, str]]:
 
 def test_every_route_declares_its_role(world):
     served = flattened(world.client.app.routes)
-    assert served - SERVED_BY_THE_FRAMEWORK == set(declared())
+    sockets = {("SOCKET", PREFIX + route.path) for route in SOCKETS}
+    assert served - SERVED_BY_THE_FRAMEWORK == set(declared()) | sockets
+    assert all(route.roles and route.roles <= set(ROLES) for route in SOCKETS)
     for (method, path), route in declared().items():
         if (method, path) in OPEN:
             assert route.roles is None, path

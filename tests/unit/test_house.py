@@ -181,7 +181,7 @@ def test_what_the_code_imports_is_declared_and_the_reverse():
     needed = {canonicalize_name(need.name) for need in declared(*sorted(extras))}
     by_others = {"cryptography", "delta-spark", "hypothesis", "py4j", "python-dotenv", "urllib3"}
     by_others |= {"alembic", "sqlparse"}  # MLflow's, for its store without a server
-    by_others |= {"httptools", "uvloop"}  # uvicorn takes them by name
+    by_others |= {"httptools", "uvloop", "websockets"}  # uvicorn takes them by name
     # delta-spark is for people's own Spark sessions over the lake, cryptography serves PyMySQL, and
     # the strategies that contracts render serve tests alone; the others come with pyspark,
     # pydantic-settings and requests.

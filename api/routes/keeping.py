@@ -1,0 +1,51 @@
+"""Handlers whose answers are kept while gold stays as it is."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from functools import wraps
+from typing import Any, Final
+
+from fastapi import Response
+from pydantic import BaseModel
+from starlette.concurrency import run_in_threadpool
+
+from api.access import Principal
+from api.services.all import Services
+from api.services.answers import Answers
+
+__all__ = ["kept"]
+
+_JSON: Final = "application/json"
+
+
+def kept(answer: Callable[..., BaseModel]) -> Callable[..., Awaitable[Any]]:
+    """The same handler, which answers again what it has answered about a stored customer.
+
+    Whether the caller may see the customer is asked every time, before anything is looked for. What
+    is posted with rows of its own is never kept.
+    """
+
+    @wraps(answer)
+    async def handler(**given: Any) -> Any:
+        services: Services = given["services"]
+        who: Principal = given["who"]
+        asked = given.get("asked")
+        user_id = given["user_id"] if asked is None else asked.user_id
+        if user_id is None:
+            return await run_in_threadpool(answer, **given)
+        who.check_customer(user_id)
+        text = f"{user_id}" if asked is None else asked.model_dump_json()
+        versions = services.customers.version_now()
+        if versions is None:
+            versions = await run_in_threadpool(services.customers.version)
+        key = Answers.key(answer.__qualname__, text, versions)
+        body = services.answers.get(key)
+        if body is None:
+            made = await run_in_threadpool(answer, **given)
+            body = made.model_dump_json().encode()
+            if services.customers.version_now() in (None, versions):
+                services.answers.put(key, body)
+        return Response(body, media_type=_JSON)
+
+    return handler
