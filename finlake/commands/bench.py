@@ -432,6 +432,33 @@ def finance_(transactions: int, seed: int, as_json: bool) -> None:
     _print(measure(transactions, seed, _said), as_json)
 
 
+@bench.command("api")
+@click.option(
+    "--transactions", type=click.IntRange(min=10_000), default=1_000_000, show_default=True,
+    help="Size of the lake, made here once.",
+)  # fmt: skip
+@click.option(
+    "--seconds", type=click.FloatRange(min=1), default=60, show_default=True,
+    help="How long 100 users ask, once a second each.",
+)  # fmt: skip
+@click.option(
+    "--soak", type=click.FloatRange(min=0), default=0, show_default=True, metavar="SECONDS",
+    help="How long to go on, to see whether memory stays.",
+)  # fmt: skip
+@_json
+def api_(transactions: int, seconds: float, soak: float, as_json: bool) -> None:
+    """The API under load: latency, its knee, cached reads, batches, memory; no stack is needed.
+
+    \b
+    Example:
+      finlake bench api --seconds 60 --json
+    """
+    from batch_jobs.bench.api import api as measure
+    from infra.settings import load_settings
+
+    _print(measure(load_settings(), transactions, seconds, soak, _said), as_json)
+
+
 def _said(text: str) -> None:
     click.echo(f"finlake bench: {text}", err=True)
 
