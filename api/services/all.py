@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass
 
 from api.services.access_store import AccessStore
@@ -47,6 +48,10 @@ class Services:
     predictions: Predictions
     trainings: Trainings
     alerts: Alerts
+    quick: Executor
+    """Threads of what takes milliseconds."""
+    slow: Executor
+    """Threads of what reads a customer's years: few, for they share the processors."""
 
     @classmethod
     def make(cls, settings: Settings, lake: Lake) -> Services:
@@ -88,6 +93,8 @@ class Services:
             predictions=Predictions(memory, models),
             trainings=Trainings(settings),
             alerts=Alerts(lambda: Topic(settings)),
+            quick=ThreadPoolExecutor(2, "quick"),
+            slow=ThreadPoolExecutor(4, "slow"),
         )
 
     def start(self) -> None:
@@ -106,3 +113,5 @@ class Services:
         self.models.stop()
         self.trainings.stop()
         self.alerts.stop()
+        for threads in (self.quick, self.slow):
+            threads.shutdown(wait=False, cancel_futures=True)

@@ -34,7 +34,7 @@ from models.finance.spending import by_group
 __all__ = ["Customers", "Lake", "Ledger", "Profile"]
 
 _KEPT: Final = 512  # customers in memory; one of ten years is some 2 MB
-_ROWS_KEPT: Final = 400_000
+_ROWS_KEPT: Final = 150_000
 _YEAR: Final = 12
 _TIMEOUT_S: Final = 10.0
 _TABLES: Final = ("fact_transactions", "dim_user", "agg_customer_day")
