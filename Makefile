@@ -25,7 +25,7 @@ test: ## Every check and test that needs no Docker, some 45 minutes on 2 cores
 	@.ci/prerequisites install
 	@$(MAKE) setup
 	@rm -rf build/coverage
-	@COVER=1 .ci/stages lint types imports generated supply unit spark integration browser test-bi coverage
+	@COVER=1 .ci/stages lint types imports generated supply unit spark integration browser test-bi test-airflow coverage
 
 ##@ Environment
 
@@ -42,6 +42,7 @@ lock: $(READY) ## Pin the requirements of pyproject.toml again. UPGRADE=1 takes 
 	@$(LOCK) $(if $(UPGRADE),--upgrade) requirements/bootstrap.in -o requirements/bootstrap.txt
 	@$(LOCK) $(if $(UPGRADE),--upgrade) requirements/jre.in -o requirements/jre.txt
 	@$(LOCK) $(if $(UPGRADE),--upgrade) requirements/superset.in -o requirements/superset.txt
+	@$(LOCK) $(if $(UPGRADE),--upgrade) requirements/airflow.in -o requirements/airflow.txt
 	@$(LOCK) $(if $(UPGRADE),--upgrade) pyproject.toml --all-extras -o requirements/dev.txt
 	@$(LOCK) pyproject.toml --extra stream --extra models -c requirements/dev.txt -o requirements/runtime.txt
 	@$(LOCK) pyproject.toml --extra dashboard --extra reports -c requirements/dev.txt -o requirements/dashboard.txt
@@ -72,7 +73,7 @@ fmt: $(READY) ## Write the Python files as the formatter wants them
 
 .PHONY: types
 types: $(READY) ## Types, strictly
-	@$(BIN)/mypy $(PACKAGES) tests
+	@$(BIN)/mypy $(PACKAGES) dags tests
 
 .PHONY: imports
 imports: $(READY) ## Who may import whom
@@ -106,7 +107,7 @@ audit: $(READY) ## Known vulnerabilities of the pinned packages, asked of the Py
 .PHONY: unit
 unit: PROCESSES = -n 2 --dist loadfile --no-loadscope-reorder
 unit: $(READY) ## Tests of the code alone, in two processes; PYTEST_ARGS="-n 0 --pdb" takes one
-	@$(PYTEST) -m "not (spark or integration or chaos or browser or bi or benchmark)"
+	@$(PYTEST) -m "not (spark or integration or chaos or browser or bi or airflow or benchmark)"
 
 .PHONY: spark
 spark: $(READY) ## Tests with one warm Spark session
@@ -131,6 +132,10 @@ browser: $(READY) ## Tests of the dashboard in chromium
 .PHONY: test-bi
 test-bi: $(READY) ## Tests of what BI tools ask: every gold table in four engines, Trino's roles, Flight
 	@$(PYTEST) -m bi
+
+.PHONY: test-airflow
+test-airflow: $(READY) ## Tests of Airflow: what every DAG is made of, and a run of each against one stack
+	@$(PYTEST) -m airflow
 
 .PHONY: coverage
 coverage: $(READY) ## Report what the tests reached (after `make test`, or COVER=1 with any of the above)

@@ -143,6 +143,11 @@ class Settings(BaseSettings):
     )
 
     port_trino: int = Field(8443, description="Trino, by https, or the next free port.")
+    port_airflow: int = Field(8080, description="Airflow's pages, or the next free port.")
+    jobs_webhook: SecretStr | None = Field(
+        None,
+        description="Where Airflow tells of failed jobs by POST, http[s]://...; nobody if empty.",
+    )
     port_superset: int = Field(8088, description="Superset's pages, or the next free port.")
 
     mlflow_url: str | None = Field(

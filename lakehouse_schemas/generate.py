@@ -14,6 +14,7 @@ from lakehouse_schemas import contracts
 from lakehouse_schemas.model import LAYERS, ROLES, Contract, ContractError
 from lakehouse_schemas.render import (
     access,
+    airflow,
     debezium,
     delta,
     dictionary,
@@ -27,12 +28,23 @@ from lakehouse_schemas.render import (
 )
 from lakehouse_schemas.wide import VIEWS
 
-__all__ = ["PROJECT", "SUPERSET_DATASETS", "TRINO_RULES", "differences", "files", "main", "write"]
+__all__ = [
+    "AIRFLOW_ASSETS",
+    "PROJECT",
+    "SUPERSET_DATASETS",
+    "TRINO_RULES",
+    "differences",
+    "files",
+    "main",
+    "write",
+]
 
 PROJECT = Path(__file__).parent.parent
 _GENERATED = "lakehouse_schemas/generated"
 SUPERSET_DATASETS = PROJECT / _GENERATED / "superset"
 """The datasets of Superset, a file each."""
+AIRFLOW_ASSETS = PROJECT / _GENERATED / "airflow"
+"""The folder of the module with Airflow's assets."""
 TRINO_RULES = PROJECT / _GENERATED / "trino" / "rules.json"
 """Who may read what in Trino."""
 _DATABASE = "finance"
@@ -62,6 +74,7 @@ def files(found: Sequence[Contract]) -> dict[str, str]:
     lake = [contract for layer in _LAKE for contract in by_layer[layer]]
     for engine in ("duckdb", "spark", "trino"):
         made[f"quality/{engine}.sql"] = _sql(quality.count_sql(c, engine) for c in lake)
+    made["airflow/finlake_assets.py"] = f'"""{_MARK}"""\n\n{airflow.assets_py(lake)}'
     alerts = [contract for contract in gold if contract.name == "fraud_alerts"]
     made["kafka_ui.yml"] = f"# {_MARK}\n{kafka_ui.config_yaml(_DATABASE, source, alerts)}"
     made["trino/rules.json"] = _json(access.trino_rules(by_layer["silver"] + by_layer["gold"]))

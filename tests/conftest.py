@@ -10,7 +10,7 @@ import pytest
 
 TESTS = Path(__file__).parent
 MARKERS = {"security": "integration", "benchmarks": "benchmark"}  # other folders: their own name
-MARKED = {"spark", "integration", "chaos", "browser", "bi", *MARKERS}
+MARKED = {"spark", "integration", "chaos", "browser", "bi", "airflow", *MARKERS}
 
 # A test's Java programs live for a minute or two, in which compiling well does not pay: with the
 # quick compiler alone, a stack with Spark comes up in three fifths of the processor time.

@@ -46,6 +46,9 @@ __all__ = ["verify"]
 )
 @click.option("--fail", is_flag=True, help="End --watch with 1 at the first lasting difference.")
 @click.option(
+    "--rounds", type=click.IntRange(min=1), metavar="N", help="End --watch after so many rounds."
+)
+@click.option(
     "--port",
     type=click.IntRange(0, 65535),
     default=9128,
@@ -59,6 +62,7 @@ def verify(
     watching: bool,
     every: float,
     fail: bool,
+    rounds: int | None,
     port: int,
 ) -> None:
     """Prove that silver equals the source, gold equals silver, and no event is lost.
@@ -76,8 +80,10 @@ def verify(
     if watching:
         if tables:
             raise click.UsageError("--watch looks at all tables; leave out --table")
-        _watch(as_json, every, fail, port)
+        _watch(as_json, every, fail, rounds, port)
         return
+    if rounds is not None:
+        raise click.UsageError("--rounds is for --watch")
     from batch_jobs.verify import verify as run
     from finlake.errors import FinlakeError
     from infra.settings import load_settings
@@ -99,9 +105,10 @@ def verify(
         )
 
 
-def _watch(as_json: bool, every: float, fail: bool, port: int) -> None:
+def _watch(as_json: bool, every: float, fail: bool, rounds: int | None, port: int) -> None:
     import time
     from contextlib import closing
+    from itertools import count
 
     from batch_jobs.verify import Watcher
     from batch_jobs.verify.gauges import Gauges
@@ -117,11 +124,13 @@ def _watch(as_json: bool, every: float, fail: bool, port: int) -> None:
             f"finlake verify: metrics on http://{settings.advertised_host}:{served}/metrics",
             err=True,
         )
-        while True:
+        for number in count(1):
             began = time.monotonic()
             try:
                 found = watcher.round()
             except ComponentMissing as error:  # it comes back, and the proof goes on
+                if rounds is not None:
+                    raise
                 click.echo(f"finlake verify: {error}", err=True)
             else:
                 gauges.take(found)
@@ -130,6 +139,8 @@ def _watch(as_json: bool, every: float, fail: bool, port: int) -> None:
                     raise FinlakeError(
                         f"{found.differences[0]}; stop the stream and see `finlake verify`"
                     )
+            if number == rounds:
+                return
             time.sleep(max(0.0, every - (time.monotonic() - began)))
 
 

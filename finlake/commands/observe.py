@@ -13,7 +13,7 @@ from finlake.errors import ComponentMissing
 if TYPE_CHECKING:
     from batch_jobs.observe import Facts, Observer
 
-__all__ = ["observe"]
+__all__ = ["freshness", "observe"]
 
 
 @click.command()
@@ -89,3 +89,53 @@ def _live(observer: Observer, every: float) -> None:
             live.update(page(facts, before), refresh=True)
             before = facts
             time.sleep(max(0.0, every - (time.monotonic() - began)))
+
+
+@click.command()
+@click.option(
+    "--factor",
+    type=click.FloatRange(min=1),
+    default=4,
+    show_default=True,
+    metavar="N",
+    help="What the stream writes is late when it took N times as long as it should.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object a line.")
+def freshness(factor: float, as_json: bool) -> None:
+    """Show how old tables are and how old their contracts let them be; ends with 1 if one is late.
+
+    What the stream writes is judged by the ages it measured in the last minutes, and by its
+    heartbeat; what batch jobs make anew, by when that was.
+
+    \b
+    Example:
+      finlake freshness
+    """
+    import json
+    from datetime import UTC, datetime
+
+    from batch_jobs.freshness import freshness as measure
+    from finlake.errors import FinlakeError
+    from infra.settings import load_settings
+
+    ages = measure(load_settings(), factor, datetime.now(UTC))
+    for one in ages:
+        if as_json:
+            facts = {"table": one.table, "age_seconds": round(one.age, 3)}
+            click.echo(json.dumps({**facts, "wanted_seconds": one.wanted, "late": one.late}))
+        else:
+            mark = "LATE" if one.late else "good"
+            click.echo(
+                f"{mark:<5} {one.table:<27} {one.age:>10.1f} s of {one.wanted:g}, {one.what}"
+            )
+    if not ages:
+        raise ComponentMissing(
+            "no table has been written by the stream yet; start it with `finlake up --with stream`"
+        )
+    late = [one for one in ages if one.late]
+    if late:
+        raise FinlakeError(
+            f"{late[0].table} is late: {late[0].age:.1f} s {late[0].what}, of {late[0].wanted:g}"
+            + (f"; and {len(late) - 1} more" if late[1:] else "")
+            + "; `finlake observe` shows where changes wait"
+        )

@@ -14,7 +14,17 @@ import click
 if TYPE_CHECKING:
     from infra.stack.supervisor import Report
 
-__all__ = ["doctor", "down", "logs", "on_signals", "status", "stop_on_signals", "tell", "up"]
+__all__ = [
+    "airflow",
+    "doctor",
+    "down",
+    "logs",
+    "on_signals",
+    "status",
+    "stop_on_signals",
+    "tell",
+    "up",
+]
 
 
 @click.command()
@@ -23,7 +33,7 @@ __all__ = ["doctor", "down", "logs", "on_signals", "status", "stop_on_signals", 
     "extras",
     multiple=True,
     help="Also start these: stream, score, dashboard, api, mlflow, trino, superset, prometheus, "
-    "verify.",
+    "verify, airflow.",
 )
 @click.option("--no-connector", is_flag=True, help="Leave topics and connector as they are.")
 @click.option("--foreground", is_flag=True, help="Stay, and stop the stack with Ctrl-C.")
@@ -179,6 +189,25 @@ def logs(name: str, follow: bool, lines: int) -> None:
             new = file.read()
         position += len(new)
         click.echo(new.decode("utf-8", errors="replace"), nl=False)
+
+
+@click.command(context_settings={"allow_interspersed_args": False})
+@click.argument("words", nargs=-1, required=True, metavar="WORDS...")
+def airflow(words: tuple[str, ...]) -> None:
+    """Run Airflow's own command line for the Airflow of this stack; ends as that ends.
+
+    \b
+    Example:
+      finlake airflow dags list
+      finlake airflow dags test platform_health
+    """
+    import os
+
+    from infra.settings import load_settings
+    from infra.stack.airflow import command_line
+
+    command, env = command_line(load_settings(), words)
+    os.execve(command[0], command, {**os.environ, **env})  # noqa: S606 (no shell is meant)
 
 
 @click.command()

@@ -14,7 +14,8 @@ from infra.stack.supervisor import Report
 __all__ = ["bring_up"]
 
 _OTHERS_S = 300
-_SUPERSET_S = 900  # its first start makes some hundred tables
+_FIRST_S = 900  # the first start of these makes some hundred tables
+_TABLES = {"superset", "airflow"}
 
 
 def bring_up(
@@ -59,7 +60,7 @@ def _start(
     try:
         components = control.prepare(settings, extras, progress)
         control.launch(settings)
-        patience_s = _SUPERSET_S if "superset" in extras else _OTHERS_S
+        patience_s = _FIRST_S if _TABLES.intersection(extras) else _OTHERS_S
         control.wait_until_healthy(settings, extras or components, tell, patience_s)
     except BaseException:  # Ctrl-C too
         if not ran:

@@ -12,6 +12,7 @@ from typing import Literal
 from finlake.errors import ComponentMissing
 from infra.settings import Settings
 from infra.stack import control, plan
+from infra.stack.airflow import check_airflow
 from infra.stack.cache import cache_dir
 from infra.stack.component import java
 from infra.stack.jars import missing_jars, read_lock
@@ -52,6 +53,7 @@ def examine(settings: Settings) -> Iterator[Finding]:
         yield _component("minio", check_minio)
     yield _mlflow()
     yield _superset()
+    yield _airflow()
     yield _trino()
     yield _prometheus()
     yield _make()
@@ -118,6 +120,13 @@ def _superset() -> Finding:
     if found is not None:
         return Finding("superset", "good", str(found))
     return Finding("superset", "note", "not installed; finlake up --with superset does that once")
+
+
+def _airflow() -> Finding:
+    found = check_airflow()
+    if found is not None:
+        return Finding("airflow", "good", str(found))
+    return Finding("airflow", "note", "not installed; finlake up --with airflow does that once")
 
 
 def _trino() -> Finding:

@@ -6,7 +6,6 @@ installed apart, once, from the same pinned list as its image.
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -32,8 +31,7 @@ class MLflow(Component):
     @property
     @override
     def version(self) -> str:
-        found = re.search(r"^mlflow==(\S+)", _REQUIREMENTS.read_text("utf-8"), re.MULTILINE)
-        return f"MLflow {found[1] if found else 'of unknown version'}"
+        return f"MLflow {_environment().version_of('mlflow')}"
 
     @property
     @override

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import shutil
 import subprocess
 import sys
@@ -45,6 +46,12 @@ class OwnEnvironment:
     def is_there(self) -> bool:
         """Whether it is made, as a whole."""
         return (self.folder / "installed").exists()
+
+    def version_of(self, package: str) -> str:
+        """The pinned version of one of its packages."""
+        pinned = self.requirements.read_text(encoding="utf-8")
+        found = re.search(rf"^{re.escape(package)}==(\S+)", pinned, re.MULTILINE)
+        return found[1] if found else "of unknown version"
 
     def make(self, progress: Progress, title: str, advice: str) -> None:
         """Make it where it is not there yet; ``title`` is shown, ``advice`` ends an error.

@@ -8,6 +8,7 @@ from pydantic import SecretStr
 
 from finlake.errors import UsageProblem
 from infra.settings import Settings
+from infra.stack.airflow import Airflow, DagProcessor, Scheduler
 from infra.stack.apps import Alerts, Api, Catalogue, Dashboard, Observe, Score, Stream, Verify
 from infra.stack.component import Component
 from infra.stack.kafka import Connect, Kafka
@@ -34,12 +35,17 @@ EXTRAS: Mapping[str, type[Component]] = {
     "observe": Observe,
     "verify": Verify,
     "superset": Superset,
+    "airflow": Airflow,
+    "scheduler": Scheduler,
+    "dags": DagProcessor,
 }
+_AIRFLOW = ("airflow", "scheduler", "dags")
 _COMPANIONS: Mapping[str, tuple[str, ...]] = {
     "stream": ("stream", "alerts"),
     "trino": ("trino", "catalogue"),
     "prometheus": ("prometheus", "observe"),
     "superset": ("trino", "catalogue", "superset"),
+    **dict.fromkeys(_AIRFLOW, _AIRFLOW),  # none of them is of use alone
 }
 _KINDS: Mapping[str, type[Component]] = {
     "kafka": Kafka,
@@ -99,7 +105,8 @@ def wanted(settings: Settings, extras: Iterable[str] = ()) -> list[str]:
 def programs(extras: Iterable[str]) -> list[str]:
     """The programs that these extras start.
 
-    Alerts go with the stream, the catalogue with Trino, and Trino with Superset.
+    Alerts go with the stream, the catalogue with Trino, Trino with Superset, and three programs
+    are Airflow.
     """
     found = [name for extra in extras for name in _COMPANIONS.get(extra, (extra,))]
     return list(dict.fromkeys(found))

@@ -6,7 +6,6 @@ once. What it remembers (users, charts, dashboards) stands in a SQLite file of t
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 
 from typing_extensions import override
@@ -40,9 +39,7 @@ class Superset(Component):
     @property
     @override
     def version(self) -> str:
-        pinned = _REQUIREMENTS.read_text("utf-8")
-        found = re.search(r"^apache-superset==(\S+)", pinned, re.MULTILINE)
-        return f"Superset {found[1] if found else 'of unknown version'}"
+        return f"Superset {_environment().version_of('apache-superset')}"
 
     @property
     @override

@@ -28,12 +28,13 @@ TRACKED = [
 PACKAGES = sorted(
     path.parent.name for path in TRACKED if path.name == "__init__.py" and path.parents[1] == ROOT
 )
-CODE = [  # what is in the images runs in environments of its own
+ELSEWHERE = {ROOT / "infra" / "images", ROOT / "lakehouse_schemas" / "generated" / "airflow"}
+CODE = [  # what runs in environments of its own is none of it
     path
     for path in TRACKED
     if path.suffix == ".py"
     and path.relative_to(ROOT).parts[0] in PACKAGES
-    and ROOT / "infra" / "images" not in path.parents
+    and not ELSEWHERE.intersection(path.parents)
 ]
 LOCKS = [
     path

@@ -293,6 +293,20 @@ def test_a_source_that_is_away_for_a_while_ends_nothing(
     assert out.startswith("equal up to")
 
 
+def test_so_many_rounds_are_enough(watched: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    assert watched([WELL, WELL, ILL], "--fail", "--rounds", "2") == 0
+    assert capsys.readouterr().out.count("equal up to") == 2
+    assert watched([WELL, ILL], "--fail", "--rounds", "2") == 1
+
+
+def test_of_some_rounds_none_may_find_the_source_away(watched: Any) -> None:
+    assert watched([ComponentMissing("the source is away"), WELL], "--rounds", "2") == 3
+
+
+def test_rounds_are_for_watching(home: Path) -> None:
+    assert main(["verify", "--rounds", "2"]) == 2
+
+
 def test_watching_some_tables_only_is_wrong_use(watched: Any) -> None:
     assert watched([], "--table", "cards") == 2
 

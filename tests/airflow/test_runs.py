@@ -1,0 +1,97 @@
+"""Each DAG on a real stack, and what becomes of one when a part of the platform is down."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import requests
+
+from infra.stack.airflow import airflow_password
+from tests.airflow.conftest import Ran, World
+from tests.support.stack import run, status_of, wait_for
+
+# A busy machine is no fault of the platform: what took how long is not judged here.
+PATIENT = {"factor": 1000}
+RUNS: dict[str, dict[str, Any]] = {"topic_init": {}, "platform_health": PATIENT}
+
+
+@pytest.fixture(scope="module")
+def ran(world: World) -> dict[str, Ran]:
+    """A run of each DAG, one after the other, on a platform that does well."""
+    return dict(zip(RUNS, world.test(*RUNS.items()), strict=True))
+
+
+@pytest.mark.parametrize("name", RUNS)
+def test_every_dag_runs_well_on_a_platform_that_does(name: str, ran: dict[str, Ran]) -> None:
+    found = ran[name]
+    assert found.good, found.printed
+    assert set(found.states.values()) == {"success"}
+    assert set(found.tries.values()) == {1}
+
+
+def test_nobody_is_told_of_what_went_well(world: World, ran: dict[str, Ran]) -> None:
+    assert world.told == []
+
+
+@pytest.fixture
+def hung(world: World) -> Iterator[int]:
+    """Kafka Connect that does not answer any more, though its process is there."""
+    pid = status_of(world.home)["connect"]["pid"]
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        wait_for(lambda: status_of(world.home)["connect"]["state"] == "unhealthy", "it is noticed")
+        yield pid
+    finally:
+        os.kill(pid, signal.SIGCONT)
+        wait_for(lambda: status_of(world.home)["connect"]["state"] == "healthy", "it is back")
+
+
+def test_a_part_that_is_down_is_tried_again_told_and_hides_no_other(
+    world: World, hung: int
+) -> None:
+    (found,) = world.test(("platform_health", PATIENT))
+    told, world.told = world.told, []
+    assert not found.good
+    assert {name for name, state in found.states.items() if state == "failed"} == {
+        "programs",
+        "capture",
+    }
+    assert found.states["topics"] == found.states["reconciliation"] == "success"
+    assert found.tries["programs"] == found.tries["capture"] == 2
+    assert found.tries["topics"] == 1
+    by_task = {one["task"]: one for one in told}
+    assert sorted(by_task) == ["capture", "programs"]
+    programs = by_task["programs"]
+    assert programs["dag"] == "platform_health"
+    assert "connect not healthy" in programs["error"]
+    assert programs["text"].startswith("platform_health.programs failed: finlake status: connect")
+    assert (programs["tries"], programs["owner"]) == (2, "Data platform")
+    assert "finlake logs" in programs["next"]
+
+
+def test_airflow_runs_as_part_of_the_stack(world: World) -> None:
+    told = run(world.home, "up", "--with", "airflow", "--no-connector")
+    assert "dags       healthy" in told
+    api = status_of(world.home)["airflow"]["address"]
+    login = {"username": "admin", "password": airflow_password(world.home)}
+    token = requests.post(f"{api}/auth/token", json=login, timeout=30).json()["access_token"]
+    headers = {"Authorization": f"Bearer {token}"}
+    dag = f"{api}/api/v2/dags/topic_init"
+    assert requests.get(dag, timeout=30).status_code == 401
+
+    def known() -> bool:
+        return requests.get(dag, headers=headers, timeout=30).status_code == 200
+
+    def state() -> str:
+        runs = requests.get(f"{dag}/dagRuns", headers=headers, timeout=30).json()["dag_runs"]
+        return str(runs[0]["state"])
+
+    wait_for(known, "the DAG processor has read the file", 300)
+    run(world.home, "airflow", "dags", "trigger", "topic_init")
+    wait_for(lambda: state() in ("success", "failed"), "the scheduler has run it", 300)
+    assert state() == "success"
+    assert "platform_health" in run(world.home, "airflow", "dags", "list")
