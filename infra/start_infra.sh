@@ -192,6 +192,7 @@ stream Spark_application http://127.0.0.1:4040
 stream Stream_metrics http://127.0.0.1:9108/metrics
 alerts Alert_metrics http://127.0.0.1:9118/metrics
 score Score_metrics http://127.0.0.1:9128/metrics
+api API http://127.0.0.1:8000
 drift Drift_metrics http://127.0.0.1:9138/metrics
 observe Stack_metrics http://127.0.0.1:9148/metrics
 spark-master Spark_master http://127.0.0.1:8081

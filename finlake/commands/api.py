@@ -15,7 +15,6 @@ if TYPE_CHECKING:
 __all__ = ["api"]
 
 _DOCUMENT = Path(__file__).parents[2] / "docs" / "openapi.json"
-_HOST = "127.0.0.1"
 _ROLES = ["viewer", "analyst", "operator", "admin", "customer"]
 _json = click.option("--json", "as_json", is_flag=True, help="Print one JSON object a line.")
 
@@ -35,11 +34,14 @@ def api() -> None:
     "--port", type=click.IntRange(0, 65535),
     help="Port, 0 for any free one; default FINLAKE_PORT_API or the next free.",
 )  # fmt: skip
-@click.option("--host", default=_HOST, show_default=True, help="Address to listen on.")
+@click.option(
+    "--host",
+    help="Address to listen on; default 127.0.0.1, all with FINLAKE_ADVERTISED_HOST.",
+)
 @click.option(
     "--workers", type=click.IntRange(1, 64), default=1, show_default=True, help="Processes."
 )
-def serve(port: int | None, host: str, workers: int) -> None:
+def serve(port: int | None, host: str | None, workers: int) -> None:
     """Serve the API until stopped; requests under way are answered first.
 
     \b
@@ -55,6 +57,7 @@ def serve(port: int | None, host: str, workers: int) -> None:
     from infra.settings import load_settings
 
     settings = load_settings()  # a wrong setting is told here, not by a worker
+    host = host or settings.listen_host
     chosen = port or next_free(settings.port_api if port is None else 0)
     click.echo(f"api: http://{host}:{chosen}")
     with tempfile.TemporaryDirectory(prefix="finlake-api-") as figures:

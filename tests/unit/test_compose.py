@@ -70,7 +70,7 @@ def test_the_whole_stack_is_there():
         ),
         *("superset-init", "superset", "airflow-init", "airflow-api-server", "airflow-scheduler"),
         *("airflow-dag-processor", "mlflow", "prometheus", "grafana"),
-        *("score", "drift", "observe"),
+        *("score", "api", "drift", "observe"),
     }
     assert {"buckets", "register", "superset-init", "airflow-init"} == ONCE
 
@@ -140,6 +140,7 @@ CATALOGUE = {
     "stream": [4040, 9108],
     "alerts": [9118],
     "score": [9128],
+    "api": [8000],
     "drift": [9138],
     "observe": [9148],
     "dashboard": [8501],
@@ -157,7 +158,6 @@ def test_ports_are_those_of_the_catalogue():
     assert PUBLISHED == CATALOGUE
     every = Counter(port for found in PUBLISHED.values() for port in found)
     assert max(every.values()) == 1
-    assert 8000 not in every  # the API's
 
 
 def test_ports_agree_with_the_settings():
@@ -166,6 +166,7 @@ def test_ports_agree_with_the_settings():
     assert PUBLISHED["stream"] == [defaults["port_spark_ui"], defaults["port_metrics"]]
     assert PUBLISHED["alerts"] == [defaults["port_alerts"]]
     assert PUBLISHED["score"] == [defaults["port_score"]]
+    assert PUBLISHED["api"] == [defaults["port_api"]]
     assert PUBLISHED["dashboard"] == [defaults["port_dashboard"]]
     assert PUBLISHED["mlflow"] == [defaults["port_mlflow"]]
     assert defaults["kafka_bootstrap"] == f"127.0.0.1:{PUBLISHED['kafka'][0]}"
@@ -176,7 +177,7 @@ def test_ports_agree_with_the_settings():
     "name",
     sorted(
         set(OWN)
-        & set(PUBLISHED) - {"stream", "alerts", "score", "drift", "observe", "spark-master"}
+        & set(PUBLISHED) - {"stream", "alerts", "score", "api", "drift", "observe", "spark-master"}
     ),
 )
 def test_own_images_expose_what_is_published(name):
@@ -213,7 +214,7 @@ def test_every_setting_exists(name):
     assert {word for word in given if word.startswith("FINLAKE_")} <= known
 
 
-@pytest.mark.parametrize("name", ["stream", "alerts", "score", "drift", "observe"])
+@pytest.mark.parametrize("name", ["stream", "alerts", "score", "api", "drift", "observe"])
 def test_who_has_figures_can_be_reached_by_prometheus(name):
     host = SERVICES[name].environment["FINLAKE_ADVERTISED_HOST"]
     assert host == SERVICES[name].hostname == name
@@ -224,7 +225,7 @@ def test_who_has_figures_can_be_reached_by_prometheus(name):
 def test_services_agree_about_settings():
     shared = SERVICES["register"].environment
     own_home = {"FINLAKE_HOME"}  # the dashboard keeps nothing
-    shared_by = ("buckets", "stream", "alerts", "score", "drift", "observe", "dashboard")
+    shared_by = ("buckets", "stream", "alerts", "score", "api", "drift", "observe", "dashboard")
     for name in (*shared_by, "dremio-refresh"):
         here = SERVICES[name].environment
         assert set(shared) <= set(here)
@@ -441,8 +442,8 @@ def test_root_file_systems_are_read_only_where_they_can_be():
     for name, service in SERVICES.items():
         if service.read_only:
             assert "/tmp" in service.tmpfs, name
-    ours = ("register", "stream", "score", "drift", "observe", "dashboard", "dremio-refresh")
-    for name in ours:
+    ours = ("register", "stream", "score", "api", "drift", "observe", "dashboard")
+    for name in (*ours, "dremio-refresh"):
         home = SERVICES[name].environment["FINLAKE_HOME"]
         writable = [*SERVICES[name].mounts, *SERVICES[name].tmpfs]
         assert any(home.startswith(place) for place in writable), name
