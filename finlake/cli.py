@@ -43,6 +43,9 @@ COMMANDS: dict[str, Entry] = {
     "load": Entry("Data", "data", "Load the Kaggle files into the source database."),
     "generate": Entry("Data", "data", "Fill the source with synthetic data of the same tables."),
     "traffic": Entry("Data", "data", "Commit live inserts, updates and deletes to the source."),
+    "maintain": Entry(
+        "Data", "maintain", "Keep the tables of batch jobs small: retention, vacuum."
+    ),
     "connectors": Entry("Capture", "capture", "Apply, watch, pause and restart the connector."),
     "topics": Entry("Capture", "topics", "Look after the Kafka topics: list, browse, lag, empty."),
     "dead-letters": Entry("Capture", "letters", "Records that were set aside: show, replay."),

@@ -106,29 +106,41 @@ def tell(report: Report) -> None:
 
 
 @click.command()
-def down() -> None:
+@click.argument("names", nargs=-1, metavar="[NAME]...")
+def down(names: tuple[str, ...]) -> None:
     """Stop the embedded stack cleanly; all data stays, and `finlake up` goes on from there.
+
+    With NAMEs only these components stop, and stay so until they are asked for again.
 
     \b
     Example:
       finlake down
+      finlake down stream alerts && finlake stream --once && finlake up --with stream
     """
     from infra.settings import load_settings
-    from infra.stack.control import down as stop
+    from infra.stack.control import down as stop_all
+    from infra.stack.control import stop
 
-    click.echo("stopped" if stop(load_settings()) else "nothing was running")
+    settings = load_settings()
+    if names:
+        stopped = ", ".join(stop(settings, names))
+        click.echo(f"stopped {stopped}" if stopped else "none of them was running")
+    else:
+        click.echo("stopped" if stop_all(settings) else "nothing was running")
 
 
 @click.command()
+@click.argument("names", nargs=-1, metavar="[NAME]...")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object a line.")
-def status(as_json: bool) -> None:
+def status(names: tuple[str, ...], as_json: bool) -> None:
     """Show each component of the stack, its state, address, version and process.
 
-    Ends with 3 when one of them is not healthy.
+    With NAMEs only these. Ends with 3 when one of them is not healthy.
 
     \b
     Example:
       finlake status --json
+      finlake status stream
     """
     import json
 
@@ -137,6 +149,9 @@ def status(as_json: bool) -> None:
     from infra.stack.control import status as read
 
     reports = read(load_settings())
+    missing = [name for name in names if name not in {report.component for report in reports}]
+    if names:
+        reports = [report for report in reports if report.component in names]
     for report in reports:
         if as_json:
             fields = ("component", "state", "address", "version", "pid", "message")
@@ -149,6 +164,8 @@ def status(as_json: bool) -> None:
                 f" {report.version}{note}"
             )
     bad = [report.component for report in reports if report.state != "healthy"]
+    if missing:
+        raise ComponentMissing(f"{missing[0]} is not part of the stack that runs; see `finlake up`")
     if all(report.state == "stopped" for report in reports):
         raise ComponentMissing("the stack does not run; start it with `finlake up`")
     if bad:

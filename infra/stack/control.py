@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 from pathlib import Path
 
-from finlake.errors import ComponentMissing, UsageProblem
+from finlake.errors import ComponentMissing, FinlakeError, UsageProblem
 from infra.environment import environment
 from infra.settings import Settings
 from infra.stack import plan
@@ -27,7 +27,16 @@ from infra.stack.progress import Progress, quiet
 from infra.stack.prometheus import Prometheus
 from infra.stack.supervisor import Report
 
-__all__ = ["down", "launch", "prepare", "status", "supervisor_of", "tail", "wait_until_healthy"]
+__all__ = [
+    "down",
+    "launch",
+    "prepare",
+    "status",
+    "stop",
+    "supervisor_of",
+    "tail",
+    "wait_until_healthy",
+]
 
 _STARTS_BEFORE_GIVING_UP = 3
 _PATIENCE_S = 300
@@ -191,6 +200,38 @@ def down(settings: Settings) -> bool:
     if running is not None:
         stop_group(running, _DOWN_PATIENCE_S)
     return sweep(settings) or running is not None
+
+
+def stop(settings: Settings, names: Iterable[str]) -> list[str]:
+    """Stop these components cleanly, and no others; those of them that ran.
+
+    They stay stopped until they are asked for again.
+
+    Raises:
+        UsageProblem: a name that is no component's.
+        FinlakeError: one does not end.
+    """
+    names = list(names)
+    known = plan.known()
+    for name in names:
+        if name not in known:
+            raise UsageProblem(f"{name}: unknown; it can be {', '.join(known)}")
+    running = supervisor_of(settings)
+    if running is None:
+        return []
+    home = Home(settings.home)
+    wanted = json.loads(home.wanted_file.read_text(encoding="utf-8"))
+    there = [name for name in names if name in wanted]
+    if not there:
+        return []
+    home.write_json(home.wanted_file, [name for name in wanted if name not in there])
+    os.kill(running.pid, signal.SIGHUP)
+    deadline = time.monotonic() + _DOWN_PATIENCE_S
+    while left := [one.component for one in status(settings) if one.component in there]:
+        if time.monotonic() > deadline:
+            raise FinlakeError(f"{left[0]} does not end; see `finlake logs {left[0]}`")
+        time.sleep(0.1)
+    return there
 
 
 def sweep(settings: Settings) -> bool:

@@ -20,7 +20,7 @@ from infra.stack.prometheus import Prometheus
 from infra.stack.superset import Superset
 from infra.stack.trino import Trino
 
-__all__ = ["EXTRAS", "build", "given", "programs", "wanted"]
+__all__ = ["EXTRAS", "build", "given", "known", "programs", "wanted"]
 
 EXTRAS: Mapping[str, type[Component]] = {
     "stream": Stream,
@@ -100,6 +100,11 @@ def wanted(settings: Settings, extras: Iterable[str] = ()) -> list[str]:
     if "source" in names:
         _source(settings)
     return list(dict.fromkeys(names))
+
+
+def known() -> list[str]:
+    """The names of all components that there can be."""
+    return ["source", *_KINDS]
 
 
 def programs(extras: Iterable[str]) -> list[str]:

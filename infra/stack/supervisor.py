@@ -17,7 +17,7 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -187,7 +187,18 @@ class Supervisor:
 
     def stop(self) -> None:
         """Stop all, those first that need others."""
-        left = dict(self._runners)
+        self._stop(dict(self._runners))
+
+    def keep(self, names: Iterable[str]) -> None:
+        """Stop and forget those that are not among these."""
+        kept = set(names)
+        gone = {name: runner for name, runner in self._runners.items() if name not in kept}
+        self._stop(dict(gone))
+        for name in gone:
+            del self._runners[name]
+        self.write_state()
+
+    def _stop(self, left: dict[str, Runner]) -> None:
         while left:
             needed = {need for runner in left.values() for need in runner.component.needs}
             free = [name for name in left if name not in needed]
@@ -252,7 +263,7 @@ def serve(home: Home) -> int:
         while not told.wait(0.2):
             if reload.is_set():
                 reload.clear()
-                _start_more(supervisor, home)
+                _change(supervisor, home)
             supervisor.cut_logs()
     finally:
         supervisor.stop()
@@ -260,10 +271,12 @@ def serve(home: Home) -> int:
     return 0
 
 
-def _start_more(supervisor: Supervisor, home: Home) -> None:
+def _change(supervisor: Supervisor, home: Home) -> None:
     """A setting that became wrong is no reason to stop what runs."""
     try:
-        supervisor.start(_wanted(home))
+        wanted = _wanted(home)
+        supervisor.keep(wanted)
+        supervisor.start(wanted)
     except (FinlakeError, OSError, ValueError) as error:
         sys.stdout.write(f"nothing more is started: {error}\n")
         sys.stdout.flush()

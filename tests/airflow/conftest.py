@@ -19,6 +19,7 @@ from tests.support.stack import run, running_stack
 
 DAGS = Path(__file__).parents[2] / "dags"
 LOOK = Path(__file__).parent / "look.py"
+NAMES = sorted(path.stem for path in DAGS.glob("*.py"))
 RUN = Path(__file__).parent / "run.py"
 TEST = {"NO_DEADLINES": "yes", "JOBS_RETRY_S": "1"}
 

@@ -64,6 +64,35 @@ def test_down_without_a_stack_is_no_error(home, capsys):
     assert capsys.readouterr().out == "nothing was running\n"
 
 
+def test_status_of_some_says_nothing_of_the_others(stack, capsys):
+    stack(GOOD, BAD)
+    assert main(["status", "kafka"]) == 0
+    assert "connect" not in capsys.readouterr().out
+    assert main(["status", "kafka", "connect"]) == 3
+    assert main(["status", "stream"]) == 3
+    assert "stream is not part of the stack that runs" in capsys.readouterr().err
+
+
+def test_down_of_some_names_those_that_ran(home, monkeypatch, capsys):
+    asked = []
+
+    def stop(_, names):
+        asked.append(names)
+        return ["stream"]
+
+    monkeypatch.setattr(control, "stop", stop)
+    assert main(["down", "stream", "alerts"]) == 0
+    assert asked == [("stream", "alerts")]
+    assert capsys.readouterr().out == "stopped stream\n"
+
+
+def test_down_of_something_unknown_is_wrong_use(home, capsys):
+    assert main(["down", "strem"]) == 2
+    assert "strem: unknown; it can be source, kafka, connect" in capsys.readouterr().err
+    assert main(["down", "stream"]) == 0
+    assert capsys.readouterr().out == "none of them was running\n"
+
+
 def test_logs_of_an_unknown_component_names_those_that_are(home, capsys):
     found = Home(home)
     found.make()

@@ -208,6 +208,19 @@ def test_more_components_can_be_asked_for_later(settings, supervisor):
     assert report(supervisor, "a").pid == first
 
 
+def test_some_can_be_stopped_and_started_again_while_the_others_stay(settings, supervisor):
+    toys = {name: Toy(settings, name, SLEEP) for name in "ab"}
+    supervisor.start(toys)
+    first = wait_for(lambda: report(supervisor, "a").pid)
+    gone = wait_for(lambda: report(supervisor, "b").pid)
+    supervisor.keep(["a"])
+    assert [found.component for found in supervisor.reports()] == ["a"]
+    assert Identity.of(gone) is None
+    supervisor.start(toys)
+    assert wait_for(lambda: report(supervisor, "b").pid) != gone
+    assert report(supervisor, "a").pid == first
+
+
 def test_stopping_waits_for_a_program_that_takes_its_time(settings, home):
     code = (
         "import signal, sys, time\n"
