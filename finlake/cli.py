@@ -72,6 +72,7 @@ COMMANDS: dict[str, Entry] = {
     "superset": Entry("Read", "superset", "Dashboards of Superset as code: import, export."),
     "dashboard": Entry("Read", "dashboard", "Serve the live dashboard."),
     "api": Entry("Read", "api", "Serve insights into customers' money by HTTP; manage its keys."),
+    "client": Entry("Read", "client", "Ask the API from the terminal."),
     "settings": Entry("Read", "settings", "Show every setting, its value and its origin."),
 }
 

@@ -8,8 +8,8 @@ import pytest
 from playwright.sync_api import Browser, expect
 
 from tests.support.browser import SCREENSHOTS
-from tests.unit.api_world import OTHER, OWN, ApiWorld, build
-from tests.unit.test_api_alerts import Log, served, with_log
+from tests.unit.api_world import OTHER, OWN, ApiWorld, build, served
+from tests.unit.test_api_alerts import Log, with_log
 
 
 @pytest.fixture(scope="module")

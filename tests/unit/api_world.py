@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -10,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import uvicorn
 from deltalake import write_deltalake
 from fastapi.testclient import TestClient
 
@@ -119,6 +123,23 @@ def _no_kafka() -> Any:
 def serve(settings: Settings) -> TestClient:
     """The service of these settings, asked in this process."""
     return TestClient(create_app(settings, Query(settings)), raise_server_exceptions=False)
+
+
+@contextmanager
+def served(world: ApiWorld) -> Iterator[int]:
+    """The service on a port: the test's client waits for the end of an answer, which has none."""
+    config = uvicorn.Config(world.client.app, port=0, log_config=None, lifespan="off")
+    server = uvicorn.Server(config)
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    while not server.started:
+        thread.join(0.01)
+        assert thread.is_alive()
+    try:
+        yield server.servers[0].sockets[0].getsockname()[1]
+    finally:
+        server.should_exit = server.force_exit = True
+        thread.join()
 
 
 def build(home: Path, customers: int = 24, **options: Any) -> ApiWorld:

@@ -6,20 +6,19 @@ import asyncio
 import http.client
 import json
 import queue
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
-import uvicorn
 from starlette.websockets import WebSocketDisconnect
 
+from api.client import Client
 from api.problems import Problem
 from api.services.alerts import Alert, Alerts, Record, position_of
 from finlake.errors import ComponentMissing
-from tests.unit.api_world import OTHER, OWN, ApiWorld, build
+from tests.unit.api_world import OTHER, OWN, ApiWorld, build, served
 
 
 class Log:
@@ -228,23 +227,6 @@ def with_log(world: ApiWorld, log: Log) -> Iterator[Any]:
         object.__setattr__(services, "alerts", before)
 
 
-@contextmanager
-def served(world: ApiWorld) -> Iterator[int]:
-    """The service on a port: the test's client waits for the end of an answer, which has none."""
-    config = uvicorn.Config(world.client.app, port=0, log_config=None, lifespan="off")
-    server = uvicorn.Server(config)
-    thread = threading.Thread(target=server.run)
-    thread.start()
-    while not server.started:
-        thread.join(0.01)
-        assert thread.is_alive()
-    try:
-        yield server.servers[0].sockets[0].getsockname()[1]
-    finally:
-        server.should_exit = server.force_exit = True
-        thread.join()
-
-
 class Stream:
     """An event stream that is read block by block."""
 
@@ -269,6 +251,21 @@ class Stream:
     def close(self) -> None:
         self.answer.close()
         self.connection.close()
+
+
+def test_the_client_goes_on_where_it_ended(world):
+    log = Log(1)
+    for user in (OWN, OTHER, OWN):
+        log.put(user)
+    with with_log(world, log), served(world) as port:
+        client = Client(f"http://127.0.0.1:{port}", world.keys["analyst"])
+        found = client.alerts(last="0:0")
+        ids = [next(found)[0], next(found)[0]]
+        found.close()
+        log.put(OTHER)
+        (last, alert) = next(client.alerts(last=ids[-1]))
+    assert (len(set(ids)), alert) == (2, {"alert_id": "0-2", "user_id": OWN})
+    assert last not in ids
 
 
 def test_events_come_with_ids_and_a_sign_of_life(world):
