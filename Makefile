@@ -21,7 +21,7 @@ demo: setup ## Everything on one machine, live, until Ctrl-C. LAKE=folder|minio 
 	@$(BIN)/finlake demo $(if $(LAKE),--lake $(LAKE)) $(if $(DATA),--data "$(DATA)") $(if $(RATE),--rate $(RATE))
 
 .PHONY: test
-test: ## Every check and test that needs no Docker, some 45 minutes on 2 cores
+test: ## Every check and test that needs no Docker, some 65 minutes on 2 cores
 	@.ci/prerequisites install
 	@$(MAKE) setup
 	@rm -rf build/coverage

@@ -272,6 +272,7 @@ class Settings(BaseSettings):
     delete_marker_days: int = Field(30, ge=1, description="How long deleted keys keep a marker.")
 
     port_api: int = Field(8000, description="The API, or the next free port.")
+    api_key: SecretStr | None = Field(None, description="Key by which `finlake client` asks it.")
     api_token_key: SecretStr | None = Field(
         None, description="Key that signs the API's tokens, 32 characters or more."
     )

@@ -30,6 +30,7 @@ __all__ = ["Known", "Memory"]
 
 _LOG = logging.getLogger("finlake.api")
 _LOOK_S: Final = 1.0
+_LONG_S: Final = 10.0  # after which the one who asks waits until the newest is known
 _WHOLE_S: Final = 600.0
 _MOST_NEW: Final = 50_000
 _CHUNK: Final = 50_000
@@ -98,7 +99,7 @@ class Memory:
         return self._known
 
     def known(self) -> Known:
-        """What is known, at most a second or so behind gold.
+        """What is known, at most a second or so behind gold while it is asked for.
 
         Raises:
             ComponentMissing: the lake cannot be reached, and has not been read yet.
@@ -110,7 +111,10 @@ class Memory:
                     self._looked = self._clock()
         elif not self._looking and self._clock() - self._looked >= _LOOK_S:
             self._looking = True
-            threading.Thread(target=self._renew, name="memory", daemon=True).start()
+            if self._clock() - self._looked >= _LONG_S:
+                self._renew()
+            else:
+                threading.Thread(target=self._renew, name="memory", daemon=True).start()
         return self._known
 
     def refresh(self) -> Known:

@@ -16,26 +16,21 @@ if TYPE_CHECKING:
 
 __all__ = ["client"]
 
-Given = tuple[str | None, str | None]  # address and key
-
 
 @click.group()
 @click.option("--url", help="Where the API is; default 127.0.0.1 and FINLAKE_PORT_API.")
-@click.option(
-    "--key",
-    envvar="FINLAKE_API_KEY",
-    help="API key, better given as FINLAKE_API_KEY: options can be seen in the list of processes.",
-)
 @click.pass_context
-def client(ctx: click.Context, url: str | None, key: str | None) -> None:
+def client(ctx: click.Context, url: str | None) -> None:
     """Ask the API: what an application does by HTTP, or in Python by ``api.client.Client``.
+
+    The key is FINLAKE_API_KEY: options can be seen in the list of processes.
 
     \b
     Example:
       export FINLAKE_API_KEY=fl_...
       finlake client ask GET /insights/trends/7
     """
-    ctx.obj = (url, key)
+    ctx.obj = url
 
 
 @client.command()
@@ -43,7 +38,7 @@ def client(ctx: click.Context, url: str | None, key: str | None) -> None:
 @click.argument("path")
 @click.argument("body", required=False)
 @click.pass_obj
-def ask(given: Given, method: str, path: str, body: str | None) -> None:
+def ask(url: str | None, method: str, path: str, body: str | None) -> None:
     """Ask any question; PATH comes after /api/v1, BODY is JSON, or - for standard input.
 
     \b
@@ -58,7 +53,7 @@ def ask(given: Given, method: str, path: str, body: str | None) -> None:
         raise UsageProblem(f"the body is no JSON: {error}") from None
     if not path.startswith("/"):
         raise UsageProblem(f"a path begins with /, such as /models/status; {path} does not")
-    with _open(given) as one:
+    with _open(url) as one:
         answer = one.ask(method, path, content)
     if answer is not None:
         _say(answer)
@@ -71,7 +66,7 @@ def ask(given: Given, method: str, path: str, body: str | None) -> None:
 @click.option("--at", "at", type=click.DateTime(), help="UTC; now when it is not given.")
 @click.pass_obj
 def anomaly(
-    given: Given,
+    url: str | None,
     card: int,
     amount: str,
     mcc: int | None,
@@ -94,7 +89,7 @@ def anomaly(
     except ValidationError as error:
         first = error.errors()[0]
         raise UsageProblem(f"{first['loc'][0]}: {first['msg']}") from None
-    with _open(given) as one:
+    with _open(url) as one:
         _say(one.anomaly(asked).model_dump(mode="json"))
 
 
@@ -102,14 +97,14 @@ def anomaly(
 @click.option("--last", default="", help="Go on behind the alert with this id.")
 @click.option("--count", type=click.IntRange(0), default=0, help="End after so many; 0 never.")
 @click.pass_obj
-def alerts(given: Given, last: str, count: int) -> None:
+def alerts(url: str | None, last: str, count: int) -> None:
     """Alerts as they are raised, one JSON object a line with the id to go on from; Ctrl-C ends it.
 
     \b
     Example:
       finlake client alerts --count 10
     """
-    with _open(given) as one:
+    with _open(url) as one:
         found = 0
         while True:
             for newest, alert in one.alerts(last):
@@ -120,17 +115,18 @@ def alerts(given: Given, last: str, count: int) -> None:
                 last = newest  # where the next turn goes on
 
 
-def _open(given: Given) -> Client:
+def _open(url: str | None) -> Client:
     from api.client import Client
     from infra.settings import load_settings
 
-    url, key = given
-    if not key:
+    settings = load_settings()
+    if settings.api_key is None:
         raise UsageProblem(
             "no API key: make one with `finlake api keys create --name me --role analyst`, and "
             "give it as FINLAKE_API_KEY"
         )
-    return Client(url or f"http://127.0.0.1:{load_settings().port_api}", key)
+    address = url or f"http://127.0.0.1:{settings.port_api}"
+    return Client(address, settings.api_key.get_secret_value())
 
 
 def _say(answer: Any) -> None:

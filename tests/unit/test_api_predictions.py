@@ -286,6 +286,7 @@ class Away:
     def __init__(self, lake: Any) -> None:
         self.lake = lake
         self.away = False
+        self.asked_by: set[str] = set()  # names of threads
 
     def query(self, *given: Any) -> pa.Table:
         return self._it().query(*given)
@@ -294,6 +295,7 @@ class Away:
         return int(self._it().version(table))
 
     def _it(self) -> Any:
+        self.asked_by.add(threading.current_thread().name)
         if self.away:
             raise ComponentMissing("the lake is away")
         return self.lake
@@ -322,6 +324,12 @@ def test_without_the_lake_what_is_known_stays(world):
         if thread.name == "memory":
             thread.join()
     assert memory.problem == ""
+    assert lake.asked_by == {threading.current_thread().name, "memory"}
+    # Who comes after a long rest is told what is known now, not what was.
+    now = 60.0
+    lake.asked_by.clear()
+    memory.known()
+    assert lake.asked_by == {threading.current_thread().name}
 
 
 # ── Models ───────────────────────────────────────────────────────────────────────────────────────
