@@ -6,10 +6,8 @@ threads of its own, so that the quick do not stand in a queue behind the slow.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable
-from concurrent.futures import Executor
-from functools import partial, wraps
+from functools import wraps
 from typing import Any, Final
 
 from fastapi import Response
@@ -38,16 +36,16 @@ def kept(answer: Callable[..., BaseModel]) -> Callable[..., Awaitable[Any]]:
         asked = given.get("asked")
         user_id = given["user_id"] if asked is None else asked.user_id
         if user_id is None:
-            return await _run(services.slow, answer, given)
+            return await services.slow.run(answer, **given)
         who.check_customer(user_id)
         text = f"{user_id}" if asked is None else asked.model_dump_json()
         versions = services.customers.version_now()
         if versions is None:
-            versions = await _run(services.slow, services.customers.version, {})
+            versions = await services.slow.run(services.customers.version)
         key = Answers.key(answer.__qualname__, text, versions)
         body = services.answers.get(key)
         if body is None:
-            made: BaseModel = await _run(services.slow, answer, given)
+            made: BaseModel = await services.slow.run(answer, **given)
             body = made.model_dump_json().encode()
             if services.customers.version_now() in (None, versions):
                 services.answers.put(key, body)
@@ -61,10 +59,6 @@ def quick(answer: Callable[..., BaseModel]) -> Callable[..., Awaitable[Any]]:
 
     @wraps(answer)
     async def handler(**given: Any) -> Any:
-        return await _run(given["services"].quick, answer, given)
+        return await given["services"].quick.run(answer, **given)
 
     return handler
-
-
-async def _run(threads: Executor, call: Callable[..., Any], given: dict[str, Any]) -> Any:
-    return await asyncio.get_running_loop().run_in_executor(threads, partial(call, **given))

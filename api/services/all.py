@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass
 
 from api.services.access_store import AccessStore
@@ -18,6 +17,7 @@ from api.services.memory import Memory
 from api.services.models import Models
 from api.services.once import Repeats
 from api.services.predictions import Predictions
+from api.services.threads import Threads
 from api.services.tokens import Tokens
 from api.services.trainings import Trainings
 from finlake.errors import FinlakeError
@@ -48,9 +48,9 @@ class Services:
     predictions: Predictions
     trainings: Trainings
     alerts: Alerts
-    quick: Executor
+    quick: Threads
     """Threads of what takes milliseconds."""
-    slow: Executor
+    slow: Threads
     """Threads of what reads a customer's years: few, for they share the processors."""
 
     @classmethod
@@ -93,8 +93,8 @@ class Services:
             predictions=Predictions(memory, models),
             trainings=Trainings(settings),
             alerts=Alerts(lambda: Topic(settings)),
-            quick=ThreadPoolExecutor(2, "quick"),
-            slow=ThreadPoolExecutor(4, "slow"),
+            quick=Threads(2, "quick"),
+            slow=Threads(4, "slow"),
         )
 
     def start(self) -> None:
@@ -114,4 +114,4 @@ class Services:
         self.trainings.stop()
         self.alerts.stop()
         for threads in (self.quick, self.slow):
-            threads.shutdown(wait=False, cancel_futures=True)
+            threads.stop()

@@ -93,6 +93,8 @@ def test_the_bench_prints_every_leg(stack):
 
 
 def test_the_api_hears_them_from_any_place_on(stack):
+    number = 2_000_000  # beyond those of the traffic
+
     async def listen() -> None:
         alerts = Alerts(lambda: FromKafka(stack))
         loop = asyncio.get_running_loop()
@@ -112,13 +114,13 @@ def test_the_api_hears_them_from_any_place_on(stack):
             assert told == before
             assert not whole.missed
             with closing(connect(stack)) as source, source.cursor() as cursor:
-                cursor.execute(_INSERT, (90, "4000.00"))
+                cursor.execute(_INSERT, (number, "4000.00"))
                 source.commit()
-            assert [await heard(live), await heard(whole)] == [90, 90]
+            assert [await heard(live), await heard(whole)] == [number, number]
             last = await asyncio.to_thread(
                 alerts.listen, lambda _: True, whole.before[-1].id if whole.before else "0:0", loop
             )
-            assert [json.loads(one.body)["transaction_id"] for one in last.before] == [90]
+            assert [json.loads(one.body)["transaction_id"] for one in last.before] == [number]
         finally:
             alerts.stop()
 

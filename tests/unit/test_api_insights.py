@@ -282,3 +282,10 @@ def test_declined_payments_were_not_spent(tmp_path: Path):
     new = payments(OWN)[-1] | {"transaction_id": 999_999, "is_declined": True}
     world.pay([new])
     assert world.post("/recommendations/habits", {"user_id": OWN}).json() == before
+
+
+def test_a_service_that_is_started_anew_answers(world):
+    body = {"user_id": OWN, "today": str(LAST)}
+    for _ in range(2):
+        with world.client:  # which begins and ends the service
+            assert world.post("/insights/health-score", body).status_code == 200
