@@ -75,12 +75,14 @@ def served() -> FastAPI:
     """The service of the settings of this process, for a server's worker."""
     from api.logs import log_as_json
     from infra.lake.query import Query
+    from stream_jobs.memory import look_seldom_for_garbage
 
     log_as_json()
     settings = load_settings()
     app = create_app(settings, Query(settings))
     services: Services = app.state.services
     services.start()
+    look_seldom_for_garbage()  # a look through all that is known holds every request up
     return app
 
 
