@@ -11,7 +11,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import pyarrow as pa
@@ -105,11 +105,8 @@ class Memory:
             ComponentMissing: the lake cannot be reached, and has not been read yet.
         """
         if self._known is None:
-            with self._lock:
-                if self._known is None:
-                    self._known = self._read()
-                    self._looked = self._clock()
-        elif not self._looking and self._clock() - self._looked >= _LOOK_S:
+            return self.refresh()
+        if not self._looking and self._clock() - self._looked >= _LOOK_S:
             self._looking = True
             if self._clock() - self._looked >= _LONG_S:
                 self._renew()
@@ -123,10 +120,10 @@ class Memory:
             before = self._known
             versions = self._versions()
             if before is None or versions[1:] != before.versions[1:]:
-                self._known = self._read()
+                self._known = self._read(versions)
             elif versions != before.versions:
                 late = self._clock() - before.read_at >= _WHOLE_S
-                self._known = self._read() if late else self._more(before, versions)
+                self._known = self._read(versions) if late else self._more(before, versions)
             assert self._known is not None  # noqa: S101 (it was read just now)
             self._looked = self._clock()
             return self._known
@@ -146,8 +143,7 @@ class Memory:
     def _versions(self) -> tuple[int, ...]:
         return tuple(self._lake.version(f"gold.{name}") for name in _TABLES)
 
-    def _read(self) -> Known:
-        versions = self._versions()
+    def _read(self, versions: tuple[int, ...]) -> Known:
         cards, users, categories = (
             self._lake.query(f"SELECT * FROM gold.{name}", (), _TIMEOUT_S) for name in _TABLES[1:]
         )
@@ -185,7 +181,7 @@ class Memory:
         """The same with the transactions that came since; all of it anew when they are many."""
         facts = self._lake.query(_LATER, [before.last_id], _TIMEOUT_S)
         if facts.num_rows > _MOST_NEW:
-            return self._read()
+            return self._read(versions)
         events = _slim(facts, _NOBODY)
         cards = {"card": MARK_WINDOW}
         history = Events.join([before.base.of_rows(events, cards), events]).ordered()
@@ -193,14 +189,7 @@ class Memory:
         ahead = time.time_ns() // 1000 + DAY
         times = new["ts"][new["ts"] <= ahead]
         newest = max(before.newest, int(times.max(initial=0)))
-        return Known(
-            **{
-                **{name: getattr(before, name) for name in Known.__dataclass_fields__},
-                "new": Past.of(new),
-                "versions": versions,
-                "newest": newest,
-            }
-        )
+        return replace(before, new=Past.of(new), versions=versions, newest=newest)
 
 
 def _slim(facts: pa.Table, nobody: Attributes) -> Events:
