@@ -22,11 +22,11 @@ from api.schemas import models as m
 from api.schemas import predictions as p
 from api.schemas import recommendations as r
 from api.schemas.money import AboutMoney
+from api.table import PREFIX
 from finlake.errors import ComponentMissing, FinlakeError
 
 __all__ = ["Client", "Refused"]
 
-_PREFIX = "/api/v1"
 Kind = TypeVar("Kind", bound=BaseModel)
 
 
@@ -58,7 +58,7 @@ class Client:
             http.client.HTTPSConnection if place.scheme == "https" else http.client.HTTPConnection
         )
         self._connection = made(place.netloc, timeout=timeout_s)
-        self._base = place.path.rstrip("/") + _PREFIX
+        self._base = place.path.rstrip("/") + PREFIX
         self._key = key
 
     def __enter__(self) -> Self:

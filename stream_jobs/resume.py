@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import xxhash
 
-from connectors.letters import Choice, read_orders
+from connectors.letters import Choice, Place, read_orders
 from finlake.errors import UsageProblem
 from lakehouse_schemas import contracts
 from stream_jobs.io.writer import LakeWriter, Tables
@@ -85,7 +85,7 @@ def _chosen(letters: pa.Table, choice: Choice) -> pa.ChunkedArray:
 
 def _places(rows: pa.Table) -> list[str]:
     columns = (rows.column(name).to_pylist() for name in ("topic", "partition", "offset"))
-    return [f"{topic}[{part}]@{offset}" for topic, part, offset in zip(*columns, strict=True)]
+    return [str(Place(*place)) for place in zip(*columns, strict=True)]
 
 
 def _sources() -> set[str]:

@@ -37,7 +37,7 @@ from models.serving import look, noted
 from models.spending.learning import learn_amount, learn_category
 from models.spending.plan import Plan
 
-__all__ = ["api"]
+__all__ = ["api", "asked_of"]
 
 _USERS: Final = 100
 _WARM_S: Final = 10.0
@@ -124,10 +124,11 @@ def _newest(settings: Settings) -> tuple[list[dict[str, Any]], list[int]]:
             " (SELECT max(transaction_ts) - INTERVAL 6 DAY FROM gold.fact_transactions)"
             " ORDER BY transaction_id DESC LIMIT 12000"
         ).to_pylist()
-    return [_asked(row) for row in rows], sorted({row["user_id"] for row in rows})[:20]
+    return [asked_of(row) for row in rows], sorted({row["user_id"] for row in rows})[:20]
 
 
-def _asked(fact: dict[str, Any]) -> dict[str, Any]:
+def asked_of(fact: dict[str, Any]) -> dict[str, Any]:
+    """A transaction of gold as a request has it."""
     online = fact["is_online"]
     return {
         "at": fact["transaction_ts"].isoformat(),

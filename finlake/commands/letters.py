@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-import sys
 import time
 from typing import TYPE_CHECKING, Any, Final
 
 import click
 
+from finlake.commands.asking import confirm
 from finlake.errors import FinlakeError, UsageProblem
 from lakehouse_schemas.model import ROLES
 
@@ -56,6 +56,8 @@ def list_letters(
     Example:
       finlake dead-letters list --table transactions --reason bad_type
     """
+    from connectors.letters import Place
+
     query = _query(_settings())
     asked = {"source_table": table, "topic": topic, "reason": reason}
     wanted = {name: value for name, value in asked.items() if value is not None}
@@ -81,7 +83,7 @@ def list_letters(
     for row in counted:
         click.echo(f"{row['letters']:>9,}  {row['source_table']}, {row['reason']}")
     for row in newest:
-        place = f"{row['topic']}[{row['partition']}]@{row['offset']}"
+        place = Place(row["topic"], row["partition"], row["offset"])
         click.echo(f"{row['kafka_ts']:%Y-%m-%d %H:%M:%S}Z {place} {row['reason']}: {row['detail']}")
 
 
@@ -151,7 +153,7 @@ def replay_letters(
     there = _count(query, choice)
     if not there:
         raise UsageProblem(f"{choice}: has no dead letters; see `finlake dead-letters list`")
-    _confirm(f"{choice}: apply {there:,} dead letters with today's contract?", yes)
+    confirm(f"{choice}: apply {there:,} dead letters with today's contract?", yes)
     offset = send_order(settings, choice, "finlake dead-letters")
     if not _done(settings, offset, wait_s):
         raise FinlakeError(
@@ -223,14 +225,6 @@ def _source_table(name: str) -> str:
     if name not in names:
         raise UsageProblem(f"table {name}: is no source table; there are {', '.join(names)}")
     return name
-
-
-def _confirm(question: str, yes: bool) -> None:
-    if yes:
-        return
-    if not sys.stdin.isatty():
-        raise UsageProblem(f"{question} say --yes where nobody can answer")
-    click.confirm(question, abort=True)
 
 
 def _query(settings: Settings) -> Query:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict
 from itertools import groupby
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from finlake.commands.asking import confirm
 from finlake.commands.stack import stop_on_signals
 from finlake.errors import FinlakeError, UsageProblem
 from lakehouse_schemas.model import ROLES
@@ -210,7 +210,7 @@ def clear_topic(name: str, yes: bool, unread: bool) -> None:
             f"topic {name}: {lag.reader} has not read {lag.lag} records of partition"
             f" {lag.partition}, which would be lost; let it read them, or say --unread"
         )
-    _confirm(f"topic {name}: remove its {state.records} records for good?", yes)
+    confirm(f"topic {name}: remove its {state.records} records for good?", yes)
     tending.clear(settings, name)
     click.echo(f"topic {name}: empty")
 
@@ -233,17 +233,9 @@ def delete_topic(name: str, yes: bool) -> None:
     there = {state.topic.name: state for state in tending.others(settings, known)}
     records = f" and its {there[name].records} records" if name in there else ""
     if records:
-        _confirm(f"topic {name}: take it{records} away for good?", yes)
+        confirm(f"topic {name}: take it{records} away for good?", yes)
     tending.delete(settings, name)
     click.echo(f"topic {name}: is gone")
-
-
-def _confirm(question: str, yes: bool) -> None:
-    if yes:
-        return
-    if not sys.stdin.isatty():
-        raise UsageProblem(f"{question} say --yes where nobody can answer")
-    click.confirm(question, abort=True)
 
 
 def _settings() -> Settings:

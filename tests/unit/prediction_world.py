@@ -11,6 +11,7 @@ from typing import Any
 import pyarrow as pa
 from deltalake import write_deltalake
 
+from batch_jobs.bench.api import asked_of
 from infra.lake.tables import Lake
 from infra.settings import Settings
 from lakehouse_schemas import contracts
@@ -42,25 +43,7 @@ class Predicted:
 
     def row(self, place: int) -> dict[str, Any]:
         """A transaction of gold as a request has it."""
-        return asked(self.gold.facts.slice(place, 1).to_pylist()[0])
-
-
-def asked(fact: dict[str, Any]) -> dict[str, Any]:
-    online = fact["is_online"]
-    return {
-        "transaction_id": fact["transaction_id"],
-        "at": fact["transaction_ts"].isoformat(),
-        "user_id": fact["user_id"],
-        "card_id": fact["card_id"],
-        "merchant_id": fact["merchant_id"],
-        "merchant_city": "" if online else fact["merchant_city"],
-        "merchant_state": "" if online else fact["merchant_state"] or "",
-        "zip": "" if online else fact["zip"] or "",
-        "mcc": fact["mcc"],
-        "amount": f"{fact['amount']:.2f}",
-        "channel": fact["channel"],
-        "errors": [one for one in (fact["errors"] or "").split(",") if one],
-    }
+        return asked_of(self.gold.facts.slice(place, 1).to_pylist()[0])
 
 
 def put(settings: Settings, name: str, rows: pa.Table) -> None:

@@ -17,6 +17,7 @@ import pytest
 from api.services.memory import Memory
 from api.services.models import Models, ask_registry
 from api.services.predictions import _values
+from batch_jobs.bench.api import asked_of
 from finlake.errors import ComponentMissing
 from infra.settings import load_settings
 from models.artifact import load
@@ -25,7 +26,7 @@ from models.spending.amount import Amount
 from models.spending.category import Category
 from tests.unit.api_world import NOBODY, OWN, STAFF
 from tests.unit.model_world import saved
-from tests.unit.prediction_world import LATER, Predicted, asked, made, put, serve_models
+from tests.unit.prediction_world import LATER, Predicted, made, put, serve_models
 
 ABOUT_A_ROW = {"/predict/anomaly", "/anomaly/detect", "/predict/category", "/predict/amount"}
 NOT_OF_CATEGORY = {"mcc"}
@@ -265,7 +266,7 @@ def test_new_transactions_count_at_once_and_as_if_they_had_always_been_there(tmp
         assert len(now.new) == end - first
         assert now.base is before.base
     for place in range(first, facts.num_rows, 13):
-        row = asked(facts.slice(place, 1).to_pylist()[0])
+        row = asked_of(facts.slice(place, 1).to_pylist()[0])
         found = world.api.post("/predict/anomaly", row).json()
         values = _values(world.events, in_events(world, row), model.features)
         assert found["probability"] == model.probability(values)[0]

@@ -25,6 +25,7 @@ from finlake.errors import UsageProblem
 from infra.database.notes import Note
 from tests.browser import models as made
 from tests.browser.gold import REASONS, Row, World, alert, build, transaction
+from tests.unit.dashboard_pages import opened
 from tests.unit.test_dashboard_markup import HOSTILE, Reader, texts
 from tests.unit.test_dashboard_queries import ArrowLake
 
@@ -206,12 +207,7 @@ def _page() -> None:
 def page(home: Path, monkeypatch: pytest.MonkeyPatch, **chosen: str | list[str]) -> AppTest:
     monkeypatch.setenv("FINLAKE_HOME", str(home))
     st.cache_resource.clear()
-    app = AppTest.from_function(_page, default_timeout=120)
-    for name, value in chosen.items():
-        app.query_params[name] = value
-    app.run()
-    assert not app.exception
-    return app
+    return opened(_page, **chosen)
 
 
 def html_of(app: AppTest) -> str:

@@ -23,6 +23,7 @@ from dashboard.figures import rows
 from models.mcnemar import mcnemar
 from tests.browser import models as made
 from tests.browser.gold import World, build, transaction
+from tests.unit.dashboard_pages import opened
 from tests.unit.test_dashboard_markup import HOSTILE, Reader, texts
 from tests.unit.test_dashboard_queries import ArrowLake
 
@@ -198,12 +199,7 @@ def page(home: Path, monkeypatch: pytest.MonkeyPatch, mlflow: str = "", **chosen
     monkeypatch.setenv("FINLAKE_HOME", str(home))
     monkeypatch.setenv("FINLAKE_MLFLOW_URL", mlflow)
     st.cache_resource.clear()
-    app = AppTest.from_function(_page, default_timeout=120)
-    for name, value in chosen.items():
-        app.query_params[name] = value
-    app.run()
-    assert not app.exception
-    return app
+    return opened(_page, **chosen)
 
 
 def texts_of(app: AppTest) -> str:

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import json
-import re
 from datetime import UTC, datetime, timedelta
-from html import unescape
 from pathlib import Path
 
 import pytest
 import streamlit as st
 from hypothesis import given
 from hypothesis import strategies as some
-from streamlit.testing.v1 import AppTest
 
 from dashboard import markup, quality_queries
 from dashboard.figures import rows
@@ -21,6 +18,7 @@ from infra.lake.query import Query
 from infra.settings import load_settings
 from lakehouse_schemas import contracts
 from tests.browser.gold import World, build
+from tests.unit.dashboard_pages import opened, said
 from tests.unit.test_dashboard_markup import HOSTILE, Reader, texts
 
 UNTIL = datetime(2019, 10, 31, 23, 58, 30, tzinfo=UTC)
@@ -162,14 +160,7 @@ def _page() -> None:
 def page(home: Path, monkeypatch: pytest.MonkeyPatch, **chosen: str) -> str:
     monkeypatch.setenv("FINLAKE_HOME", str(home))
     st.cache_resource.clear()
-    app = AppTest.from_function(_page, default_timeout=120)
-    for name, value in chosen.items():
-        app.query_params[name] = value
-    app.run()
-    assert not app.exception
-    html = [element.proto.body for element in app.get("html")]
-    captions = [element.value for element in app.caption]
-    return unescape(re.sub(r"<[^>]+>", " ", " ".join([*html, *captions])))
+    return said(opened(_page, **chosen))
 
 
 def test_an_empty_lake_has_no_dead_letters(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

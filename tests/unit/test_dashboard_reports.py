@@ -4,24 +4,22 @@ from __future__ import annotations
 
 import csv
 import io
-import re
 from collections.abc import Callable
 from datetime import UTC, date, datetime
 from decimal import Decimal
-from html import unescape
 from pathlib import Path
 from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
 import streamlit as st
-from streamlit.testing.v1 import AppTest
 
 from batch_jobs.report import REPORTS, make
 from dashboard import category_queries, downloads, report_queries
 from dashboard.figures import rows
 from infra.lake.query import Query
 from tests.browser.gold import World, build
+from tests.unit.dashboard_pages import opened, said
 
 UNTIL = datetime(2019, 10, 31, 23, 58, 30, tzinfo=UTC)
 DAY = date(2019, 10, 30)
@@ -146,19 +144,7 @@ def page(
     monkeypatch.setenv("FINLAKE_HOME", str(home))
     monkeypatch.setenv("FINLAKE_DASHBOARD_ROLE", role)
     st.cache_resource.clear()
-    app = AppTest.from_function(show, default_timeout=120)
-    for name, value in asked.items():
-        app.query_params[name] = value
-    app.run()
-    assert not app.exception
-    return app
-
-
-def said(app: Any) -> str:
-    html = [element.proto.body for element in app.get("html")]
-    texts = [*html, *(c.value for c in app.caption), *(f"{m.label} {m.value}" for m in app.metric)]
-    texts += [h.value for h in app.subheader]
-    return unescape(re.sub(r"<[^>]+>", " ", " ".join(texts)))
+    return opened(show, **asked)
 
 
 def labels(app: Any) -> list[str]:

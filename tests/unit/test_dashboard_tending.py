@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from datetime import UTC, datetime
-from html import unescape
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -24,6 +22,7 @@ from finlake.errors import ComponentMissing
 from infra.settings import load_settings, secret
 from stream_jobs.lag import Lag
 from tests.browser.gold import build
+from tests.unit.dashboard_pages import opened, said
 
 T0 = 1_800_000_000.0
 RUNS = ConnectorStatus("finlake-mariadb", "RUNNING", "3.5", (TaskStatus(0, "RUNNING", None),))
@@ -162,18 +161,7 @@ def _quality() -> None:
 
 def page(show: Callable[[], None], monkeypatch: pytest.MonkeyPatch, role: str, **asked: str) -> Any:
     monkeypatch.setenv("FINLAKE_DASHBOARD_ROLE", role)
-    app = AppTest.from_function(show, default_timeout=120)
-    for name, value in asked.items():
-        app.query_params[name] = value
-    app.run()
-    assert not app.exception
-    return app
-
-
-def said(app: Any) -> str:
-    html = [element.proto.body for element in app.get("html")]
-    texts = [*html, *(c.value for c in app.caption), *(f"{m.label} {m.value}" for m in app.metric)]
-    return unescape(re.sub(r"<[^>]+>", " ", " ".join(texts)))
+    return opened(show, **asked)
 
 
 @pytest.fixture

@@ -10,6 +10,7 @@ from connectors import browse, tending
 from connectors.topics import Topic
 from finlake.cli import main
 from finlake.commands import topics as command
+from finlake.commands.asking import confirm
 from finlake.errors import UsageProblem
 from lakehouse_schemas import contracts
 from lakehouse_schemas.masking import HIDDEN, masked_row, masked_value
@@ -271,6 +272,6 @@ def test_where_nobody_can_answer_yes_has_to_be_said(monkeypatch):
             return False
 
     monkeypatch.setattr("sys.stdin", Closed())
-    command._confirm("topic t: take it away?", yes=True)
+    confirm("topic t: take it away?", yes=True)
     with pytest.raises(UsageProblem, match="say --yes"):
-        command._confirm("topic t: take it away?", yes=False)
+        confirm("topic t: take it away?", yes=False)
