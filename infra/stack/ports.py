@@ -1,21 +1,33 @@
-"""Ports on loopback: set by a setting, else the one used last time, else a free one."""
+"""Ports on loopback: set by a setting, else the one used last time, else a free one.
+
+Between the choice of a port and the moment at which its server listens lie seconds, in which
+another stack that starts would find it free too. So each choice is a lock on one byte of a file of
+the user's cache, the port's number its place, which the system gives back when the process that
+chose ends: `finlake up` does when its components are healthy.
+"""
 
 from __future__ import annotations
 
+import fcntl
 import json
 import random
 import socket
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
+from typing import IO
 
 from finlake.errors import ComponentMissing, UsageProblem
+from infra.stack.cache import cache_dir
 
 __all__ = ["Wish", "choose_ports", "is_free"]
 
 # Below the range from which the system takes the near ends of outgoing connections: a remembered
 # port there may be taken by any connection of any program.
 _RANGE = (20000, 32000)
+
+_promised: dict[int, Path] = {}  # by this process: to which memory
 
 
 @dataclass(frozen=True)
@@ -54,13 +66,14 @@ def choose_ports(wishes: Iterable[Wish], memory: Path, ours: Iterable[str] = ())
     chosen = {name: remembered[name] for name in ours if name in remembered}
 
     def usable(port: int) -> bool:
-        return port not in chosen.values() and is_free(port)
+        return port not in chosen.values() and _promise(port, memory) and is_free(port)
 
     for wish in wishes:
         if wish.name in chosen:
             continue
         if wish.explicit and wish.preferred:
-            if not usable(wish.preferred):
+            _promise(wish.preferred, memory)  # to others; who set it wants it in any case
+            if wish.preferred in chosen.values() or not is_free(wish.preferred):
                 raise UsageProblem(
                     f"setting FINLAKE_PORT_{wish.name.upper()}: port {wish.preferred} is taken by"
                     " another program; set another one, or 0 for any free one"
@@ -79,6 +92,24 @@ def choose_ports(wishes: Iterable[Wish], memory: Path, ours: Iterable[str] = ())
     memory.parent.mkdir(parents=True, exist_ok=True)
     memory.write_text(json.dumps({**remembered, **chosen}, indent=1), encoding="utf-8")
     return chosen
+
+
+@cache
+def _promises() -> IO[bytes]:
+    """Open as long as the process lives: closing it would give back every lock."""
+    return (cache_dir() / ".ports.lock").open("wb")
+
+
+def _promise(port: int, memory: Path) -> bool:
+    """Keep the port from others until this process ends; False when one of them was first."""
+    if _promised.setdefault(port, memory) != memory:
+        return False
+    try:
+        fcntl.lockf(_promises(), fcntl.LOCK_EX | fcntl.LOCK_NB, 1, port)
+    except BlockingIOError:
+        del _promised[port]
+        return False
+    return True
 
 
 def _read(memory: Path) -> dict[str, int]:

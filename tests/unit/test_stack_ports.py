@@ -1,6 +1,8 @@
 """Ports: what is set wins, what was used last time is used again, nothing taken is handed out."""
 
 import socket
+import subprocess
+import sys
 from contextlib import ExitStack, contextmanager
 
 import pytest
@@ -76,6 +78,27 @@ def test_a_port_that_is_set_wins_over_the_remembered_one(tmp_path):
 
 def test_set_to_zero_means_any(tmp_path):
     assert choose_ports([Wish("a", 0, explicit=True)], tmp_path / "ports.json")["a"] > 0
+
+
+CHOOSE = """
+from pathlib import Path
+from infra.stack.ports import Wish, choose_ports
+print(choose_ports([Wish("a", {port})], Path({memory!r}))["a"], flush=True)
+input()
+"""
+
+
+def test_two_stacks_that_start_at_the_same_moment_have_different_ports(tmp_path):
+    memory, port = tmp_path / "ports.json", a_free_port()
+    words = [sys.executable, "-c", CHOOSE.format(port=port, memory=str(tmp_path / "other.json"))]
+    with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as other:
+        assert other.stdout
+        assert int(other.stdout.readline()) == port  # chosen, and nobody listens there
+        mine = choose_ports([Wish("a", port)], memory)["a"]
+        assert mine != port
+        assert choose_ports([Wish("b", port)], tmp_path / "third.json")["b"] not in (port, mine)
+        other.communicate("\n")
+    assert choose_ports([Wish("c", port)], tmp_path / "fourth.json")["c"] == port
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{", '{"a": "x"}'])
