@@ -7,6 +7,7 @@ or, after a standstill, ahead of them.
 
 from __future__ import annotations
 
+import sys
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -15,6 +16,7 @@ from typing import Any, NamedTuple
 
 from stream_jobs.transforms import envelope
 from stream_jobs.transforms.card import EVER, Card
+from stream_jobs.transforms.idle import Idle
 from stream_jobs.transforms.places import is_abroad
 from stream_jobs.transforms.rules import Rules
 from stream_jobs.transforms.uses import Use, place_of
@@ -136,17 +138,22 @@ def _booked(row: Any) -> Booked:
         int(cents),
         bool(row.errors),
         not row.use_chip.startswith("Online"),
-        row.merchant_state,
+        _shared(row.merchant_state),
     )
     return Booked(
         row.card_id,
         use,
         row.client_id,
         row.merchant_id,
-        row.merchant_city,
-        row.merchant_state,
+        _shared(row.merchant_city),
+        use.state,
         row.mcc,
     )
+
+
+def _shared(place: str | None) -> str | None:
+    """The same text once, however many transactions are remembered."""
+    return None if place is None else sys.intern(place)
 
 
 class LiveCards:
@@ -161,16 +168,23 @@ class LiveCards:
         history: what the lake knows at the start.
         capacity: transactions to remember besides those among their card's recent uses.
         keep: uses of a card before it is worth forgetting some.
+        now: when this begins, seconds since 1970.
     """
 
     def __init__(
-        self, rules: Rules, history: History, capacity: int = _CAPACITY, keep: int = _KEEP
+        self,
+        rules: Rules,
+        history: History,
+        capacity: int = _CAPACITY,
+        keep: int = _KEEP,
+        now: float = 0.0,
     ) -> None:
         self._rules = rules
         self._keep = keep
         self._since = history.since
         self._capacity = capacity
         self._cards = defaultdict[int, Card](lambda: Card(self._since, rules))
+        self._idle = Idle(rules, now)
         self._known: dict[int, _Known] = {}
         # Known ones that are not held, the oldest first, with their card if they have one.
         self._loose: dict[int, int | None] = {}
@@ -190,6 +204,12 @@ class LiveCards:
             self._cards[number].last_physical = use
         for number, abroad in history.abroad.items():
             self._cards[number].abroad = abroad
+        for number in self._cards:
+            self._idle.use(number)
+
+    def __len__(self) -> int:
+        """Cards that are remembered."""
+        return len(self._cards)
 
     def missing(self, change: Change) -> Missing | None:
         """What has to be learned before the change can be applied."""
@@ -360,8 +380,10 @@ class LiveCards:
             if old.held:
                 card.uses.drop(old.row.use)
             card.forget_abroad(old.row.use)
+            self._idle.use(old.row.card_id)
         row = new.row
         if row is not None:
+            self._idle.use(row.card_id)
             card, use = self._cards[row.card_id], row.use
             if use.ts >= card.since or self._is_open(row):
                 new.held = True
@@ -414,6 +436,25 @@ class LiveCards:
             if number not in self._open:
                 for use in self._cards[number].trim(self._keep):
                     self._release(use.id)
+
+    def let_go(self, now: float) -> None:
+        """Let go of cards that nobody used for long; the lake has them.
+
+        Args:
+            now: seconds since 1970.
+        """
+        self._idle.tell(now)
+        if self._open:
+            return
+        for number in self._idle.to_rest():
+            for use in self._cards[number].rest():
+                self._release(use.id)
+        for number in self._idle.to_forget():
+            since = self._cards[number].forgotten(now)
+            if since is not None:
+                del self._cards[number]
+                self._since = max(self._since, since)
+        self._forget_most()
 
     def _empty(self, token: str) -> None:
         """The table was truncated: only what changed later is there."""

@@ -160,7 +160,8 @@ class _Service:
                     *(_TOPIC, place, offset, self._goal[place]),
                 )
         start = {p: min(self._goal[p], ended[p]) for p in reach}
-        self._feed = Feed(Decoder("transactions"), LiveCards(self._rules, history))
+        self._cards = LiveCards(self._rules, history, now=time.time())
+        self._feed = Feed(Decoder("transactions"), self._cards)
         if history.newest:
             newest = {p: high for p, (_, high) in reach.items()}
             self._feed.rewind(islice(self._between(start, newest), _REWOUND))
@@ -252,6 +253,7 @@ class _Service:
                 committed = now
                 self._commit(last=False)
                 self._measure()
+                self._cards.let_go(time.time())
             if now - told >= _TELL_EVERY_S:
                 told = now
                 _log.info("%d records, %d alerts, %d wait", records, alerts, len(self._feed))

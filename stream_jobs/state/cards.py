@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ from infra.lake.tables import Lake
 from lakehouse_schemas import contracts
 from stream_jobs.shapes import Span
 from stream_jobs.transforms.card import EVER, Card, Found
+from stream_jobs.transforms.idle import Idle
 from stream_jobs.transforms.places import is_abroad
 from stream_jobs.transforms.rules import Rules, first_abroad_reason, uses_of
 from stream_jobs.transforms.sql import run
@@ -68,17 +70,28 @@ class Cards:
         rules: thresholds.
         between: gives :data:`USED` of ``silver.transactions`` in spans of time, as of the last
             finished batch.
+        clock: seconds since 1970.
     """
 
     def __init__(
-        self, lake: Lake, rules: Rules, between: Callable[[Sequence[Span]], pa.Table]
+        self,
+        lake: Lake,
+        rules: Rules,
+        between: Callable[[Sequence[Span]], pa.Table],
+        clock: Callable[[], float] = time.time,
     ) -> None:
         self._rules = rules
+        self._clock = clock
+        self._idle = Idle(rules, clock())
         self._between = between
         self._since = EVER
         self._cards = defaultdict[int, Card](lambda: Card(self._since, rules))
         self._abroad: dict[tuple[int, int], str | None] = {}  # where each of their uses abroad was
         self._load(lake.ensure(contracts.get("silver.transactions")).to_pyarrow_dataset())
+
+    def __len__(self) -> int:
+        """Cards that are remembered."""
+        return len(self._cards)
 
     def move(self, moved: pa.Table) -> AlertChange:
         """Take in the moves of a batch and say which alerts that changes.
@@ -86,6 +99,7 @@ class Cards:
         Args:
             moved: wide transactions with ``sign``, see :func:`stream_jobs.transforms.gold.moves`.
         """
+        self._let_go()
         gone: dict[int, list[Use]] = defaultdict(list)
         come: dict[int, list[Use]] = defaultdict(list)
         numbers, uses = uses_of(moved)
@@ -108,7 +122,20 @@ class Cards:
             if seen is not card:
                 _keep(card, seen)
             card.trim()
+            self._idle.use(number)
         return change
+
+    def _let_go(self) -> None:
+        """Of what nobody used for long; it is read back from silver when it is needed again."""
+        now = self._clock()
+        self._idle.tell(now)
+        for number in self._idle.to_rest():
+            self._cards[number].rest()
+        for number in self._idle.to_forget():
+            since = self._cards[number].forgotten(now)
+            if since is not None:
+                del self._cards[number]
+                self._since = max(self._since, since)
 
     def _judge(self, card: Card, times: Sequence[int]) -> Found:
         found = card.judge(times)
@@ -172,6 +199,8 @@ class Cards:
         for number, use in zip(*uses_of(places), strict=True):
             self._cards[number].see_abroad(use)
             self._abroad[use.ts, use.id] = use.state
+        for number in self._cards:
+            self._idle.use(number)
 
 
 def _ask(transactions: object, statement: str, where: str) -> pa.Table:

@@ -101,18 +101,33 @@ class Card:
     def trim(self, above: int = _TRIM_ABOVE) -> list[Use]:
         """Forget uses that no rule will look at for a timely change; returns them.
 
-        Nothing is forgotten while there are at most ``above`` uses.
+        Nothing is forgotten while there are at most ``above`` uses, or when it is less than a
+        quarter of them.
         """
         if len(self.uses) <= above:
             return []
-        since = self.uses[-1].ts - 2 * self._rules.burst_us
-        keep = self.uses.first_from(since)
-        if keep < len(self.uses) // 2:
-            return []
-        gone = self.uses.cut(keep)
-        for use in reversed(gone):
-            if use.physical:
-                self.last_physical = use
-                break
+        since = self.uses[-1].ts - self._rules.burst_us - self._rules.burst_us // 3
+        count = self.uses.first_from(since)
+        return self._forget(count, since) if count >= len(self.uses) / 4 else []
+
+    def rest(self) -> list[Use]:
+        """Forget all uses but the last in person; returns them."""
+        return self._forget(len(self.uses), self.uses[-1].ts + 1) if len(self.uses) else []
+
+    def forgotten(self, now: float) -> int | None:
+        """From what time on a card that is not remembered is as good as this one.
+
+        ``None`` when it never is: this one has uses, some of them abroad, or in the future.
+
+        Args:
+            now: seconds since 1970.
+        """
+        since = max(self.since, self.last_physical.ts if self.last_physical else EVER)
+        since += self._rules.travel_us
+        return None if len(self.uses) or self.abroad or since > now * 1e6 else since
+
+    def _forget(self, count: int, since: int) -> list[Use]:
+        gone = self.uses.cut(count)
+        self.last_physical = next((u for u in reversed(gone) if u.physical), self.last_physical)
         self.since = max(self.since, since)
         return gone

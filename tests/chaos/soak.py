@@ -36,6 +36,13 @@ from tests.support.stack import finlake, run, running_stack, start
 __all__ = ["main", "slopes"]
 
 _EVERY_S = 5.0  # memory
+# What is kept for a time is kept for a few minutes, so that after the first fifth of the run as
+# much goes as comes, and a slope is a leak.
+_SHORT = {
+    "FINLAKE_RULE_TESTING_MINUTES": "3",
+    "FINLAKE_RULE_DECLINED_MINUTES": "3",
+    "FINLAKE_LAKE_HISTORY_MINUTES": "5",
+}
 _MIB = 2**20
 _FRESHNESS = """
 SELECT p50_ms AS p50, max_ms AS most FROM gold.pipeline_freshness
@@ -123,7 +130,7 @@ def main(arguments: list[str] | None = None) -> int:
     options = _options(arguments)
     with tempfile.TemporaryDirectory(prefix="soak", dir=options.folder) as folder:
         home = Path(folder) / "home"
-        with running_stack(home, extras=("stream",), connector=True) as settings:
+        with running_stack(home, extras=("stream",), connector=True, **_SHORT) as settings:
             found = _soak(settings, options.minutes, options.rate, options.seed)
     _say(json.dumps({"soak": found}))
     return 0 if found["equal"] and not found["ended"] else 1
@@ -160,13 +167,14 @@ def _soak(settings: Settings, minutes: float, rate: float, seed: int) -> dict[st
             traffic.wait()
         ended |= watch.states()
         changed = json.loads(Path(log.name).read_text(encoding="utf-8").splitlines()[-1])
-    verified = finlake(home, "verify", "--json", "--wait", "300")
+    verified = finlake(home, "verify", "--json", "--wait", "300", **_SHORT)
     return {
         "minutes": minutes,
         "rate": rate,
         "seed": seed,
         "commit": commit(),
         "machine": machine(),
+        "settings": _SHORT,
         "changes": changed["changes"],
         "rate_reached": changed["rate"],
         "equal": verified.returncode == 0,

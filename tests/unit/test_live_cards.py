@@ -21,6 +21,8 @@ from tests.unit.test_stream_rules import USES, judged
 RULES = Rules.of(stream_world.settings())
 SILVER = contracts.get("silver.transactions")
 Key = tuple[int, str]
+AFTER_ALL = 4e9  # seconds since 1970: no event is in the future
+PACES = st.sampled_from([0.0, 600.0, 3600.0, 40_000.0, 200_000.0])  # from record to record
 
 
 @dataclass
@@ -79,12 +81,16 @@ class Life:
         ends_at: int,
         committed: dict[int, int] | None,
         now: int,
-        **limits: int,
+        pace: float = 0.0,
+        **limits: Any,
     ) -> None:
+        self._pace = pace
         self._reference = reference
         self.lake_at = lake_at
         self._silver = Silver(_Lake(self), RULES)  # type: ignore[arg-type]
-        self.feed = Feed(Decoder("transactions"), LiveCards(RULES, self._silver.start(), **limits))
+        self._clock = AFTER_ALL
+        self._cards = LiveCards(RULES, self._silver.start(), now=AFTER_ALL, **limits)
+        self.feed = Feed(Decoder("transactions"), self._cards)
         self.published: set[Key] = set()
         self._positions: dict[int, int] = {0: 0, 1: 0}
         ends = reference.moments[ends_at].positions
@@ -107,6 +113,8 @@ class Life:
         self._positions[record.partition] = record.offset + 1
         if answered:
             self.answer()
+        self._clock += self._pace
+        self._cards.let_go(self._clock)
 
     def answer(self) -> None:
         while asked := self.feed.asks():
@@ -165,7 +173,9 @@ STEPS = st.lists(
     max_size=24,
 )
 # More than the lake is ever behind by: what neither has is the limit that is known.
-LIMITS = st.fixed_dictionaries({"capacity": st.integers(8, 12), "keep": st.integers(0, 4)})
+LIMITS = st.fixed_dictionaries(
+    {"capacity": st.integers(8, 12), "keep": st.integers(0, 4), "pace": PACES}
+)
 QUICK = settings(max_examples=60, suppress_health_check=list(HealthCheck), deadline=None)
 
 
@@ -188,7 +198,7 @@ def test_alerts_are_those_of_each_moment(steps, lags, limits):
 RESTARTS = st.lists(st.tuples(*[st.floats(0, 1)] * 4), min_size=1, max_size=3)
 
 
-def lives(reference: Reference, restarts: list[Any], lags: list[int], **limits: int) -> set[Key]:
+def lives(reference: Reference, restarts: list[Any], lags: list[int], **limits: Any) -> set[Key]:
     """What all lives together publish, when the process is killed now and then.
 
     At each restart the offsets committed are those of some moment since the last one, and the

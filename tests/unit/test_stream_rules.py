@@ -1,7 +1,8 @@
 """The fraud rules: what each of them says, and that the order of arrival never matters."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
+from itertools import count
 from typing import Any
 
 import pyarrow as pa
@@ -187,19 +188,26 @@ def forgetful(monkeypatch):
             st.lists(USES, max_size=6), st.lists(st.integers(1, 14), max_size=2), st.booleans()
         ),
         max_size=6,
-    )
+    ),
+    pace=st.sampled_from([0.0, 600.0, 3600.0, 200_000.0]),
 )
-def test_alerts_follow_from_the_history_not_from_the_order_of_arrival(arrivals, forgetful):
+def test_alerts_follow_from_the_history_not_from_the_order_of_arrival(arrivals, pace, forgetful):
     """Late, corrected and deleted uses, a memory that forgets, and restarts in between."""
-    arrive(arrivals)
+    arrive(arrivals, pace)
 
 
-def arrive(arrivals: Iterable[tuple[list[dict[str, Any]], list[int], bool]]) -> dict[Any, str]:
-    """The alerts of new and gone uses that come in batches; fails unless the history says so."""
+def arrive(
+    arrivals: Iterable[tuple[list[dict[str, Any]], list[int], bool]], pace: float = 0.0
+) -> dict[Any, str]:
+    """The alerts of new and gone uses that come in batches; fails unless the history says so.
+
+    From one batch to the next ``pace`` seconds go by, long after the last use.
+    """
     lake = stream_world.Lake()
     table = lake.ensure(contracts.get("silver.transactions"))
     labels = contracts.get("silver.fraud_labels").arrow_schema().empty_table()
-    memory = _cards(lake)
+    clock = count(4_000_000_000.0, pace)
+    memory = _cards(lake, clock)
     rows: dict[int, dict[str, Any]] = {}
     alerts: dict[tuple[int, str], str] = {}
     for number, (new, gone, restart) in enumerate(arrivals):
@@ -214,14 +222,19 @@ def arrive(arrivals: Iterable[tuple[list[dict[str, Any]], list[int], bool]]) -> 
         alerts.update({alert: reason for alert, reason in change.new.items() if reason})
         table.commit(wide(rows), "test", number)
         if restart:
-            memory = _cards(lake)
+            memory = _cards(lake, clock)
     assert alerts == judged(rows)
     return alerts
 
 
-def _cards(lake: stream_world.Lake) -> Cards:
+def _cards(lake: stream_world.Lake, clock: Iterator[float]) -> Cards:
     table = lake.ensure(contracts.get("silver.transactions"))
-    return Cards(lake, RULES, lambda spans: stream_world.spanned(table.rows, spans))  # type: ignore[arg-type]
+    return Cards(
+        lake,  # type: ignore[arg-type]
+        RULES,
+        lambda spans: stream_world.spanned(table.rows, spans),
+        clock=lambda: next(clock),
+    )
 
 
 def judged(rows: dict[int, dict[str, Any]]) -> dict[tuple[int, str], str]:
@@ -273,6 +286,38 @@ def test_an_earlier_first_use_abroad_leaves_what_else_the_later_one_broke():
     ]
     alerts = arrive([(rows[:2], [], False), (rows[2:], [], False)])
     assert alerts.keys() == {(1, "first_abroad"), (3, "amount_over")}
+
+
+def test_cards_that_nobody_uses_are_forgotten():
+    lake = stream_world.Lake()
+    labels = contracts.get("silver.fraud_labels").arrow_schema().empty_table()
+    now = [stream_world.T0 / 1e6]
+    table = lake.ensure(contracts.get("silver.transactions"))
+    memory = Cards(
+        lake,  # type: ignore[arg-type]
+        RULES,
+        lambda spans: stream_world.spanned(table.rows, spans),
+        clock=lambda: now[0],
+    )
+
+    def use(*numbers: int) -> None:
+        rows = {
+            n: stream_world.row("transactions", id=n, card_id=n, date=round(now[0] * 1e6))
+            for n in numbers
+        }
+        memory.move(gold.moves(gold.wide(wide({}), labels), gold.wide(wide(rows), labels)))
+
+    use(*range(1, 9))
+    assert len(memory) == 8
+    now[0] += 2 * RULES.burst_us / 1e6 + 1  # they rest, as the next use finds
+    use(9)
+    assert len(memory) == 9
+    now[0] += RULES.travel_us / 1e6 + 1
+    use(10)
+    assert len(memory) == 2
+    now[0] += RULES.travel_us / 1e6 + 1
+    use(11)
+    assert len(memory) == 2
 
 
 def test_a_threshold_of_nothing_finds_everything():
