@@ -72,7 +72,8 @@ def run(settings: Settings, once: bool = False, resume: Sequence[str] = ()) -> N
             batches[0].process(frame, batch_id)
 
     writer = read_stream(spark, settings).writeStream.queryName("finlake").foreachBatch(on_batch)
-    writer = writer.option("checkpointLocation", location.as_uri())
+    # Hadoop takes this for a path and not for a URI: %20 would be three characters of a name.
+    writer = writer.option("checkpointLocation", f"file://{location}")
     if once:
         writer = writer.trigger(availableNow=True)
     else:

@@ -15,7 +15,7 @@ from decimal import Decimal, InvalidOperation
 from typing import Any, NamedTuple
 
 from stream_jobs.transforms import envelope
-from stream_jobs.transforms.card import EVER, Card
+from stream_jobs.transforms.card import EVER, KEEP, Card
 from stream_jobs.transforms.idle import Idle
 from stream_jobs.transforms.places import is_abroad
 from stream_jobs.transforms.rules import Rules
@@ -34,7 +34,6 @@ __all__ = [
 ]
 
 _CAPACITY = 100_000
-_KEEP = 16
 _OFFSET = slice(-12, None)  # of an order token
 
 
@@ -176,7 +175,7 @@ class LiveCards:
         rules: Rules,
         history: History,
         capacity: int = _CAPACITY,
-        keep: int = _KEEP,
+        keep: int = KEEP,
         now: float = 0.0,
     ) -> None:
         self._rules = rules

@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 from infra.lake.tables import Lake
 from lakehouse_schemas import contracts
 from stream_jobs.shapes import Span
-from stream_jobs.transforms.card import EVER, Card, Found
+from stream_jobs.transforms.card import EVER, KEEP, Card, Found
 from stream_jobs.transforms.idle import Idle
 from stream_jobs.transforms.places import is_abroad
 from stream_jobs.transforms.rules import Rules, first_abroad_reason, uses_of
@@ -121,7 +121,7 @@ class Cards:
             change.new.update(self._judge(seen, touched))
             if seen is not card:
                 _keep(card, seen)
-            card.trim()
+            card.trim(KEEP)
             self._idle.use(number)
         return change
 

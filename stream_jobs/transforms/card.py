@@ -13,10 +13,11 @@ from stream_jobs.transforms.places import is_abroad
 from stream_jobs.transforms.rules import Rules, evaluate
 from stream_jobs.transforms.uses import Place, Use, Uses, between, place_of
 
-__all__ = ["EVER", "Card", "Found"]
+__all__ = ["EVER", "KEEP", "Card", "Found"]
 
 EVER = -(2**63)
-_TRIM_ABOVE = 64  # uses of a card before it is worth forgetting some
+KEEP = 4
+"""Uses of a card that are remembered in any case: below, it is not worth forgetting some."""
 
 Found = dict[tuple[int, str], str]
 """(transaction, rule) to the reason."""
@@ -98,7 +99,7 @@ class Card:
         if is_abroad(use.state) and place_of(use) in self.abroad:
             self.abroad.remove(place_of(use))
 
-    def trim(self, above: int = _TRIM_ABOVE) -> list[Use]:
+    def trim(self, above: int) -> list[Use]:
         """Forget uses that no rule will look at for a timely change; returns them.
 
         Nothing is forgotten while there are at most ``above`` uses, or when it is less than a

@@ -138,7 +138,9 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _soak(settings: Settings, minutes: float, rate: float, seed: int) -> dict[str, Any]:
     home = settings.home
-    run(home, "generate", "--transactions", "20000", "--seed", str(seed))
+    # Each card is used every two minutes or so: with fewer, a card would have more uses in a rule's
+    # minutes than anybody can make.
+    run(home, "generate", "--transactions", "50000", "--users", "20000", "--seed", str(seed))
     watch = _Watch(settings)
     samples: list[tuple[float, Sample]] = []
     beats: list[tuple[float, float]] = []

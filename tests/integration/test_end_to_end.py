@@ -58,7 +58,7 @@ def world(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[World]:
     env = WORLDS[request.param]
-    home = tmp_path_factory.mktemp(request.param) / "home"
+    home = tmp_path_factory.mktemp(request.param) / "my home"
     if request.param == "mysql-folder":
         skip_without_mysql(home)
     with running_stack(home, extras=("stream",), connector=True, **env) as settings:
@@ -81,6 +81,7 @@ def test_loaded_and_live_data_reach_gold_and_agree(world: World) -> None:
     world.run("traffic", "--rate", "400", "--seconds", "5", "--seed", "11")
     last = verified(world)
     assert int(str(last["bronze_events"])) > 3000, last
+    assert list((world.settings.home / "checkpoints" / "stream" / "commits").iterdir())
     rows = Query(world.settings).query(
         "SELECT count(*) AS rows, sum(amount) AS amount FROM gold.fact_transactions"
     )

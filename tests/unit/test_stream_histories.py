@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from infra.lake.tables import Lake as DeltaLake
 from infra.settings import load_settings
 from stream_jobs.io import keyed
-from stream_jobs.transforms import card
+from stream_jobs.state import cards
 from tests.unit.stream_world import (
     BASE,
     KEYS,
@@ -41,7 +41,7 @@ def small_memory(monkeypatch):
     monkeypatch.setattr(keyed, "FULL_ROWS", 16)
     monkeypatch.setattr(keyed, "_SPARSE", 1)
     monkeypatch.setattr(keyed, "_FEW", 1)
-    monkeypatch.setattr(card, "_TRIM_ABOVE", 3)
+    monkeypatch.setattr(cards, "KEEP", 1)
 
 
 def rows(table: str) -> st.SearchStrategy[dict[str, Any]]:

@@ -11,8 +11,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from lakehouse_schemas import contracts
+from stream_jobs.state import cards
 from stream_jobs.state.cards import Cards
-from stream_jobs.transforms import card, gold
+from stream_jobs.transforms import gold
 from stream_jobs.transforms.places import distance_km, is_abroad
 from stream_jobs.transforms.rules import SEVERITY, Rules, evaluate
 from stream_jobs.transforms.uses import Use, Uses, between, count_up_to
@@ -178,7 +179,7 @@ def wide(rows: dict[int, dict[str, Any]]) -> pa.Table:
 
 @pytest.fixture
 def forgetful(monkeypatch):
-    monkeypatch.setattr(card, "_TRIM_ABOVE", 2)
+    monkeypatch.setattr(cards, "KEEP", 1)
 
 
 @settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])
