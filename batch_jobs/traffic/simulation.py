@@ -37,7 +37,6 @@ _LABEL_DELAY_S = 20.0  # on average
 _PEOPLE = 0.1  # of updates change a user or a card
 _OLD = 0.2  # of corrections and deletions reach back beyond the newest rows
 _RECENT = 2_000
-_POOL = 100_000
 _FAVOURITES = 8
 _SMALL = 6  # US dollars; ordinary amounts below are rare on a card
 _QUIET = timedelta(minutes=20)
@@ -46,11 +45,16 @@ _FAR_KM = 2_000
 
 @dataclass(frozen=True)
 class Mix:
-    """Shares of inserts (labels too), updates and deletes; any positive numbers."""
+    """What changes.
+
+    ``insert`` (labels too), ``update`` and ``delete`` are shares, any positive numbers. Most
+    corrections and deletions are of the newest rows, the others of about so many as ``reach``.
+    """
 
     insert: float = 70
     update: float = 25
     delete: float = 5
+    reach: int = 100_000
 
 
 class Known(NamedTuple):
@@ -93,7 +97,8 @@ class Simulation:
         total = mix.insert + mix.update + mix.delete
         self._insert, self._update = mix.insert / total, mix.update / total
         self._next_id = world.next_id
-        self._known = list(world.older)
+        self._reach = max(mix.reach, _RECENT + 1)
+        self._known = list(world.older)[-self._reach :]
         self._places: dict[int, list[Place]] = {}
         self._kinds = {
             int(mcc): float(median)
@@ -172,11 +177,11 @@ class Simulation:
         return row
 
     def _remember(self, known: Known) -> None:
-        if len(self._known) < _POOL:
+        if len(self._known) < self._reach:
             self._known.append(known)
         else:  # the newest rows stay at the end
             oldest = self._known.pop(-_RECENT)
-            self._known[self._random.randrange(_POOL - _RECENT)] = oldest
+            self._known[self._random.randrange(self._reach - _RECENT)] = oldest
             self._known.append(known)
 
     def _transfer(self, batch: Batch) -> None:

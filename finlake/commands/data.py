@@ -179,8 +179,15 @@ def generate(
     metavar="I/U/D",
     help="Shares of inserts (labels too), updates and deletes.",
 )
+@click.option(
+    "--reach",
+    type=click.IntRange(min=2_001),
+    default=100_000,
+    show_default=True,
+    help="About how many transactions back corrections and deletions go.",
+)
 @_JSON
-def traffic(rate: float, seconds: float, seed: int, mix: str, as_json: bool) -> None:
+def traffic(rate: float, seconds: float, seed: int, mix: str, reach: int, as_json: bool) -> None:
     """Commit live changes to the source at a set rate.
 
     New transactions, corrections of recent and older ones, changes of cards and users, labels that
@@ -196,7 +203,7 @@ def traffic(rate: float, seconds: float, seed: int, mix: str, as_json: bool) -> 
     from batch_jobs.traffic import run
     from infra.settings import load_settings
 
-    shares = _mix(mix)
+    shares = _mix(mix, reach)
     with _stop_event() as stop, _status_line() as watch:
         summary = run(
             load_settings(),
@@ -224,7 +231,7 @@ def traffic(rate: float, seconds: float, seed: int, mix: str, as_json: bool) -> 
     )
 
 
-def _mix(text: str) -> Mix:
+def _mix(text: str, reach: int) -> Mix:
     from batch_jobs.traffic import Mix
 
     try:
@@ -236,7 +243,8 @@ def _mix(text: str) -> Mix:
             "three shares such as 70/25/5 are wanted: inserts, updates, deletes",
             param_hint="'--mix'",
         )
-    return Mix(*shares)
+    insert, update, delete = shares
+    return Mix(insert, update, delete, reach)
 
 
 def _print_json(figures: dict[str, Any]) -> None:

@@ -36,8 +36,9 @@ from tests.support.stack import finlake, run, running_stack, start
 __all__ = ["main", "slopes"]
 
 _EVERY_S = 5.0  # memory
-# What is kept for a time is kept for a few minutes, so that after the first fifth of the run as
-# much goes as comes, and a slope is a leak.
+# What is kept for a time is kept for a few minutes, and nothing is corrected after more, so that
+# after the first fifth of the run as much goes as comes, and a slope is a leak.
+_REACH = "15000"
 _SHORT = {
     "FINLAKE_RULE_TESTING_MINUTES": "3",
     "FINLAKE_RULE_DECLINED_MINUTES": "3",
@@ -146,6 +147,7 @@ def _soak(settings: Settings, minutes: float, rate: float, seed: int) -> dict[st
     beats: list[tuple[float, float]] = []
     ended: dict[str, str] = {}
     words = ["--rate", f"{rate:g}", "--seconds", f"{minutes * 60:g}", "--seed", str(seed), "--json"]
+    words += ["--reach", _REACH]
     with (home.parent / "traffic.log").open("w+b") as log:
         began = time.time()
         traffic = start(home, "traffic", *words, stdout=log, stderr=subprocess.DEVNULL)
@@ -176,7 +178,7 @@ def _soak(settings: Settings, minutes: float, rate: float, seed: int) -> dict[st
         "seed": seed,
         "commit": commit(),
         "machine": machine(),
-        "settings": _SHORT,
+        "settings": {**_SHORT, "reach": int(_REACH)},
         "changes": changed["changes"],
         "rate_reached": changed["rate"],
         "equal": verified.returncode == 0,

@@ -191,9 +191,8 @@ def test_ordinary_use_stays_in_one_city_a_card():
 
 
 def test_the_newest_rows_stay_at_hand_when_the_memory_is_full(monkeypatch):
-    monkeypatch.setattr(module, "_POOL", 300)
     monkeypatch.setattr(module, "_RECENT", 50)
-    simulation = Simulation(world(), 1, Mix(1, 0, 0))
+    simulation = Simulation(world(), 1, Mix(1, 0, 0, reach=300))
     last = [row.id for row in simulation.batch(2_000, START).inserted][-40:]
     known = [identity for entry in simulation._known for identity in entry.ids]
     assert len(simulation._known) == 300
