@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import platform
 import shutil
@@ -46,6 +47,7 @@ def examine(settings: Settings) -> Iterator[Finding]:
     yield _python()
     yield _machine(settings, names)
     yield _component("java", java)
+    yield _libgomp()
     yield from _jars()
     if "source" in names and settings.source_flavour == "mysql":
         yield _component("mysql", check_mysql)
@@ -79,6 +81,16 @@ def _machine(settings: Settings, names: list[str]) -> Finding:
             f"{found}: MariaDB's jar is for Linux x86_64; set FINLAKE_SOURCE_URL to a server",
         )
     return Finding("machine", "good", found)
+
+
+def _libgomp() -> Finding:
+    """LightGBM's wheel does not bring the library of its threads, and no model loads without."""
+    name = "libgomp.so.1"
+    try:
+        ctypes.CDLL(name)
+    except OSError:
+        return Finding("libgomp", "missing", "models need it; apt-get install libgomp1")
+    return Finding("libgomp", "good", name)
 
 
 def _jars() -> Iterator[Finding]:

@@ -226,13 +226,18 @@ def test_the_doctor_says_how_to_get_what_is_missing(cache, monkeypatch, capsys):
     def no_java():
         raise ComponentMissing("java is missing; install Java 17")
 
+    def no_library(name):
+        raise OSError(f"{name}: cannot open shared object file")
+
     monkeypatch.setattr(doctor, "java", no_java)
+    monkeypatch.setattr("ctypes.CDLL", no_library)
     monkeypatch.setattr(doctor, "missing_jars", lambda _: list(read_lock()))
     assert main(["doctor"]) == 3
     out, err = capsys.readouterr()
     assert "MISSING  java     java is missing; install Java 17" in out
+    assert "MISSING  libgomp  models need it; apt-get install libgomp1" in out
     assert "MISSING  mvn      needed to fetch jars; apt-get install maven" in out
-    assert err == "finlake doctor: java, mvn missing; the lines above say what to do\n"
+    assert err == "finlake doctor: java, libgomp, mvn missing; the lines above say what to do\n"
 
 
 def test_maven_and_make_are_not_needed_for_ever(cache, monkeypatch):
