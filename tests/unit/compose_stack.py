@@ -33,6 +33,7 @@ class Strict(BaseModel):
 class Build(Strict):
     context: Literal["."]
     dockerfile: str
+    target: Name | None = None
 
 
 class Healthcheck(Strict):

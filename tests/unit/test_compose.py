@@ -226,7 +226,7 @@ def test_services_agree_about_settings():
     shared = SERVICES["register"].environment
     own_home = {"FINLAKE_HOME"}  # the dashboard keeps nothing
     shared_by = ("buckets", "stream", "alerts", "score", "api", "drift", "observe", "dashboard")
-    for name in (*shared_by, "dremio-refresh"):
+    for name in (*shared_by, "dremio-refresh", "airflow-scheduler"):
         here = SERVICES[name].environment
         assert set(shared) <= set(here)
         assert {w for w in shared if here[w] != shared[w]} <= own_home, name

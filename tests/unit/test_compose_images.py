@@ -18,6 +18,7 @@ from finlake.cli import COMMANDS
 from infra.database.users import user_statements
 from infra.settings import load_settings
 from infra.stack.jars import read_lock
+from lakehouse_schemas.generate import AIRFLOW_ASSETS
 from tests.unit.compose_stack import (
     IMAGES,
     OWN,
@@ -210,6 +211,31 @@ def test_hadolint_has_nothing_to_say(path):
 def test_shellcheck_has_nothing_to_say(path):
     done = shell(TOOLS / "shellcheck", path)
     assert (done.returncode, done.stdout) == (0, "")
+
+
+def test_airflow_stands_beside_finlake_and_finds_its_dags():
+    """As natively: an environment of its own, after FinLake's on the path, and no way back."""
+    stages = dockerfile("airflow-scheduler").read_text().split("\nFROM ")
+    (own,) = [stage for stage in stages if stage.startswith("runtime AS airflow")]
+    assert OWN["airflow-scheduler"].target == "airflow"
+    assert OWN["stream"].target == "runtime"
+    wanted = f"apache-airflow=={tag('airflow-scheduler')} "
+    assert wanted in (ROOT / "requirements/airflow.txt").read_text()
+    folders = re.search(r"PYTHONPATH=(\S+)", own)
+    assert folders
+    places = [ROOT / Path(place).relative_to("/opt/finlake") for place in folders[1].split(":")]
+    assert places == [IMAGES / "airflow", AIRFLOW_ASSETS]
+    env = SERVICES["airflow-scheduler"].environment
+    assert env["AIRFLOW__CORE__DAGS_FOLDER"] == "/opt/finlake/dags"
+    assert "EMBEDDED_STACK" not in env  # jobs about the embedded stack are skipped
+    path = re.search(r"PATH=(\S+)", own)
+    assert path
+    assert path[1].split(":")[-1] == "/opt/airflow/venv/bin"
+    for name in ("init", "api-server", "scheduler", "dag-processor"):
+        service = SERVICES[f"airflow-{name}"]
+        assert "airflow" in service.command[0] or "exec airflow" in service.words
+        secret = {target for target in service.granted if target.isupper()}
+        assert bool(secret) == (name == "scheduler")
 
 
 # ── What the images bring of their own ───────────────────────────────────────────────────────────
