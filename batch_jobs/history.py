@@ -74,7 +74,7 @@ class History:
 
     def sample(self, days: Days, names: Sequence[str], most: int) -> Array:
         """Features of the transactions of these days, of ``most`` of them where there are more."""
-        events, wanted = self._events(days)
+        events, wanted = self.events(days)
         places = np.flatnonzero(wanted)
         if len(places) > most:
             places = np.random.default_rng(0).choice(places, most, replace=False)
@@ -87,7 +87,7 @@ class History:
 
         Left out are those of a card of which a fraud had just become known, as in training.
         """
-        events, which = self._events(days)
+        events, which = self.events(days)
         rows = np.flatnonzero(which & (events["label"] >= 0))
         rows = rows[~blocked(events, rows, DELAY_DAYS, BLOCKED_DAYS)]
         which = np.zeros(len(events), dtype=bool)
@@ -98,16 +98,16 @@ class History:
             day=np.floor_divide(events["ts"][which], DAY),
             card=events["card"][which],
             label=events["label"][which],
-            segments=segments.segments(self._divided(days, events["id"][which])),
+            segments=self.segments(days, events["id"][which]),
         )
 
-    def _events(self, days: Days) -> tuple[Events, Array]:
+    def events(self, days: Days) -> tuple[Events, Array]:
         """Events as far back as those of the days look, and which of them are of the days."""
         events = read(self._settings, *days).events
         return events, events["ts"] >= day_number(days[0]) * DAY
 
-    def _divided(self, days: Days, numbers: Array) -> pa.Table:
-        """What these transactions are divided by, a row for each in their order."""
+    def segments(self, days: Days, numbers: Array) -> dict[str, Array]:
+        """In which parts these transactions of the days are, by division, in their order."""
         columns = ", ".join(segments.COLUMNS)
         begin, end = (midnight(day) for day in (days[0], days[1] + timedelta(1)))
         found = self._query.query(
@@ -119,7 +119,7 @@ class History:
         known = found.column("transaction_id").to_numpy()
         place = np.searchsorted(known, numbers)
         place = np.minimum(place, max(0, len(known) - 1))
-        return found.take(pa.array(place, mask=known[place] != numbers))
+        return segments.segments(found.take(pa.array(place, mask=known[place] != numbers)))
 
 
 def _day(moment: datetime) -> date:

@@ -114,6 +114,10 @@ class Model:
         found: Array = np.interp(self.score(values), *self.steps)
         return found
 
+    def answers(self, values: Array) -> Array:
+        """What every kind of model has under this name: here :meth:`probability`."""
+        return self.probability(values)
+
     def band(self, probability: float) -> Band:
         """How high that is; from ``high`` on it is an alarm."""
         return self.bands(np.array([probability]))[0]

@@ -18,7 +18,7 @@ from datetime import UTC, datetime
 from functools import cached_property
 from math import isfinite
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from finlake.errors import ComponentMissing, FinlakeError
 from infra.settings import Settings
@@ -37,11 +37,14 @@ __all__ = [
     "CHAMPION",
     "EXPERIMENT",
     "FRAUD",
+    "NAMES",
+    "OPENED",
     "PREVIOUS",
     "Fetched",
     "Registry",
     "Run",
     "Version",
+    "What",
     "load_amount",
     "load_category",
 ]
@@ -51,6 +54,10 @@ FRAUD = "finlake-fraud"
 
 CATEGORY, AMOUNT = "finlake-category", "finlake-amount"
 """Names of those that tell categories and amounts."""
+
+What = Literal["fraud", "category", "amount"]
+NAMES: dict[What, str] = {"fraud": FRAUD, "category": CATEGORY, "amount": AMOUNT}
+"""Names of registered models by what they tell."""
 
 EXPERIMENT = "finlake"
 CHAMPION, CHALLENGER, PREVIOUS = "champion", "challenger", "previous"
@@ -120,7 +127,8 @@ class Registry:
         self.name = name
         self._settings = settings
         self._home = settings.home / "mlflow"
-        self._command = " ".join(["finlake train", *[name.partition("-")[2]] * (name != FRAUD)])
+        # What makes versions of it, for messages.
+        self.command = " ".join(["finlake train", *[name.partition("-")[2]] * (name != FRAUD)])
 
     @cached_property
     def client(self) -> MlflowClient:
@@ -178,7 +186,7 @@ class Registry:
         Raises:
             FinlakeError: the folder holds no model that loads.
         """
-        facts = _OPENED.get(self.name, load)(folder).facts
+        facts = OPENED[self.name](folder).facts
         if run is None:
             with self.run(folder.name, {"kind": str(facts["kind"])}) as own:
                 return self.register(folder, own.id, tags)
@@ -256,7 +264,7 @@ class Registry:
         if before is None:
             raise FinlakeError(
                 f"model {self.name}: there is no previous champion to go back to;"
-                f" `{self._command} --alias champion` makes one"
+                f" `{self.command} --alias champion` makes one"
             )
         self.promote(before)
         return before
@@ -330,7 +338,7 @@ class Registry:
         if version is None:
             raise FinlakeError(
                 f"model {self.name}: no version has the alias {wanted};"
-                f" `{self._command} --alias {wanted}` makes one"
+                f" `{self.command} --alias {wanted}` makes one"
             )
         with self.reached():
             found = self._look(version)
@@ -338,7 +346,7 @@ class Registry:
         if len(sha256) != 64 or not sha256.isalnum():
             raise FinlakeError(
                 f"model {self.name} {version}: has no digest, so it is not loaded; register models"
-                f" with `{self._command}`"
+                f" with `{self.command}`"
             )
         folder = self._settings.home / "models" / sha256
         if not folder.is_dir() or digest(folder) != sha256:
@@ -349,6 +357,11 @@ class Registry:
         """The model of that alias or version; raises as :meth:`fetch` and ``artifact.load`` do."""
         version, folder = self.fetch(wanted)
         return load(folder, folder.name).named(self.name, version)
+
+    def open(self, wanted: str | int) -> Model | Category | Amount:
+        """The same for a model of any name, as its name says."""
+        version, folder = self.fetch(wanted)
+        return OPENED[self.name](folder, folder.name).named(self.name, version)
 
     def _look(self, version: int) -> ModelVersion:
         from mlflow.exceptions import MlflowException
@@ -399,11 +412,12 @@ class Registry:
             ) from None
 
 
-_OPENED: dict[str, Callable[[Path], Model | Category | Amount]] = {
+OPENED: dict[str, Callable[..., Model | Category | Amount]] = {
     FRAUD: load,
     CATEGORY: Category.load,
     AMOUNT: Amount.load,
 }
+"""What opens a folder, and checks its digest where that is given, by the name of its model."""
 
 
 def load_category(settings: Settings, wanted: str | int = CHAMPION) -> Category:

@@ -18,9 +18,21 @@ from models.features.view import DAY
 from models.lifecycle.clean import load_cleanly
 from models.lifecycle.gate import Bounds, Check, Decision, Loaded, Side, Window, decide
 from models.registry import Registry
+from models.spending.amount import Amount
+from models.spending.category import Category
 from models.training.threshold import Costs
 
-__all__ = ["contest", "costs_of", "judged_days", "side", "trained", "window_of"]
+__all__ = [
+    "bounds_of",
+    "contest",
+    "costs_of",
+    "judged_days",
+    "latencies",
+    "loaded",
+    "side",
+    "trained",
+    "window_of",
+]
 
 _BATCH_ROWS = 1000
 _TRIES = 200
@@ -59,16 +71,9 @@ def contest(
         window_of(seen),
         side(holder, seen) if holder else Side.nobody(len(seen.day)),
         side(model, seen),
-        latencies_ms=_latencies(model, own),
-        loaded=_loaded(registry, challenger, model, own[:_COMPARED]),
-        bounds=Bounds(
-            costs=costs_of(settings),
-            confidence=settings.gate_confidence,
-            frauds=settings.gate_frauds,
-            segment_frauds=settings.gate_segment_frauds,
-            latency_ms=settings.gate_latency_ms,
-            batch_rows=_BATCH_ROWS,
-        ),
+        latencies_ms=latencies(model, own),
+        loaded=loaded(registry, challenger, model, own),
+        bounds=bounds_of(settings),
     )
 
 
@@ -101,29 +106,44 @@ def side(model: Model, seen: Labelled) -> Side:
     return Side(f"version {model.version}", probability, model.threshold)
 
 
+def bounds_of(settings: Settings) -> Bounds:
+    """What the gate asks for, by the settings."""
+    return Bounds(
+        costs=costs_of(settings),
+        confidence=settings.gate_confidence,
+        frauds=settings.gate_frauds,
+        segment_frauds=settings.gate_segment_frauds,
+        latency_ms=settings.gate_latency_ms,
+        batch_rows=_BATCH_ROWS,
+    )
+
+
 def costs_of(settings: Settings) -> Costs:
     """What mistakes cost, by the settings."""
     return Costs(settings.cost_missed_fraud, settings.cost_false_alarm, settings.alarms_a_day)
 
 
-def trained(model: Model) -> Days:
+def trained(model: Model | Category | Amount) -> Days:
     """The days that a model has learnt from."""
     first, last = (date.fromisoformat(day) for day in model.facts["trained"])
     return first, last
 
 
-def _latencies(model: Model, values: Array) -> Array:
+def latencies(model: Model | Category | Amount, values: Array) -> Array:
     """Milliseconds of processor for each of many batches, whose rows are taken in turn."""
     found = np.empty(_TRIES)
     for number in range(-1, _TRIES):  # the first try warms up
         places = np.arange(number * _BATCH_ROWS, (number + 1) * _BATCH_ROWS) % max(1, len(values))
         batch = values[places] if len(values) else np.zeros((_BATCH_ROWS, values.shape[1]))
         began = time.process_time()
-        model.probability(batch)
+        model.answers(batch)
         found[number] = 1000 * (time.process_time() - began)
     return found
 
 
-def _loaded(registry: Registry, version: int, model: Model, values: Array) -> Loaded:
-    folder = registry.fetch(version).folder
-    return load_cleanly(folder, digest(folder), values, model.probability(values))
+def loaded(
+    registry: Registry, version: int, model: Model | Category | Amount, values: Array
+) -> Loaded:
+    """How the version loads in a process of its own, and answers some of the rows there."""
+    folder, some = registry.fetch(version).folder, values[:_COMPARED]
+    return load_cleanly(registry.name, folder, digest(folder), some, model.answers(some))

@@ -7,14 +7,11 @@ from batch_jobs.promotion.contest import costs_of, judged_days, side, window_of
 from finlake.errors import FinlakeError
 from infra.settings import Settings
 from models.artifact import digest
-from models.lifecycle.card import model_card
+from models.lifecycle.card import FILE, model_card
 from models.lifecycle.measure import measure
 from models.registry import Registry
 
-__all__ = ["FILE", "describe"]
-
-FILE = "model_card.md"
-"""Name of the card among the artifacts of the version's run."""
+__all__ = ["describe"]
 
 
 def describe(settings: Settings, version: int) -> str:

@@ -20,7 +20,7 @@ from lakehouse_schemas import contracts
 from models.artifact import Origin
 from models.features import Events
 from models.features.events import Array
-from models.registry import AMOUNT, CATEGORY, CHAMPION, Registry
+from models.registry import CHAMPION, NAMES, Registry
 from models.spending import plots
 from models.spending.amount import Amount
 from models.spending.category import Category
@@ -33,7 +33,6 @@ __all__ = ["Asked", "Outcome", "What", "train"]
 
 What = Literal["category", "amount"]
 
-_NAMES: dict[What, str] = {"category": CATEGORY, "amount": AMOUNT}
 _MOST_PAST = 3_000_000  # purchases that the simple quantiles are taken of
 _EXPLAINED = 2_000
 
@@ -86,7 +85,7 @@ def train(
         FinlakeError: there are too few days or transactions.
         ComponentMissing: the lake or the registry cannot be reached.
     """
-    registry = Registry(settings, _NAMES[asked.what])
+    registry = Registry(settings, NAMES[asked.what])
     registry.version(CHAMPION)  # a registry that is down is told before the work, not after
     events, versions = read(settings, asked.since, asked.until)
     plan = Plan.of(events, asked.since, asked.until, asked.test_days)

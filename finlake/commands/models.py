@@ -14,11 +14,20 @@ if TYPE_CHECKING:
     from batch_jobs.drift import Health
     from batch_jobs.promotion import Outcome
     from infra.settings import Settings
+    from models.registry import What
 
 __all__ = ["drift", "models", "promote", "retrain"]
 
 _json = click.option("--json", "as_json", is_flag=True, help="Print one JSON object a line.")
 _which = click.argument("which", default="champion", metavar="[VERSION|ALIAS]")
+_KINDS = ("fraud", "category", "amount")
+_what = click.argument(
+    "what", type=click.Choice(_KINDS), default="fraud", metavar="[fraud|category|amount]"
+)
+_of = click.option(
+    "--of", "what", type=click.Choice(_KINDS), default="fraud", show_default=True,
+    help="What the model tells.",
+)  # fmt: skip
 
 
 def _said(command: str) -> Callable[[str], None]:
@@ -26,23 +35,26 @@ def _said(command: str) -> Callable[[str], None]:
 
 
 @click.command()
+@_what
 @click.option(
     "--version", type=click.IntRange(min=1), metavar="N", help="Which; else the challenger."
 )
 @click.option("--force", default="", metavar="REASON", help="Without the gate, for this reason.")
 @click.option("--rollback", is_flag=True, help="Back to the champion before, at once.")
 @_json
-def promote(version: int | None, force: str, rollback: bool, as_json: bool) -> None:
+def promote(what: What, version: int | None, force: str, rollback: bool, as_json: bool) -> None:
     """Make the challenger the champion, if it passes the gate.
 
     The gate judges both on the newest labelled days: better average precision and no dearer with
     confidence, in no segment surely worse, fast enough, and the same answers in a process of its
-    own. Ends with 1 when a check fails. FINLAKE_GATE_... settings say what it asks for; every
-    decision is noted on the version and in gold.model_decisions.
+    own. Categories and amounts are judged by their loss on the newest days, labelled or not. Ends
+    with 1 when a check fails. FINLAKE_GATE_... settings say what it asks for; every decision is
+    noted on the version, and those of fraud in gold.model_decisions.
 
     \b
     Example:
       finlake promote
+      finlake promote category
       finlake promote --version 7 --force "the champion's source is gone"
       finlake promote --rollback
     """
@@ -54,8 +66,8 @@ def promote(version: int | None, force: str, rollback: bool, as_json: bool) -> N
     if rollback and (version or force):
         raise click.UsageError("--rollback goes to the champion before; leave out the others")
     settings, said = load_settings(), _said("promote")
-    back = rollback and roll_back(settings, said)
-    outcome = back or run(settings, said, version, force=force)
+    back = rollback and roll_back(settings, said, what)
+    outcome = back or run(settings, said, version, what=what, force=force)
     _print_outcome(outcome, as_json)
     if not outcome.promoted:
         raise FinlakeError(f"version {outcome.version} is refused: {outcome.reason}")
@@ -69,7 +81,7 @@ def _print_outcome(outcome: Outcome, as_json: bool) -> None:
     for check in judged:
         click.echo(f"{check.verdict:6}  {check.name:24}  {check.reason}")
     if few := len(outcome.checks) - len(judged):
-        click.echo(f"        {few} more segments have too few frauds to tell")
+        click.echo(f"        {few} more segments have too little in them to tell")
     if outcome.promoted:
         before = f"version {outcome.champion}" if outcome.champion else "nobody"
         click.echo(f"champion is version {outcome.version}, before it {before}: {outcome.reason}")
@@ -77,7 +89,7 @@ def _print_outcome(outcome: Outcome, as_json: bool) -> None:
 
 @click.group()
 def models() -> None:
-    """The versions of the fraud model in the registry.
+    """The versions of a model in the registry.
 
     \b
     Example:
@@ -86,18 +98,20 @@ def models() -> None:
 
 
 @models.command("list")
+@_of
 @_json
-def list_(as_json: bool) -> None:
+def list_(what: What, as_json: bool) -> None:
     """List versions: aliases, when they were made, and what was decided about them.
 
     \b
     Example:
       finlake models list --json
+      finlake models list --of amount
     """
     from infra.settings import load_settings
-    from models.registry import Registry
+    from models.registry import NAMES, Registry
 
-    for one in Registry(load_settings()).versions():
+    for one in Registry(load_settings(), NAMES[what]).versions():
         if as_json:
             click.echo(json.dumps(one._asdict() | {"made": one.made.isoformat()}))
             continue
@@ -131,7 +145,8 @@ def fetch(as_json: bool) -> None:
 
 @models.command()
 @_which
-def show(which: str) -> None:
+@_of
+def show(which: str, what: What) -> None:
     """Show all that is known of a version, as one JSON object.
 
     \b
@@ -139,10 +154,10 @@ def show(which: str) -> None:
       finlake models show challenger
     """
     from infra.settings import load_settings
-    from models.registry import Registry
+    from models.registry import NAMES, Registry
 
-    registry = Registry(load_settings())
-    model = registry.load(_wanted(which))
+    registry = Registry(load_settings(), NAMES[what])
+    model = registry.open(_wanted(which))
     (own,) = (one for one in registry.versions() if one.number == model.version)
     shown = {"version": model.version, "aliases": own.aliases, "tags": own.tags, **model.facts}
     click.echo(json.dumps(shown, indent=1))
@@ -150,20 +165,34 @@ def show(which: str) -> None:
 
 @models.command()
 @_which
-def card(which: str) -> None:
-    """Make the model card of a version, keep it beside it in the registry, and print it.
+@_of
+def card(which: str, what: What) -> None:
+    """Print the model card of a version, as it is kept beside it in the registry.
+
+    Of fraud it is made anew from the newest labelled days; of categories and amounts it is the one
+    that the gate has made.
 
     \b
     Example:
       finlake models card champion > model_card.md
+      finlake models card --of category
     """
     from batch_jobs.promotion import describe
+    from finlake.errors import FinlakeError
     from infra.settings import load_settings
-    from models.registry import Registry
+    from models.lifecycle.card import FILE
+    from models.registry import NAMES, Registry
 
     settings = load_settings()
-    version = Registry(settings).fetch(_wanted(which)).version
-    click.echo(describe(settings, version), nl=False)
+    registry = Registry(settings, NAMES[what])
+    version = registry.fetch(_wanted(which)).version
+    text = describe(settings, version) if what == "fraud" else registry.text(version, FILE)
+    if text is None:
+        raise FinlakeError(
+            f"model {registry.name} {version}: has no card yet, the gate makes it; `finlake"
+            f" promote {what} --version {version}`"
+        )
+    click.echo(text, nl=False)
 
 
 def _wanted(which: str) -> str | int:
@@ -259,27 +288,36 @@ def _day(number: int) -> str:
 
 
 @click.command()
+@_what
 @click.option(
     "--if-needed", is_flag=True, help="Only when drift, decay or age of the champion calls for it."
 )
 @click.option(
     "--trials", type=click.IntRange(min=0), default=12, show_default=True,
-    help="How many recipes tuning tries.",
+    help="How many recipes tuning tries, for fraud.",
 )  # fmt: skip
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Seed.")
-def retrain(if_needed: bool, trials: int, seed: int) -> None:
+def retrain(what: What, if_needed: bool, trials: int, seed: int) -> None:
     """Train a challenger from all labelled days and put it through the gate.
 
     Prints in one line what was decided and why. The same data, seed and trials give the same
-    model; with --if-needed no two models learn from the same days.
+    model; with --if-needed no two models learn from the same days. Models of categories and
+    amounts learn from all days, and their age alone calls for it.
 
     \b
     Example:
       finlake retrain --if-needed
+      finlake retrain category --if-needed
     """
     from batch_jobs.retrain import retrain as run
-    from batch_jobs.train import Asked
+    from batch_jobs.retrain import retrain_spending
+    from batch_jobs.train import Asked, spending
     from infra.settings import load_settings
 
-    asked = Asked(trials=trials, seed=seed)
-    click.echo(run(load_settings(), asked, _said("retrain"), if_needed=if_needed))
+    settings, said = load_settings(), _said("retrain")
+    if what == "fraud":
+        made = run(settings, Asked(trials=trials, seed=seed), said, if_needed=if_needed)
+    else:
+        asked = spending.Asked(what, seed=seed)
+        made = retrain_spending(settings, asked, said, if_needed=if_needed)
+    click.echo(made)

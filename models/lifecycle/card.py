@@ -5,19 +5,26 @@ Its parts are those of Mitchell et al., "Model Cards for Model Reporting" (2019)
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import date, timedelta
 from itertools import groupby
 from math import isinf, isnan
 
 from models.artifact import Model
 from models.features import FEATURES
+from models.features.catalogue import EVERY
 from models.features.feature import PAST_LABELS, SNAPSHOT
 from models.features.view import DAY
+from models.lifecycle.gate import Decision
 from models.lifecycle.measure import Measured, Part
+from models.spending.amount import Amount
+from models.spending.category import Category
 from models.training.threshold import Costs
 
-__all__ = ["model_card"]
+__all__ = ["FILE", "model_card", "spending_card"]
+
+FILE = "model_card.md"
+"""Name of the card among the artifacts of the version's run."""
 
 _INTENDED = """\
 Ranks card transactions by how likely they are frauds, so that analysts look at the likeliest first;
@@ -26,6 +33,28 @@ reason codes say what raised a score. It is made for the population and the sour
 It is not made to decline a payment, close an account or judge a person without somebody looking,
 nor for credit, prices or anything else than fraud. Attributes such as income, age and gender of the
 customer may be among its features: the tables by segment below are there to be looked at."""
+
+_CATEGORIES = """\
+Guesses the category of a card transaction whose own is missing or not known, with probabilities and
+reasons, for reports and for people who look at their spending. It changes no transaction."""
+
+_OF_CATEGORIES = (
+    "It guesses no category that the days of its training did not have.",
+    "It looks back 90 days. Where the merchant is new or none is told it is right far less often:"
+    " see the segments.",
+    "Who moves, or spends in another way than before, is guessed by the old habits for a while.",
+)
+
+_AMOUNTS = """\
+Says what a purchase will cost before its amount is known: a middle, and an interval for nine of
+ten, for budgets and for marking what is unusual. It is made for no decision about a person."""
+
+_OF_AMOUNTS = (
+    "It speaks of purchases: it has learnt from no refund.",
+    "Nine of ten amounts lie in the interval over all of them, and not for every customer, category"
+    " or size: see the segments.",
+    "It looks back 90 days; prices that rise are followed with that delay.",
+)
 
 
 def model_card(
@@ -43,7 +72,7 @@ def model_card(
     sections = {
         "What it is": _what(model, sha256),
         "Intended use": [_INTENDED],
-        "Data": _data(model),
+        "Data": _data(model, "labelled transactions alone"),
         "Features": _features(model),
         "Metrics on the test of its training": _trained(model),
         f"Metrics from {_day(measured.first_day)} to {_day(measured.last_day)}": _metrics(measured),
@@ -51,6 +80,32 @@ def model_card(
         "Threshold and costs": _threshold(model, measured, costs),
         "Limits": _limits(model, measured, fewest_frauds),
     }
+    return _written(model, sections)
+
+
+def spending_card(model: Model | Category | Amount, sha256: str, decision: Decision) -> str:
+    """The card of a model of categories or amounts, with what the gate found, by segment."""
+    found = [
+        (check.name, f"{check.figures.get('transactions', 0):,.0f}", check.verdict, check.reason)
+        for check in decision.checks
+    ]
+    of_categories = isinstance(model, Category)
+    use, limits = (_CATEGORIES, _OF_CATEGORIES) if of_categories else (_AMOUNTS, _OF_AMOUNTS)
+    sections = {
+        "What it is": _what(model, sha256),
+        "Intended use": [use],
+        "Data": _data(model, "transactions"),
+        "Features": _features(model),
+        "Metrics on the test of its training": _trained(model),
+        f"At the gate, against {decision.champion}": _table(
+            ("check or segment", "transactions", "verdict", "what was found"), found
+        ),
+        "Limits": [f"- {limit}" for limit in limits],
+    }
+    return _written(model, sections)
+
+
+def _written(model: Model | Category | Amount, sections: Mapping[str, Sequence[str]]) -> str:
     parts = [f"# Model card: {model.name} {model.version}"]
     for title, lines in sections.items():
         parts.append(f"## {title}\n\n" + "\n".join(lines))
@@ -61,7 +116,7 @@ def _day(number: int) -> date:
     return date(1970, 1, 1) + timedelta(number)
 
 
-def _what(model: Model, sha256: str) -> list[str]:
+def _what(model: Model | Category | Amount, sha256: str) -> list[str]:
     facts = model.facts
     return _table(
         ("", ""),
@@ -75,19 +130,17 @@ def _what(model: Model, sha256: str) -> list[str]:
     )
 
 
-def _data(model: Model) -> list[str]:
+def _data(model: Model | Category | Amount, which: str) -> list[str]:
     first, last = model.facts["trained"]
     return [
-        f"Learnt from labelled transactions of {first} to {last}; those without a label were left"
-        " out. Each table at this version:",
+        f"Learnt from {which} of {first} to {last}. Each table at this version:",
         "",
         *_table(("table", "version"), sorted(model.facts["tables"].items())),
     ]
 
 
-def _features(model: Model) -> list[str]:
-    by_name = {feature.name: feature for feature in FEATURES}
-    own = sorted((by_name[name] for name in model.features), key=lambda f: f.family)
+def _features(model: Model | Category | Amount) -> list[str]:
+    own = sorted((EVERY[name] for name in model.features), key=lambda f: f.family)
     families = [
         (family, ", ".join(f"`{feature.name}`" for feature in members))
         for family, members in groupby(own, key=lambda f: f.family)
@@ -99,7 +152,7 @@ def _features(model: Model) -> list[str]:
     ]
 
 
-def _trained(model: Model) -> list[str]:
+def _trained(model: Model | Category | Amount) -> list[str]:
     metrics = sorted(model.facts["metrics"].items())
     return _table(("metric", "value"), [(name, f"{value:.4f}") for name, value in metrics])
 

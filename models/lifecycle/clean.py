@@ -1,7 +1,7 @@
 """Whether a model loads and answers the same in a process that has nothing else in it.
 
-``python -m models.lifecycle.clean FOLDER SHA256`` is that process: features come as an ``.npy`` on
-its standard input, probabilities go out as one.
+``python -m models.lifecycle.clean NAME FOLDER SHA256`` is that process: what the model is asked
+comes as an ``.npy`` on its standard input, its answers go out as one.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from pathlib import Path
 import numpy as np
 
 from finlake.errors import FinlakeError
-from models.artifact import load
 from models.features.events import Array
 from models.lifecycle.gate import Loaded
+from models.registry import OPENED
 
 __all__ = ["load_cleanly"]
 
@@ -25,20 +25,21 @@ _PATIENCE_S = 300
 _KEPT = ("PATH", "PYTHONPATH", "HOME", "LANG", "LD_LIBRARY_PATH", "TMPDIR")
 
 
-def load_cleanly(folder: Path, sha256: str, values: Array, expected: Array) -> Loaded:
+def load_cleanly(name: str, folder: Path, sha256: str, values: Array, expected: Array) -> Loaded:
     """Load the folder by its digest in a process of its own, and compare its answers.
 
     Args:
+        name: of the registered model.
         folder: the model's.
         sha256: its digest.
-        values: features of some rows, as the model takes them.
-        expected: the probabilities that this process has for them.
+        values: features of some rows, as the model's ``answers`` takes them.
+        expected: the answers that this process has for them.
     """
     given = io.BytesIO()
     np.save(given, values)
     try:
         done = subprocess.run(
-            [sys.executable, "-m", "models.lifecycle.clean", str(folder), sha256],
+            [sys.executable, "-m", "models.lifecycle.clean", name, str(folder), sha256],
             input=given.getvalue(),
             capture_output=True,
             env={name: os.environ[name] for name in _KEPT if name in os.environ},
@@ -54,15 +55,15 @@ def load_cleanly(folder: Path, sha256: str, values: Array, expected: Array) -> L
     return Loaded(difference=float(np.abs(answered - expected).max(initial=0.0)))
 
 
-def _main(folder: str, sha256: str) -> int:
+def _main(name: str, folder: str, sha256: str) -> int:
     try:
-        model = load(Path(folder), sha256)
+        model = OPENED[name](Path(folder), sha256)
     except FinlakeError as error:
         sys.stderr.write(f"{error}\n")
         return error.exit_code
     values = np.load(io.BytesIO(sys.stdin.buffer.read()))
     found = io.BytesIO()
-    np.save(found, model.probability(values))
+    np.save(found, model.answers(values))
     sys.stdout.buffer.write(found.getvalue())
     return 0
 

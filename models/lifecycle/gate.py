@@ -16,12 +16,26 @@ from models.features.events import Array
 from models.lifecycle.paired import average_precisions, costs_by_day, draws
 from models.training.threshold import Costs
 
-__all__ = ["Bounds", "Check", "Decision", "Loaded", "Side", "Window", "decide"]
+__all__ = [
+    "DRAWS",
+    "FEWEST_DAYS",
+    "Bounds",
+    "Check",
+    "Decision",
+    "Loaded",
+    "Side",
+    "Window",
+    "bound",
+    "clean",
+    "decide",
+    "fast",
+]
 
 Verdict = Literal["passed", "failed", "not judged"]
 
-_DRAWS = 2000
-_FEWEST_DAYS = 7  # of fewer days a bootstrap says too little
+DRAWS = 2000
+FEWEST_DAYS = 7
+"""Of fewer days a bootstrap says too little."""
 
 
 @dataclass(frozen=True)
@@ -126,13 +140,14 @@ def decide(
         bounds: what is asked for.
         seed: of the draws of days; the same seed gives the same decision.
     """
-    checks = [_clean(loaded), _fast(latencies_ms, bounds), enough := _labels(window, bounds)]
+    checks = [clean(loaded), fast(latencies_ms, bounds), enough := _labels(window, bounds)]
     if enough.verdict == "passed":
         checks += _quality(window, champion, challenger, bounds, seed)
     return Decision(challenger.name, champion.name, tuple(checks))
 
 
-def _clean(loaded: Loaded) -> Check:
+def clean(loaded: Loaded) -> Check:
+    """Whether it loads in a process of its own, and answers the same there."""
     figures = {"largest difference": loaded.difference}
     if loaded.problem:
         return Check("clean load", "failed", loaded.problem)
@@ -142,7 +157,8 @@ def _clean(loaded: Loaded) -> Check:
     return Check("clean load", "passed", "a process of its own gives the same answers", figures)
 
 
-def _fast(latencies_ms: Array, bounds: Bounds) -> Check:
+def fast(latencies_ms: Array, bounds: Bounds) -> Check:
+    """Whether a batch takes no longer than it may."""
     p99 = float(np.quantile(latencies_ms, 0.99))
     verdict: Verdict = "passed" if p99 <= bounds.latency_ms else "failed"
     reason = (
@@ -157,9 +173,9 @@ def _fast(latencies_ms: Array, bounds: Bounds) -> Check:
 def _labels(window: Window, bounds: Bounds) -> Check:
     frauds, days = int((window.label == 1).sum()), len(np.unique(window.day))
     figures = {"transactions": float(len(window.day)), "frauds": float(frauds), "days": float(days)}
-    if frauds < bounds.frauds or days < _FEWEST_DAYS:
+    if frauds < bounds.frauds or days < FEWEST_DAYS:
         reason = (
-            f"{frauds} frauds on {days} days, and {bounds.frauds} on {_FEWEST_DAYS} are needed;"
+            f"{frauds} frauds on {days} days, and {bounds.frauds} on {FEWEST_DAYS} are needed;"
             " wait for labels or widen the window"
         )
         return Check("labels", "failed", reason, figures)
@@ -170,7 +186,7 @@ def _quality(
     window: Window, champion: Side, challenger: Side, bounds: Bounds, seed: int
 ) -> Iterator[Check]:
     days, day = np.unique(window.day, return_inverse=True)
-    weights = draws(len(days), _DRAWS, seed)
+    weights = draws(len(days), DRAWS, seed)
     yield _better(day, window.label, champion, challenger, weights, bounds)
     yield _cheaper(day, window.label, champion, challenger, weights, bounds)
     yield from _segments(day, window, champion, challenger, weights, bounds)
@@ -182,7 +198,7 @@ def _better(
     was, now = (
         average_precisions(day, label, side.probability, weights) for side in (champion, challenger)
     )
-    low = _bound(now - was, 1 - bounds.confidence)
+    low = bound(now - was, 1 - bounds.confidence)
     figures = {"champion": was[0], "challenger": now[0], "surely better by": low}
     told = f"{now[0]:.4f} against {was[0]:.4f}, with {bounds.confidence:.0%} confidence"
     if low > 0:
@@ -200,7 +216,7 @@ def _cheaper(
         / days
         for side in (champion, challenger)
     )
-    low = _bound(was - now, 1 - bounds.confidence)
+    low = bound(was - now, 1 - bounds.confidence)
     figures = {"champion": was[0], "challenger": now[0], "surely saves": low}
     told = f"{now[0]:.2f} a day against {was[0]:.2f}, with {bounds.confidence:.0%} confidence"
     if low >= 0:
@@ -234,7 +250,7 @@ def _segments(
             average_precisions(day[rows], window.label[rows], side.probability[rows], weights)
             for side in (champion, challenger)
         )
-        high = _bound(now - was, 1 - doubt)
+        high = bound(now - was, 1 - doubt)
         figures = {"frauds": float(count), "champion": was[0], "challenger": now[0]}
         told = f"average precision {now[0]:.4f} against {was[0]:.4f}, {count} frauds"
         if high < 0:
@@ -244,6 +260,6 @@ def _segments(
     return found
 
 
-def _bound(differences: Array, share: float) -> float:
+def bound(differences: Array, share: float) -> float:
     """The quantile over the draws; the first column is no draw, and a draw may have no fraud."""
     return float(np.nanquantile(differences[1:], share))

@@ -111,6 +111,10 @@ class Amount:
         # (Chernozhukov, Fernandez-Val and Galichon, 2010).
         return Range(*np.exp(np.sort(logs, axis=0)))
 
+    def answers(self, values: Array) -> Array:
+        """The same as one table of US dollars: [n, len(LEVELS)]."""
+        return np.stack(self.ranges(values), axis=1)
+
     def explain(self, history: Events, rows: Events, most: int = 3) -> list[tuple[Push, ...]]:
         """What moves each middle most, strongest first (exact Shapley values of the trees)."""
         values = self.values(history, rows)

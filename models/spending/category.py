@@ -167,6 +167,10 @@ class Category:
         found: Array = power / power.sum(axis=1, keepdims=True)
         return found
 
+    def answers(self, values: Array) -> Array:
+        """The same probabilities, of one table: situations, and then ``Seen.packed``."""
+        return self.probabilities(Seen.unpacked(values[:, 1:]), values[:, 0].astype(np.int64))
+
     def best(self, probability: Array, most: int) -> Guesses:
         """The ``most`` likeliest of each row; of the same probability the lower code is first."""
         order = np.argsort(-probability, axis=1, kind="stable")[:, :most]

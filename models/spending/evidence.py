@@ -45,6 +45,18 @@ class Seen:
         """The rows at these positions, or where the mask is true."""
         return type(self)(self.plain[which], self.counts[:, which])
 
+    def packed(self) -> Array:
+        """The same as one table of numbers: [n, len(PLAIN) + len(ASKED) * categories]."""
+        counts = np.swapaxes(self.counts, 0, 1).reshape(len(self), -1)
+        return np.concatenate([self.plain, counts.astype(np.float64)], axis=1)
+
+    @classmethod
+    def unpacked(cls, values: Array) -> Self:
+        """Evidence from such a table."""
+        plain, counts = values[:, : len(PLAIN)], values[:, len(PLAIN) :]
+        by_row = counts.reshape(len(values), len(ASKED), -1).astype(np.float32)
+        return cls(plain, np.swapaxes(by_row, 0, 1))
+
     @classmethod
     def join(cls, parts: Sequence[Self]) -> Self:
         """All rows of all parts, part after part."""

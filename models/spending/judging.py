@@ -16,7 +16,15 @@ from models.spending.evidence import ASKED
 from models.spending.learning import Purchases, Rows
 from models.training.metrics import middle, samples_of_days
 
-__all__ = ["Told", "judge_amount", "judge_category", "pinball", "ranges_before"]
+__all__ = [
+    "Told",
+    "judge_amount",
+    "judge_category",
+    "log_losses",
+    "pinball",
+    "pinball_losses",
+    "ranges_before",
+]
 
 _TIMES = 100
 _FEW = 20  # purchases of a card in a category that have quantiles of their own
@@ -95,12 +103,7 @@ def _measure_category(
     classes: Array, truth: Array, guess: Array, probability: Array | None
 ) -> Callable[[Array], dict[str, float]]:
     right = guess == truth[:, None]
-    place = np.searchsorted(classes, truth)
-    known = classes[np.minimum(place, len(classes) - 1)] == truth
-    if probability is not None:
-        own = probability[np.arange(len(truth)), np.minimum(place, len(classes) - 1)]
-        # A category that was not there in training had no chance.
-        loss = -np.log(np.maximum(np.where(known, own, 0.0), 1e-6))
+    loss = None if probability is None else log_losses(classes, truth, probability)
 
     def measure(rows: Array) -> dict[str, float]:
         found = {
@@ -108,9 +111,18 @@ def _measure_category(
             "top-3 accuracy": float(right[rows].any(axis=1).mean()),
             "macro F1": _macro_f1(truth[rows], guess[rows, 0]),
         }
-        return found if probability is None else found | {"log loss": float(loss[rows].mean())}
+        return found if loss is None else found | {"log loss": float(loss[rows].mean())}
 
     return measure
+
+
+def log_losses(classes: Array, truth: Array, probability: Array) -> Array:
+    """Of each row minus the logarithm of what its true category was given; ``classes`` rise."""
+    place = np.minimum(np.searchsorted(classes, truth), len(classes) - 1)
+    own = probability[np.arange(len(truth)), place]
+    # A category that was not there in training had no chance.
+    found: Array = -np.log(np.maximum(np.where(classes[place] == truth, own, 0.0), 1e-6))
+    return found
 
 
 def _macro_f1(truth: Array, guess: Array) -> float:
@@ -183,11 +195,10 @@ def _groups(past: Events, rows: Events, columns: tuple[str, ...]) -> tuple[Array
 def _measure_amount(truth: Array, guess: Range) -> Callable[[Array], dict[str, float]]:
     def measure(rows: Array) -> dict[str, float]:
         own, parts = truth[rows], Range(*(part[rows] for part in guess))
-        losses = [pinball(own, q, level) for q, level in zip(parts, LEVELS, strict=True)]
         inside = (own >= parts.low) & (own <= parts.high)
         return {
             "MAE": float(np.abs(own - parts.middle).mean()),
-            "pinball loss": float(np.mean(losses)),
+            "pinball loss": float(pinball_losses(own, parts).mean()),
             "coverage": float(inside.mean()),
             "width": float((parts.high - parts.low).mean()),
         }
@@ -195,7 +206,15 @@ def _measure_amount(truth: Array, guess: Range) -> Callable[[Array], dict[str, f
     return measure
 
 
-def pinball(truth: Array, quantile: Array, level: float) -> float:
-    """Mean pinball loss (Koenker and Bassett, 1978), in the unit of the values."""
+def pinball_losses(truth: Array, guess: Range) -> Array:
+    """Mean over the levels of each row's pinball loss, in the unit of the values."""
+    every = [pinball(truth, q, level) for q, level in zip(guess, LEVELS, strict=True)]
+    found: Array = np.mean(every, axis=0)
+    return found
+
+
+def pinball(truth: Array, quantile: Array, level: float) -> Array:
+    """Pinball loss of each row (Koenker and Bassett, 1978), in the unit of the values."""
     over = truth - quantile
-    return float(np.maximum(level * over, (level - 1) * over).mean())
+    found: Array = np.maximum(level * over, (level - 1) * over)
+    return found

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from datetime import date
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import pytest
 
 from models.artifact import Origin, save
 from models.features import NAMES
 from models.features.events import Array
-from models.training.learners import Fitted, Recipe, fit
+from models.training.learners import KINDS, Fitted, Recipe, fit
 from models.training.threshold import Calibration, calibrate
 
 ORIGIN = Origin(
@@ -52,3 +55,16 @@ def saved(folder: Path, kind: str, seed: int = 3) -> Path:
     model, calibration = fitted(kind, seed=seed)
     save(folder, model, NAMES, calibration, 0.3, ORIGIN)
     return folder
+
+
+def quick_learners(patch: pytest.MonkeyPatch) -> None:
+    """Have whole trainings done in a fraction of their time: few trees and rounds of every kind."""
+    for kind, trees in {"lightgbm": 25, "xgboost": 25, "forest": 15}.items():
+        patch.setitem(KINDS, kind, partial(_with_fewer, KINDS[kind], trees))
+    patch.setattr("models.training.anomaly._EPOCHS", 2)
+
+
+def _with_fewer(
+    made: Callable[[Mapping[str, Any], int], Any], trees: int, params: Mapping[str, Any], seed: int
+) -> Any:
+    return made({**params, "n_estimators": trees}, seed)

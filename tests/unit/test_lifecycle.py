@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from datetime import date
+from importlib import import_module
 from math import isfinite
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -17,7 +18,6 @@ from batch_jobs.drift import health, note_health
 from batch_jobs.drift.gauges import Gauges
 from batch_jobs.history import History
 from batch_jobs.promotion import describe, promote, roll_back
-from batch_jobs.promotion.told import FILE
 from batch_jobs.retrain import retrain
 from batch_jobs.roles import NOBODY, note_roles
 from batch_jobs.train import Asked
@@ -28,12 +28,14 @@ from infra.lake.query import Query
 from infra.settings import load_settings
 from models.artifact import digest, load
 from models.features.view import DAY
+from models.lifecycle.card import FILE
 from models.lifecycle.clean import load_cleanly
 from models.lifecycle.drift import LEVELS, SCORE
-from models.registry import CHALLENGER, CHAMPION, PREVIOUS, Registry
+from models.registry import CHALLENGER, CHAMPION, FRAUD, PREVIOUS, Registry
 from models.training.prequential import BLOCKED_DAYS, DELAY_DAYS
 from models.training.split import Protocol, split
 from tests.unit.lifecycle_world import BOUNDS, TRAINED, blind, fill, good
+from tests.unit.model_world import quick_learners
 
 
 def quiet(_):
@@ -53,8 +55,11 @@ def first(tmp_path_factory):
 
 
 @pytest.fixture
-def world(first):
+def world(first, monkeypatch):
     """Those settings, with no alias given and no decision noted."""
+    monkeypatch.setattr(
+        import_module("batch_jobs.promotion.contest"), "_TRIES", 3
+    )  # how fast it is, is not asked
     registry = Registry(first)
     for alias in (CHAMPION, CHALLENGER, PREVIOUS):
         if registry.version(alias):
@@ -208,9 +213,10 @@ def test_another_process_loads_by_the_digest_and_answers_the_same(first):
     model = load(folder)
     values = np.random.default_rng(1).normal(size=(50, len(model.features)))
     expected = model.probability(values)
-    assert load_cleanly(folder, digest(folder), values, expected).difference == 0
-    assert load_cleanly(folder, digest(folder), values, expected + 0.25).difference == 0.25
-    assert "its digest is" in load_cleanly(folder, "0" * 64, values, expected).problem
+    own = FRAUD, folder, digest(folder)
+    assert load_cleanly(*own, values, expected).difference == 0
+    assert load_cleanly(*own, values, expected + 0.25).difference == 0.25
+    assert "its digest is" in load_cleanly(FRAUD, folder, "0" * 64, values, expected).problem
 
 
 # ── The card ─────────────────────────────────────────────────────────────────────────────────────
@@ -287,6 +293,7 @@ def test_drift_is_noted_once_and_shown_to_prometheus(world):
 
 @pytest.mark.slow
 def test_retraining_goes_through_the_gate_once_for_the_same_labels(world, monkeypatch, capsys):
+    quick_learners(monkeypatch)
     registry = Registry(world)
     registry.set_alias(CHAMPION, 2)
     settings = world.model_copy(update={"retrain_days": 30})

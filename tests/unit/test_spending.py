@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 import json
+import shutil
+from dataclasses import replace
 from datetime import date
+from importlib import import_module
+from pathlib import Path
+from urllib.parse import urlsplit
 
 import numpy as np
 import pytest
@@ -12,7 +17,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from batch_jobs.bench.lake import make_lake
+from batch_jobs.promotion import promote, roll_back
+from batch_jobs.promotion.job import CHECKS
+from batch_jobs.retrain import retrain_spending
 from batch_jobs.train.reading import read
+from batch_jobs.train.spending import Asked
 from finlake.cli import main, root
 from finlake.errors import FinlakeError
 from infra.settings import load_settings
@@ -24,8 +33,20 @@ from models.features.marks import marked
 from models.features.needs import known_without
 from models.features.single import history_of
 from models.features.view import DAY
-from models.registry import AMOUNT, CATEGORY, Registry, load_amount, load_category
-from models.spending.amount import LEVELS, NAMES, Amount, without_category
+from models.lifecycle.card import FILE
+from models.registry import (
+    AMOUNT,
+    CATEGORY,
+    CHALLENGER,
+    CHAMPION,
+    NAMES,
+    PREVIOUS,
+    Registry,
+    load_amount,
+    load_category,
+)
+from models.spending.amount import LEVELS, Amount, without_category
+from models.spending.amount import NAMES as OF_AMOUNT
 from models.spending.category import EVIDENCE, Category
 from models.spending.evidence import HIDDEN as NO_CATEGORY
 from models.spending.judging import pinball, ranges_before
@@ -78,9 +99,9 @@ def learnt():
 
 
 def test_features_that_need_the_amount_or_the_category_are_told_from_the_others():
-    assert {"hour", "mcc", "card_mean_30d", "card_mcc_last", "merchant_count_7d"} <= set(NAMES)
-    assert not {"amount", "is_unusual", "card_ratio_30d", "card_same_amount"} & set(NAMES)
-    assert not {"is_declined", "error_balance"} & set(NAMES)
+    assert {"hour", "mcc", "card_mean_30d", "card_mcc_last", "merchant_count_7d"} <= set(OF_AMOUNT)
+    assert not {"amount", "is_unusual", "card_ratio_30d", "card_same_amount"} & set(OF_AMOUNT)
+    assert not {"is_declined", "error_balance"} & set(OF_AMOUNT)
     without = known_without(NO_CATEGORY, list(EVERY))
     assert {"amount", "hour", "card_merchant_last"} <= set(without)
     assert not {"mcc", "mcc_word", "card_mcc_seen", "customer_mcc_mean_90d"} & set(without)
@@ -95,8 +116,8 @@ def test_the_amount_of_a_row_changes_nothing_that_its_model_sees(rows, cents, er
     last = history.take(slice(len(history) - 1, len(history)))
     other = {**last.columns, "cents": np.array([cents]), "errors": np.array([errors])}
     changed = Events.of({n: v for n, v in other.items() if n != "band"})
-    before, after = (compute(history, row, names=NAMES) for row in (last, changed))
-    assert all(before[name].tobytes() == after[name].tobytes() for name in NAMES)
+    before, after = (compute(history, row, names=OF_AMOUNT) for row in (last, changed))
+    assert all(before[name].tobytes() == after[name].tobytes() for name in OF_AMOUNT)
 
 
 @settings(max_examples=60)
@@ -326,9 +347,9 @@ def test_what_moves_an_amount_is_named(learnt):
 def test_pinball_loss_is_least_at_the_quantile(values, level):
     truth = np.array(values, float)
     at = np.quantile(truth, level, method="inverted_cdf")
-    best = pinball(truth, np.full(len(truth), at), level)
+    best = pinball(truth, np.full(len(truth), at), level).mean()
     for other in (at - 3.0, at + 3.0, 0.0):
-        assert best <= pinball(truth, np.full(len(truth), other), level) + 1e-9
+        assert best <= pinball(truth, np.full(len(truth), other), level).mean() + 1e-9
 
 
 def test_quantiles_of_few_purchases_are_those_of_the_wider_kind():
@@ -495,3 +516,128 @@ def test_what_cannot_be_done_is_said_in_one_line(trained, monkeypatch, capsys):
     assert "load more history" in said
     with pytest.raises(FinlakeError, match="`finlake train amount --alias challenger` makes one"):
         load_amount(settings, "challenger")
+
+
+# ── The gate ─────────────────────────────────────────────────────────────────────────────────────
+
+GATE = {"gate_days": 400, "gate_latency_ms": 5000}
+
+
+def quiet(_):
+    """Progress that nobody reads."""
+
+
+@pytest.fixture
+def gate(trained, monkeypatch):
+    """Settings whose gate a small lake can pass, without a champion or challenger of any name."""
+    monkeypatch.setattr(import_module("batch_jobs.promotion.contest"), "_TRIES", 3)
+    settings = load_settings(home=trained[0].home, **GATE)
+    for name in (CATEGORY, AMOUNT):
+        registry = Registry(settings, name)
+        for alias in (CHAMPION, CHALLENGER, PREVIOUS):
+            if registry.version(alias):
+                registry.set_alias(alias, 0)
+    return settings
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("what", ["category", "amount"])
+def test_a_model_that_knows_something_passes_the_gate_and_the_same_again_does_not(gate, what):
+    registry = Registry(gate, NAMES[what])
+    taken = promote(gate, quiet, 1, what=what)
+    assert (taken.promoted, registry.version(CHAMPION)) == (True, 1), taken.reason
+    names = {check.name for check in taken.checks}
+    assert {"clean load", "latency", "transactions", "loss", "channel Online"} <= names
+    assert ("coverage" in names) == (what == "amount")
+    assert ("merchant known merchant" in names) == (what == "category")
+    again = registry.register(registry.fetch(1).folder)
+    refused = promote(gate, quiet, again, what=what)
+    assert (refused.promoted, registry.version(CHAMPION)) == (False, 1)
+    assert [c.name for c in refused.checks if c.verdict == "failed"] == ["loss"]
+    tags = {one.number: one.tags for one in registry.versions()}
+    assert tags[1]["decision"] == "promote: promoted"
+    assert (tags[again]["decision"], tags[again]["reason"]) == ("promote: refused", refused.reason)
+    card, kept = registry.text(again, FILE), registry.text(again, CHECKS)
+    assert card
+    assert kept
+    assert card.startswith(f"# Model card: {NAMES[what]} {again}\n")
+    assert "## At the gate, against version 1" in card
+    assert all(f"| {check.name} |" in card for check in refused.checks)
+    assert all(f"`{name}`" in card for name in registry.open(again).features)
+    assert ("no refund" in card) == (what == "amount")
+    assert [check["name"] for check in json.loads(kept)] == [check.name for check in refused.checks]
+
+
+@pytest.mark.slow
+def test_one_that_guesses_worse_or_does_not_load_is_refused_and_the_way_back_is_open(
+    gate, tmp_path, monkeypatch, capsys
+):
+    monkeypatch.setenv("FINLAKE_HOME", str(gate.home))
+    good = load_amount(gate, 1)
+    first, last = map(date.fromisoformat, good.facts["trained"])
+    origin = replace(ORIGIN, trained=(first, last))
+    off = Amount(good.features, good.members, tuple(s + 1.0 for s in good.shifts), {})
+    off.save(tmp_path / "off", origin)
+    registry = Registry(gate, AMOUNT)
+    worse = registry.register(tmp_path / "off")
+    registry.set_alias(CHAMPION, 1)
+    refused = promote(gate, quiet, worse, what="amount")
+    failed = {check.name for check in refused.checks if check.verdict == "failed"}
+    assert {"loss", "coverage", "channel Online"} <= failed
+    capsys.readouterr()
+    assert main(["models", "card", str(worse), "--of", "amount"]) == 0
+    assert capsys.readouterr().out.startswith(f"# Model card: finlake-amount {worse}\n")
+    unseen = registry.register(tmp_path / "off")
+    assert main(["models", "card", str(unseen), "--of", "amount"]) == 1
+    assert "has no card yet" in capsys.readouterr().err
+    assert main(["promote", "amount", "--version", str(worse), "--force", "a drill"]) == 0
+    assert registry.version(CHAMPION) == worse
+    assert main(["promote", "amount", "--rollback"]) == 0
+    assert registry.version(CHAMPION) == 1
+    assert Registry(gate).versions() == []  # nothing was done to the model of fraud
+    source = str(registry.client.get_model_version(AMOUNT, str(worse)).source)
+    (Path(urlsplit(source).path) / "model.json").write_text("{}")
+    shutil.rmtree(registry.fetch(worse).folder)
+    broken = promote(gate, quiet, worse, what="amount")
+    assert [check.name for check in broken.checks] == ["clean load"]
+    assert "they were changed and are not loaded" in broken.reason
+    capsys.readouterr()
+    assert main(["models", "list", "--of", "amount"]) == 0
+    assert "promote: refused" in capsys.readouterr().out
+    assert main(["models", "show", "1", "--of", "amount"]) == 0
+    assert json.loads(capsys.readouterr().out)["kind"] == "amount by quantiles"
+
+
+@pytest.mark.slow
+def test_there_has_to_be_a_challenger_and_something_to_judge_it_by(gate):
+    with pytest.raises(FinlakeError, match="no challenger; `finlake train category` makes one"):
+        promote(gate, quiet, what="category")
+    with pytest.raises(FinlakeError, match="there is no previous champion to go back to"):
+        roll_back(gate, quiet, "amount")
+    few = gate.model_copy(update={"gate_days": 7})
+    refused = promote(few, quiet, 1, what="amount")
+    assert [c.name for c in refused.checks if c.verdict == "failed"] == ["transactions"]
+
+
+@pytest.mark.slow
+def test_age_alone_calls_for_a_new_model_and_only_once_for_the_same_days(gate, tmp_path):
+    asked = Asked("category", test_days=400)
+    registry = Registry(gate, CATEGORY)
+    registry.set_alias(CHAMPION, 1)
+    young = retrain_spending(gate, asked, quiet, if_needed=True)
+    assert str(young) == "not trained: nothing calls for it"
+    year = date(2017, 1, 1), date(2017, 12, 31)
+    origin = replace(ORIGIN, trained=(date(2010, 1, 1), date(2016, 12, 31)), tested=year)
+    load_category(gate, 1).save(tmp_path / "old", origin)
+    old = registry.register(tmp_path / "old")
+    registry.set_alias(CHAMPION, old)
+    made = retrain_spending(gate, asked, quiet, if_needed=True)
+    assert made.reason.startswith(f"because transactions are 669 days newer than version {old}, ")
+    assert made.outcome
+    assert (made.outcome.action, made.outcome.version) == ("retrain", old + 1)
+    registry.set_alias(CHAMPION, 0)
+    again = retrain_spending(gate, asked, quiet, if_needed=True)
+    assert str(again) == (
+        f"not trained: there is no champion; but version {old + 1} has seen all days"
+    )
+    assert len(registry.versions()) == old + 1
