@@ -19,6 +19,7 @@ from models.features.batch import chunks
 from models.features.events import COLUMNS
 from models.training.metrics import METRICS
 from models.training.prequential import labelled_days
+from tests.unit.model_world import quick_learners
 
 SIZE = 20_000
 
@@ -53,7 +54,8 @@ def test_only_what_the_days_look_at_is_kept(files):
 
 
 @pytest.mark.slow
-def test_models_over_all_features_and_over_raw_columns_are_printed(files):
+def test_models_over_all_features_and_over_raw_columns_are_printed(files, monkeypatch):
+    quick_learners(monkeypatch)
     words = ["bench", "models", "--data", str(files), "--test-days", "700"]
     done = CliRunner().invoke(root, words)
     assert done.exit_code == 0, done.output

@@ -32,6 +32,7 @@ from models.training.metrics import METRICS
 from models.training.prequential import DELAY_DAYS, Plan, candidates, labelled_days, prepare
 from models.training.split import day_number
 from models.training.threshold import Costs, cheapest, spent
+from tests.unit.model_world import quick_learners
 from tests.unit.test_training import labelled, scored_of, scores
 
 WORDS = ("train", "--test-days", "600", "--trials", "1", "--seed", "5", "--json")
@@ -127,7 +128,15 @@ def test_what_is_unlike_everything_seen_stands_out_and_does_so_again(kind):
 
 
 @pytest.fixture(scope="module")
-def trained(tmp_path_factory):
+def quick():
+    """What is shown of a whole training here does not hang on how many trees it grows."""
+    with pytest.MonkeyPatch.context() as patch:
+        quick_learners(patch)
+        yield
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory, quick):
     """A home with a lake of ten years, and what the command said of a model trained on it."""
     home = tmp_path_factory.mktemp("home")
     make_lake(load_settings(home=home), 40_000, seed=4)
