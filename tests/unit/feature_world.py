@@ -49,7 +49,7 @@ def events(rows: Mapping[int, Mapping[str, object]]) -> Events:
     return Events.of(columns).ordered()
 
 
-Bits = dict[int, tuple[bytes, ...]]
+Bits = dict[int, bytes]
 
 
 def batch_bits(history: Events, rows: int = 200_000) -> Bits:
@@ -62,8 +62,10 @@ def batch_bits(history: Events, rows: int = 200_000) -> Bits:
 
 def bits(numbers: np.ndarray, features: dict[str, np.ndarray]) -> Bits:
     """Number of each row to the bits of its features."""
-    columns = [values.tobytes() for values in features.values()]
+    columns = [np.ascontiguousarray(values).view(np.int64) for values in features.values()]
+    width, every = 8 * len(columns), np.column_stack(columns).tobytes()
+    begins = range(0, width * len(numbers), width)
     return {
-        int(number): tuple(column[8 * row : 8 * row + 8] for column in columns)
-        for row, number in enumerate(numbers)
+        number: every[begin : begin + width]
+        for number, begin in zip(numbers.tolist(), begins, strict=True)
     }

@@ -45,7 +45,7 @@ def test_three_executors_agree_on_a_hundred_thousand_transactions():
     late = np.where(random.random(TRANSACTIONS) < 0.03, random.random(TRANSACTIONS) * 0.3, 0.0)
     arrival = np.argsort(np.arange(TRANSACTIONS) / TRANSACTIONS + late, kind="stable")
 
-    stream, held = FeatureStream(), dict[int, tuple[bytes, ...]]()
+    stream, held = FeatureStream(), Bits()
     follow(stream, held, early, arrival, random)
     follow(stream, held, final, np.flatnonzero(corrected | unlabelled), random)
     gone = final["id"][deleted]
