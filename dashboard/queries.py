@@ -201,11 +201,13 @@ def alert_timeline(period: Period, filters: Filters) -> Sql:
 def by_category(period: Period, filters: Filters, *, everything: bool) -> Sql:
     """Measures per merchant category, largest volume first.
 
-    ``everything`` says that the period spans all data, so that the daily aggregate can answer.
+    ``everything`` says that the period spans all data, so that an aggregate can answer.
     """
-    if everything and not filters.narrow_transactions:
-        inner = f"SELECT mcc, {_SUMS} FROM gold.agg_category_day GROUP BY mcc"
-        params: tuple[object, ...] = ()
+    if everything and filters.customer is None:
+        where = _of_days(filters)
+        table = "agg_category_month" if filters.narrow_transactions else "agg_category_day"
+        inner = f"SELECT mcc, {_SUMS} FROM gold.{table} WHERE {where} GROUP BY mcc"
+        params = tuple(where.params)
     else:
         where = _of_facts(filters, None if everything else (period.start, period.end))
         inner = (

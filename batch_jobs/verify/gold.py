@@ -107,6 +107,7 @@ ADDITIVE: Mapping[str, str] = {
     for name in (
         "agg_minute",
         "agg_category_day",
+        "agg_category_month",
         "agg_customer_day",
         "agg_card_month",
         "agg_merchant_month",

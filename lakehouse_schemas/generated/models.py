@@ -45,6 +45,23 @@ class AggCategoryDay(Row):
     fraud_count: int = Field(description='Number of transactions labelled as fraud.')
 
 
+class AggCategoryMonth(Row):
+    """Sums of transactions per month, category, state and channel, as additive parts."""
+
+    month_start: dt.date = Field(description='First day of the month of the transactions, UTC.')
+    mcc: int = Field(description='Merchant category code (dim_mcc).')
+    state: str = Field(description='US state as two letters, the name of the country abroad, or ONLINE.')
+    channel: str = Field(description='How the card was used, Swipe, Chip or Online.')
+    transaction_count: int = Field(description='Number of transactions.')
+    amount_sum: Decimal = Field(max_digits=18, decimal_places=2, description='Sum of the amounts, US dollars.')
+    refund_count: int = Field(description='Number of transactions with a negative amount.')
+    refund_sum: Decimal = Field(max_digits=18, decimal_places=2, description='Sum of the negative amounts, US dollars.')
+    declined_count: int = Field(description='Number of declined transactions.')
+    online_count: int = Field(description='Number of online transactions.')
+    labelled_count: int = Field(description='Number of transactions with a fraud label.')
+    fraud_count: int = Field(description='Number of transactions labelled as fraud.')
+
+
 class AggCustomerDay(Row):
     """Sums of transactions per day and customer, as additive parts."""
 

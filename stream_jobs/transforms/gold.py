@@ -59,6 +59,12 @@ def _states(rows: pa.Table) -> pa.ChunkedArray:
 _AGGREGATES: dict[str, Keys] = {
     "agg_minute": lambda rows: [_minutes(rows)],
     "agg_category_day": lambda rows: [_days(rows), rows.column("mcc")],
+    "agg_category_month": lambda rows: [
+        _months(rows),
+        rows.column("mcc"),
+        _states(rows),
+        _first_words(rows["use_chip"]),
+    ],
     "agg_customer_day": lambda rows: [_days(rows), rows.column("client_id")],
     "agg_card_month": lambda rows: [_months(rows), rows.column("card_id")],
     "agg_merchant_month": lambda rows: [_months(rows), rows.column("merchant_id")],

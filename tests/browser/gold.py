@@ -174,6 +174,12 @@ HOP_MS = {"kafka": 4, "bronze": 260, "silver": 190, "gold": 140, "alert": 20}
 _KEYS = {
     "agg_minute": lambda t: {"minute": t["transaction_ts"].replace(second=0, microsecond=0)},
     "agg_category_day": lambda t: {"date": t["transaction_ts"].date(), "mcc": t["mcc"]},
+    "agg_category_month": lambda t: {
+        "month_start": t["transaction_ts"].date().replace(day=1),
+        "mcc": t["mcc"],
+        "state": t["merchant_state"] or "ONLINE",
+        "channel": t["channel"],
+    },
     "agg_customer_day": lambda t: {"date": t["transaction_ts"].date(), "user_id": t["user_id"]},
     "agg_card_month": lambda t: {
         "month_start": t["transaction_ts"].date().replace(day=1),

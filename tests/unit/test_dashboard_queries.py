@@ -404,3 +404,27 @@ def test_the_real_interface_answers_alike(world: World, since: date):
     assert {r["rule"] for r in figures.rows(lake, queries.alert_rules())} == {
         a["rule"] for a in world.alerts
     }
+
+
+@pytest.mark.parametrize(
+    "filters",
+    [
+        Filters(),
+        Filters(channels=("Chip", "Swipe"), states=("CA", "NY")),
+        Filters(channels=("Online",)),
+        Filters(states=("CA", "ONLINE")),
+        Filters(customer=825),
+        Filters(states=("'; --",)),
+    ],
+)
+def test_aggregates_answer_over_everything_as_the_facts_do(world: World, filters: Filters):
+    lake = Query(load_settings(home=world.settings.home, lake=world.settings.lake))
+    oldest, newest = figures.extent(lake) or (END, END)
+    whole = period("All", Anchor(newest, historical=True), oldest, newest)
+    for statement in (queries.by_category, queries.by_channel):
+        quick, slow = (statement(whole, filters, everything=every) for every in (True, False))
+        found = figures.rows(lake, quick)
+        assert found == figures.rows(lake, slow)
+        assert found or filters.states == ("'; --",)
+    asked = queries.by_category(whole, filters, everything=True).text
+    assert ("fact_transactions" in asked) is (filters.customer is not None)

@@ -46,6 +46,31 @@ TBLPROPERTIES (
   'delta.logRetentionDuration' = 'interval 2 hours'
 );
 
+CREATE TABLE IF NOT EXISTS gold.agg_category_month (
+  `month_start` DATE COMMENT 'First day of the month of the transactions, UTC.',
+  `mcc` INT COMMENT 'Merchant category code (dim_mcc).',
+  `state` STRING COMMENT 'US state as two letters, the name of the country abroad, or ONLINE.',
+  `channel` STRING COMMENT 'How the card was used, Swipe, Chip or Online.',
+  `transaction_count` BIGINT COMMENT 'Number of transactions.',
+  `amount_sum` DECIMAL(18,2) COMMENT 'Sum of the amounts, US dollars.',
+  `refund_count` BIGINT COMMENT 'Number of transactions with a negative amount.',
+  `refund_sum` DECIMAL(18,2) COMMENT 'Sum of the negative amounts, US dollars.',
+  `declined_count` BIGINT COMMENT 'Number of declined transactions.',
+  `online_count` BIGINT COMMENT 'Number of online transactions.',
+  `labelled_count` BIGINT COMMENT 'Number of transactions with a fraud label.',
+  `fraud_count` BIGINT COMMENT 'Number of transactions labelled as fraud.'
+)
+USING DELTA
+COMMENT 'Sums of transactions per month, category, state and channel, as additive parts.'
+TBLPROPERTIES (
+  'delta.checkpointInterval' = '100',
+  'delta.checkpointPolicy' = 'classic',
+  'delta.columnMapping.mode' = 'none',
+  'delta.deletedFileRetentionDuration' = 'interval 1 days',
+  'delta.enableDeletionVectors' = 'false',
+  'delta.logRetentionDuration' = 'interval 2 hours'
+);
+
 CREATE TABLE IF NOT EXISTS gold.agg_customer_day (
   `date` DATE COMMENT 'Day of the transactions, UTC.',
   `user_id` INT COMMENT 'Customer (dim_user).',

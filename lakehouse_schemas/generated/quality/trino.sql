@@ -164,6 +164,22 @@ FROM gold.agg_category_day;
 
 SELECT
   count(*) AS "rows",
+  count(CASE WHEN "month_start" IS NULL THEN 1 END) AS "month_start required",
+  count(CASE WHEN "mcc" IS NULL THEN 1 END) AS "mcc required",
+  count(CASE WHEN "state" IS NULL THEN 1 END) AS "state required",
+  count(CASE WHEN "channel" IS NULL THEN 1 END) AS "channel required",
+  count(CASE WHEN "transaction_count" IS NULL THEN 1 END) AS "transaction_count required",
+  count(CASE WHEN "amount_sum" IS NULL THEN 1 END) AS "amount_sum required",
+  count(CASE WHEN "refund_count" IS NULL THEN 1 END) AS "refund_count required",
+  count(CASE WHEN "refund_sum" IS NULL THEN 1 END) AS "refund_sum required",
+  count(CASE WHEN "declined_count" IS NULL THEN 1 END) AS "declined_count required",
+  count(CASE WHEN "online_count" IS NULL THEN 1 END) AS "online_count required",
+  count(CASE WHEN "labelled_count" IS NULL THEN 1 END) AS "labelled_count required",
+  count(CASE WHEN "fraud_count" IS NULL THEN 1 END) AS "fraud_count required"
+FROM gold.agg_category_month;
+
+SELECT
+  count(*) AS "rows",
   count(CASE WHEN "date" IS NULL THEN 1 END) AS "date required",
   count(CASE WHEN "user_id" IS NULL THEN 1 END) AS "user_id required",
   count(CASE WHEN "transaction_count" IS NULL THEN 1 END) AS "transaction_count required",

@@ -28,6 +28,22 @@ SELECT
   "fraud_count"
 FROM lake.gold.agg_category_day;
 
+CREATE OR REPLACE VIEW gold_viewer.agg_category_month AS
+SELECT
+  "month_start",
+  "mcc",
+  "state",
+  "channel",
+  "transaction_count",
+  "amount_sum",
+  "refund_count",
+  "refund_sum",
+  "declined_count",
+  "online_count",
+  "labelled_count",
+  "fraud_count"
+FROM lake.gold.agg_category_month;
+
 CREATE OR REPLACE VIEW gold_viewer.agg_customer_day AS
 SELECT
   "date",

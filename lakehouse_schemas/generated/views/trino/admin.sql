@@ -165,6 +165,24 @@ SELECT
   "fraud_count"
 FROM lake.gold.agg_category_day;
 
+CREATE OR REPLACE VIEW lake.gold_admin.agg_category_month
+COMMENT 'Sums of transactions per month, category, state and channel, as additive parts.'
+SECURITY DEFINER AS
+SELECT
+  "month_start",
+  "mcc",
+  "state",
+  "channel",
+  "transaction_count",
+  "amount_sum",
+  "refund_count",
+  "refund_sum",
+  "declined_count",
+  "online_count",
+  "labelled_count",
+  "fraud_count"
+FROM lake.gold.agg_category_month;
+
 CREATE OR REPLACE VIEW lake.gold_admin.agg_customer_day
 COMMENT 'Sums of transactions per day and customer, as additive parts.'
 SECURITY DEFINER AS
