@@ -20,6 +20,7 @@ from tests.support.stack import run, running_stack
 DAGS = Path(__file__).parents[2] / "dags"
 LOOK = Path(__file__).parent / "look.py"
 NAMES = sorted(path.stem for path in DAGS.glob("*.py"))
+TRANSACTIONS = 30_000
 RUN = Path(__file__).parent / "run.py"
 TEST = {"NO_DEADLINES": "yes", "JOBS_RETRY_S": "1"}
 
@@ -113,7 +114,9 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     world.webhook = f"http://127.0.0.1:{hook.server_port}/jobs"
     try:
         with running_stack(home, extras=["stream"]):
-            run(home, "traffic", "--rate", "200", "--seconds", "5")
+            size = ("--transactions", str(TRANSACTIONS), "--seed", "2")
+            year = ("--start", "2018-07-01", "--end", "2019-06-30")
+            run(home, "generate", *size, *year, "--out", "data")
             airflow = prepared(load_settings(home=home, jobs_webhook=world.webhook))
             python_of(airflow, home, *airflow.command()[1:3], "true")
             yield world

@@ -10,14 +10,20 @@ from typing import Any
 import pytest
 import requests
 
+from infra.lake.query import Query
+from infra.settings import load_settings
 from infra.stack.airflow import airflow_password
-from tests.airflow.conftest import NAMES, Ran, World
+from tests.airflow.conftest import NAMES, TRANSACTIONS, Ran, World
 from tests.support.stack import run, status_of, wait_for
+
+pytestmark = pytest.mark.timeout(2400)  # the runs of all DAGs are one fixture
 
 # A busy machine is no fault of the platform: what took how long is not judged here.
 PATIENT = {"factor": 1000}
 RUNS: dict[str, tuple[str, dict[str, Any]]] = {
     "topics": ("topic_init", {}),
+    "backfill": ("backfill_once", {"folder": "data"}),
+    "gold": ("gold_refresh", {"day": "2019-06-30"}),
     "health": ("platform_health", PATIENT),
     "maintenance": ("maintenance", {}),
     "quality": ("quality", {}),
@@ -52,6 +58,17 @@ def test_every_dag_runs_well_on_a_platform_that_does(name: str, ran: dict[str, R
     else:
         assert done == set(found.states)
     assert {found.tries[task] for task in done} == {1}
+
+
+def test_the_runs_have_made_what_they_say(world: World, ran: dict[str, Ran]) -> None:
+    settings = load_settings(home=world.home)
+
+    def rows(table: str) -> int:
+        return int(Query(settings).query(f"SELECT count(*) AS n FROM {table}")["n"][0].as_py())
+
+    assert rows("gold.fact_transactions") == TRANSACTIONS
+    made = ("customer_analytics", "customer_cohorts", "forecasts", "report_editions")
+    assert [table for table in made if not rows(f"gold.{table}")] == []
 
 
 def test_nobody_is_told_of_what_went_well(world: World, ran: dict[str, Ran]) -> None:
