@@ -8,14 +8,15 @@ from typing import Any
 import altair as alt
 import pandas as pd
 
-from dashboard.charts import time_axis
+from dashboard.charts import time_axis, time_tip
+from dashboard.zones import UTC_NAME
 
 __all__ = ["scores"]
 
 _CALM, _ALERT = "#4f8fd0", "#cf4256"
 
 
-def scores(around: Sequence[dict[str, Any]], chosen: int) -> alt.LayerChart:
+def scores(around: Sequence[dict[str, Any]], chosen: int, zone: str = UTC_NAME) -> alt.LayerChart:
     """Probability of fraud of a card's transactions; the chosen one is ringed, alerts are red."""
     scored = [r for r in around if r["score"] is not None]
     data = pd.DataFrame(
@@ -29,7 +30,7 @@ def scores(around: Sequence[dict[str, Any]], chosen: int) -> alt.LayerChart:
     )
     span = max(data["at"]) - min(data["at"])
     base = alt.Chart(data, height=170).encode(
-        x=time_axis("at", span),
+        x=time_axis("at", span, zone),
         y=alt.Y(
             "Score:Q",
             title=None,
@@ -37,7 +38,7 @@ def scores(around: Sequence[dict[str, Any]], chosen: int) -> alt.LayerChart:
             axis=alt.Axis(labelExpr="100 * datum.value + ' %'", values=[0, 0.5, 1]),
         ),
         tooltip=[
-            alt.Tooltip("at:T", title="When (UTC)", format="%d %b %Y %H:%M"),
+            time_tip("at", "When", "%d %b %Y %H:%M", zone),
             alt.Tooltip("Score:Q", title="Probability of fraud", format=".1%"),
             alt.Tooltip("Amount:Q", format="$,.2f"),
         ],

@@ -35,14 +35,26 @@ def features_in_words(reasons: str | None) -> str:
 
 
 def cases(
-    found: Iterable[Row], at: Anchor, chosen: int | None, address: Callable[[int], str]
+    found: Iterable[Row],
+    at: Anchor,
+    chosen: int | None,
+    address: Callable[[int], str],
+    whose: Mapping[int, str],
 ) -> str:
-    """The cases in the order given, each a link to its address; the chosen one stands out."""
-    items = "".join(_item(row, at, row["transaction_id"] == chosen, address) for row in found)
+    """The cases in the order given, each a link to its address; the chosen one stands out.
+
+    ``whose`` has who looks into which.
+    """
+    items = "".join(
+        _item(
+            row, at, row["transaction_id"] == chosen, address, whose.get(row["transaction_id"], "")
+        )
+        for row in found
+    )
     return f'<ol class="fl-alerts fl-cases">{items}</ol>'
 
 
-def _item(row: Row, at: Anchor, chosen: bool, address: Callable[[int], str]) -> str:
+def _item(row: Row, at: Anchor, chosen: bool, address: Callable[[int], str], whose: str) -> str:
     number = int(row["transaction_id"])
     moment: datetime = row["transaction_ts"]
     current = ' aria-current="true"' if chosen else ""
@@ -56,6 +68,7 @@ def _item(row: Row, at: Anchor, chosen: bool, address: Callable[[int], str]) -> 
             if row["score"] is not None
             else []
         ),
+        *([f"{_text(whose)} looks into it"] if whose else []),
     ]
     return (
         f'<li class="fl-{_severity(row)}" data-case="{number}">'

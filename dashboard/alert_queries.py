@@ -30,6 +30,7 @@ class CaseFilters:
 
     ``rules`` may hold :data:`MODEL`. ``bands`` narrows to cases with a score of those bands, and
     ``least`` to those whose score (0 to 1) is no lower. ``verdicts`` are of :data:`VERDICTS`.
+    ``among`` narrows to these transactions, and ``besides`` to others than these.
     """
 
     severities: tuple[str, ...] = ()
@@ -37,6 +38,8 @@ class CaseFilters:
     bands: tuple[str, ...] = ()
     least: float = 0.0
     verdicts: tuple[str, ...] = ()
+    among: tuple[int, ...] | None = None
+    besides: tuple[int, ...] = ()
 
 
 def newest_case() -> Sql:
@@ -68,6 +71,12 @@ def _raised(start: datetime, end: datetime, filters: CaseFilters) -> Sql:
     if filters.least > 0:
         where.append("s.score >= ?")
         values.append(filters.least)
+    if filters.among is not None:
+        where.append(f"c.transaction_id IN ({_marks(filters.among)})" if filters.among else "false")
+        values += filters.among
+    if filters.besides:
+        where.append(f"c.transaction_id NOT IN ({_marks(filters.besides)})")
+        values += filters.besides
     labels = ""
     if filters.verdicts:
         labels = (
@@ -103,7 +112,7 @@ def _raised(start: datetime, end: datetime, filters: CaseFilters) -> Sql:
     return Sql(text, (*params, *values))
 
 
-def _marks(values: tuple[str, ...]) -> str:
+def _marks(values: tuple[object, ...]) -> str:
     return ", ".join("?" * len(values))
 
 

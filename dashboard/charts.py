@@ -1,4 +1,8 @@
-"""The charts, as Vega-Lite by Altair; everything they need is served with the page."""
+"""The charts, as Vega-Lite by Altair; everything they need is served with the page.
+
+Moments are shown by the reader's clock, which is the browser's own; days are those of UTC, wherever
+the reader is.
+"""
 
 from __future__ import annotations
 
@@ -11,8 +15,10 @@ import pandas as pd
 from altair import Undefined
 
 from dashboard.figures import Measures
+from dashboard.zones import UTC_NAME
 
-__all__ = ["forecast_band", "freshness_lines", "months_ahead", "time_axis", "volume_bars"]
+__all__ = ["day_tip", "forecast_band", "freshness_lines", "months_ahead", "time_axis", "time_tip"]
+__all__ += ["volume_bars"]
 
 _MONEY = "$,.2f"
 _AHEAD = "#c9822b"
@@ -27,9 +33,13 @@ _HOP_COLOURS = {
 
 
 def volume_bars(
-    points: Sequence[tuple[datetime, Measures]], step: timedelta, colour: str
+    points: Sequence[tuple[datetime, Measures]],
+    step: timedelta,
+    colour: str,
+    zone: str = UTC_NAME,
 ) -> alt.Chart:
-    """Volume in US dollars per step of time (UTC)."""
+    """Volume in US dollars per step of time; steps of days are of UTC, others of the zone."""
+    by_day = step >= timedelta(days=1)
     data = pd.DataFrame(
         {
             "start": [moment for moment, _ in points],
@@ -44,12 +54,14 @@ def volume_bars(
         # Rectangles: a bar with a range of time across would lie on its side.
         .mark_rect(color=colour, xOffset=0.5, x2Offset=-0.5, cornerRadiusTopLeft=1.5)
         .encode(
-            x=time_axis("start", step * len(points)),
+            x=time_axis("start", step * len(points), UTC_NAME if by_day else zone),
             x2="end:T",
             y2=alt.datum(0),
             y=alt.Y("Volume:Q", title=None, axis=_dollars()),
             tooltip=[
-                alt.Tooltip("start:T", title="From (UTC)", format="%d %b %Y %H:%M"),
+                day_tip("start", "From")
+                if by_day
+                else time_tip("start", "From", "%d %b %Y %H:%M", zone),
                 alt.Tooltip("Volume:Q", format=_MONEY),
                 alt.Tooltip("Transactions:Q", format=","),
                 alt.Tooltip("Declined:Q", format=","),
@@ -74,7 +86,7 @@ def forecast_band(
     base = alt.Chart(data, height=180).encode(
         x=time_axis("day", timedelta(days=len(points))),
         tooltip=[
-            alt.Tooltip("day:T", title="Day (UTC)", format="%a %d %b %Y"),
+            day_tip("day", "Day"),
             alt.Tooltip("Expected:Q", format=_MONEY),
             alt.Tooltip("low:Q", title="95 % from", format=_MONEY),
             alt.Tooltip("high:Q", title="95 % to", format=_MONEY),
@@ -96,35 +108,40 @@ def months_ahead(
     """Volume in US dollars by month, and what is expected: (month, expected, low, high)."""
     bars = pd.DataFrame(
         {
-            "month": [pd.Timestamp(month) for month, _ in past],
-            "end": [pd.Timestamp(month) + pd.offsets.MonthBegin() for month, _ in past],
+            "month": [_midnight(month) for month, _ in past],
+            "end": [_midnight(month) + pd.offsets.MonthBegin() for month, _ in past],
             "Volume": [float(amount) for _, amount in past],
         }
     )
     points = pd.DataFrame(
         {
-            "middle": [pd.Timestamp(month) + timedelta(days=15) for month, *_ in ahead],
+            "middle": [_midnight(month) + timedelta(days=15) for month, *_ in ahead],
             "Expected": [float(value) for _, value, _, _ in ahead],
             "low": [float(low) for _, _, low, _ in ahead],
             "high": [float(high) for _, _, _, high in ahead],
         }
     )
-    when = alt.Tooltip("month:T", title="Month", format="%b %Y")
+    utc = alt.Scale(type="utc")
     volume = (
         alt.Chart(bars, height=240)
         .mark_rect(color=colour, xOffset=1, x2Offset=-1, cornerRadiusTopLeft=1.5)
         .encode(
-            x=alt.X("month:T", title=None, axis=alt.Axis(format="%b %Y", labelOverlap=True)),
+            x=alt.X(
+                "month:T",
+                title=None,
+                scale=utc,
+                axis=alt.Axis(format="%b %Y", labelOverlap=True, tickCount="month"),
+            ),
             x2="end:T",
             y2=alt.datum(0),
             y=alt.Y("Volume:Q", title=None, axis=_dollars()),
-            tooltip=[when, alt.Tooltip("Volume:Q", format=_MONEY)],
+            tooltip=[_month_tip("month"), alt.Tooltip("Volume:Q", format=_MONEY)],
         )
     )
     base = alt.Chart(points).encode(
-        x="middle:T",
+        x=alt.X("middle:T", scale=utc),
         tooltip=[
-            alt.Tooltip("middle:T", title="Month", format="%b %Y"),
+            _month_tip("middle"),
             alt.Tooltip("Expected:Q", format=_MONEY),
             alt.Tooltip("low:Q", title="95 % from", format=_MONEY),
             alt.Tooltip("high:Q", title="95 % to", format=_MONEY),
@@ -142,8 +159,38 @@ def _dollars() -> alt.Axis:
     return alt.Axis(labelExpr=f"abs(datum.value) >= 10000 ? {short} : {whole}", tickCount=4)
 
 
-def time_axis(name: str, span: timedelta, domain: tuple[datetime, datetime] | None = None) -> alt.X:
-    """Time across (UTC), with labels that suit its span."""
+def day_tip(name: str, title: str) -> alt.Tooltip:
+    """A day's line of a tooltip; without a unit the browser would take it for one of its own."""
+    return alt.Tooltip(
+        f"{name}:T", title=f"{title} (UTC)", format="%a %d %b %Y", timeUnit="utcyearmonthdate"
+    )
+
+
+def _month_tip(name: str) -> alt.Tooltip:
+    return alt.Tooltip(f"{name}:T", title="Month", format="%b %Y", timeUnit="utcyearmonth")
+
+
+def time_tip(name: str, title: str, form: str, zone: str) -> alt.Tooltip:
+    """A moment's line of a tooltip, by the clock of that zone: UTC, or the browser's own."""
+    return alt.Tooltip(
+        f"{name}:T",
+        title=f"{title} ({zone})",
+        format=form,
+        timeUnit="utcyearmonthdatehoursminutesseconds" if zone == UTC_NAME else Undefined,
+    )
+
+
+def _midnight(day: date) -> pd.Timestamp:
+    return pd.Timestamp(day, tz=UTC_NAME)
+
+
+def time_axis(
+    name: str,
+    span: timedelta,
+    zone: str = UTC_NAME,
+    domain: tuple[datetime, datetime] | None = None,
+) -> alt.X:
+    """Time across, by the clock of UTC or the browser's own, with labels that suit its span."""
     days = span.total_seconds() / 86_400
     form = "%H:%M" if days <= 1 else "%d %b" if days <= 200 else "%b %Y"
     few = 1 < days <= 14  # else there would be several ticks to a day
@@ -151,7 +198,8 @@ def time_axis(name: str, span: timedelta, domain: tuple[datetime, datetime] | No
         f"{name}:T",
         title=None,
         scale=alt.Scale(
-            type="utc", domain=[d.isoformat() for d in domain] if domain else Undefined
+            type="utc" if zone == UTC_NAME else "time",
+            domain=[d.isoformat() for d in domain] if domain else Undefined,
         ),
         axis=alt.Axis(
             grid=False,
@@ -163,7 +211,9 @@ def time_axis(name: str, span: timedelta, domain: tuple[datetime, datetime] | No
     )
 
 
-def freshness_lines(points: Sequence[tuple[datetime, str, float]], until: datetime) -> alt.Chart:
+def freshness_lines(
+    points: Sequence[tuple[datetime, str, float]], until: datetime, zone: str = UTC_NAME
+) -> alt.Chart:
     """Freshness per hop over the 15 minutes up to ``until``: (time, hop, milliseconds)."""
     since = until - timedelta(minutes=15)
     data = pd.DataFrame(
@@ -177,7 +227,7 @@ def freshness_lines(points: Sequence[tuple[datetime, str, float]], until: dateti
         alt.Chart(data, height=240)
         .mark_line(interpolate="monotone", strokeWidth=2, point=alt.OverlayMarkDef(size=12))
         .encode(
-            x=time_axis("at", until - since, (since, until)),
+            x=time_axis("at", until - since, zone, (since, until)),
             y=alt.Y("p95:Q", title=None, axis=alt.Axis(format=".1~f", labelExpr=_SECONDS)),
             color=alt.Color(
                 "hop:N",
@@ -186,7 +236,7 @@ def freshness_lines(points: Sequence[tuple[datetime, str, float]], until: dateti
                 legend=alt.Legend(orient="top", symbolType="stroke"),
             ),
             tooltip=[
-                alt.Tooltip("at:T", title="From (UTC)", format="%H:%M:%S"),
+                time_tip("at", "From", "%H:%M:%S", zone),
                 alt.Tooltip("hop:N", title="Hop"),
                 alt.Tooltip("p95:Q", title="p95, s", format=".3f"),
             ],

@@ -9,7 +9,7 @@ import streamlit as st
 
 from dashboard import access, markup, queries
 from dashboard.base import now, settings
-from dashboard.figures import Lake, rows
+from dashboard.figures import rows
 from dashboard.thrift import Thrifty
 from finlake.errors import FinlakeError
 from infra.lake.query import Query
@@ -21,7 +21,7 @@ _PAUSED = "paused"
 
 
 @st.cache_resource
-def lake() -> Lake:
+def lake() -> Thrifty:
     """The one query interface, shared by all readers."""
     return Thrifty(Query(settings()))
 

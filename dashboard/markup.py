@@ -8,18 +8,21 @@ from datetime import datetime
 from decimal import Decimal
 from html import escape
 from itertools import zip_longest
-from typing import Any
+from typing import Any, NamedTuple
 
 from dashboard.figures import Slice
 from dashboard.period import Anchor
 from dashboard.wording import ago, clock, count, duration, masked, money, place
+from dashboard.zones import local
 
 __all__ = [
     "HOPS",
+    "Link",
     "alert_list",
     "bars",
     "cells",
     "components",
+    "customer_link",
     "empty_state",
     "error_state",
     "hop_strip",
@@ -103,7 +106,7 @@ def stamp(newest: datetime | None, now: datetime, *, paused: bool) -> str:
     if paused:
         return (
             '<p class="fl-stamp"><span class="fl-dot fl-off"></span>'
-            f"<b>Paused</b> at {now:%H:%M:%S} UTC</p>"
+            f"<b>Paused</b> at {local(now):%H:%M:%S %Z}</p>"
         )
     if newest is None:
         return '<p class="fl-stamp"><span class="fl-dot fl-off"></span>Nothing measured yet</p>'
@@ -136,6 +139,8 @@ def _alert(alert: Mapping[str, Any], at: Anchor | None) -> str:
     ]
     if alert["category"]:
         facts.append(_text(alert["category"]))
+    case = f"alerts?case={int(alert['transaction_id'])}"
+    facts.append(f'<a href="{case}" target="_self">look into it</a>')
     return (
         f'<li class="fl-{severity}" data-alert="{_text(alert["alert_id"])}">'
         f'<div class="fl-top"><span class="fl-severity">{severity}</span>'
@@ -183,9 +188,21 @@ def _component(component: Mapping[str, Any]) -> str:
     )
 
 
+class Link(NamedTuple):
+    """A cell that leads to another page."""
+
+    text: str
+    address: str
+
+
+def customer_link(customer: int) -> Link:
+    """A customer's number, which leads to their page."""
+    return Link(str(customer), f"customers?who={customer}")
+
+
 def cells(
     heads: Sequence[tuple[str, bool]],
-    lines: Iterable[Sequence[str]],
+    lines: Iterable[Sequence[str | Link]],
     *,
     caption: str,
     levels: Iterable[str] = (),
@@ -202,7 +219,7 @@ def cells(
     body = "".join(
         f'<tr class="fl-{_text(level)}">'
         + "".join(
-            f'<td class="{c}" data-head="{_text(text)}">{_text(value)}</td>'
+            f'<td class="{c}" data-head="{_text(text)}">{_cell(value)}</td>'
             for (text, _), c, value in zip(heads, classes, line, strict=True)
         )
         + "</tr>"
@@ -212,6 +229,12 @@ def cells(
         f'<table class="fl-table"><caption>{_text(caption)}</caption>'
         f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
     )
+
+
+def _cell(value: str | Link) -> str:
+    if isinstance(value, Link):
+        return f'<a href="{_text(value.address)}" target="_self">{_text(value.text)}</a>'
+    return _text(value)
 
 
 def letters(found: Iterable[tuple[Mapping[str, Any], str]]) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 import altair as alt
 import pandas as pd
 
-from dashboard.charts import time_axis
+from dashboard.charts import day_tip, time_axis
 from dashboard.model_queries import EDGES
 
 __all__ = ["LEVELS", "decay_points", "drift_line", "running_lines", "score_bars"]
@@ -85,7 +85,7 @@ def running_lines(days: Sequence[dict[str, Any]]) -> alt.Chart:
             y=alt.Y("Alone right:Q", title=None, axis=alt.Axis(tickMinStep=1, format=",")),
             color=_side("Model"),
             tooltip=[
-                alt.Tooltip("day:T", title="Day (UTC)", format="%a %d %b %Y"),
+                day_tip("day", "Day"),
                 alt.Tooltip("Model:N"),
                 alt.Tooltip("Alone right:Q", title="Alone right until then", format=","),
             ],
@@ -111,7 +111,7 @@ def drift_line(windows: Sequence[dict[str, Any]], warn: float, alarm: float) -> 
             x=time_axis("day", span),
             y=alt.Y("PSI:Q", title=None, axis=alt.Axis(format=".2~f", tickCount=4)),
             tooltip=[
-                alt.Tooltip("day:T", title="Window until (UTC)", format="%a %d %b %Y"),
+                day_tip("day", "Window until"),
                 alt.Tooltip("PSI:Q", title="PSI of the score", format=".3f"),
                 alt.Tooltip("alarms:Q", title="Features in alarm", format=","),
             ],
@@ -146,7 +146,7 @@ def decay_points(weeks: Sequence[dict[str, Any]]) -> alt.LayerChart:
             scale=alt.Scale(domain=list(LEVELS), range=list(LEVELS.values())),
         ),
         tooltip=[
-            alt.Tooltip("day:T", title="Week from (UTC)", format="%a %d %b %Y"),
+            day_tip("day", "Week from"),
             alt.Tooltip("Average precision:Q", format=".3f"),
             alt.Tooltip("low:Q", title="90 % from", format=".3f"),
             alt.Tooltip("high:Q", title="90 % to", format=".3f"),
@@ -166,7 +166,7 @@ def decay_points(weeks: Sequence[dict[str, Any]]) -> alt.LayerChart:
 
 def _dated(points: Sequence[dict[str, Any]]) -> pd.DataFrame:
     data = pd.DataFrame(points)
-    data["day"] = pd.to_datetime([_text(point["day"]) for point in points])
+    data["day"] = pd.to_datetime([_text(point["day"]) for point in points], utc=True)
     return data
 
 

@@ -43,7 +43,7 @@ def cards(versions: Sequence[Mapping[str, Any]], now: datetime, mlflow: str) -> 
 def _card(version: Mapping[str, Any], now: datetime, mlflow: str) -> str:
     role, number = version["role"], int(version["model_version"])
     since = version["measured_at"]
-    facts = {"Since": f"{since:%d %b %Y %H:%M} UTC, {ago(since, now)}"}
+    facts = {"Since": f"{clock(since)}, {ago(since, now)}"}
     if version["note"]:
         body = f'<p class="fl-problem">Not known, as it does not load: {_text(version["note"])}</p>'
     else:

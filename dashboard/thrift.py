@@ -50,3 +50,8 @@ class Thrifty:
             while len(self._kept) > _KEPT:
                 self._kept.popitem(last=False)
         return answer
+
+    def forget(self) -> None:
+        """Ask everything anew, for a reader who has just changed something."""
+        with self._lock:
+            self._kept.clear()

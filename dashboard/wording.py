@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from decimal import Decimal
 
+from dashboard.zones import local, zone_name
+
 __all__ = [
     "ago",
     "chance",
@@ -16,6 +18,8 @@ __all__ = [
     "money",
     "place",
     "share",
+    "short_clock",
+    "timed",
 ]
 
 
@@ -87,8 +91,18 @@ def _whole(span: timedelta) -> str:
 
 
 def clock(moment: datetime) -> str:
-    """Date and time to the second, UTC."""
-    return f"{moment:%d %b %Y %H:%M:%S} UTC"
+    """Date and time to the second by the reader's clock, with the zone."""
+    return f"{local(moment):%d %b %Y %H:%M:%S %Z}"
+
+
+def short_clock(moment: datetime) -> str:
+    """Date and time to the minute by the reader's clock, under a head that is :func:`timed`."""
+    return f"{local(moment):%d %b %Y %H:%M}"
+
+
+def timed(head: str) -> str:
+    """The head of a column of times, with the zone that they are in: ``Time (Europe/Berlin)``."""
+    return f"{head} ({zone_name()})"
 
 
 def masked(last4: str | None) -> str:

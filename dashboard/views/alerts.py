@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
@@ -15,9 +16,10 @@ from dashboard.figures import rows
 from dashboard.frame import heading, lake, live, now, settings
 from dashboard.period import MINUTE, Anchor, anchor
 from dashboard.queries import alert_rules
-from dashboard.wording import chance, clock, count, money, place
+from dashboard.wording import chance, clock, count, money, place, short_clock, timed
+from dashboard.zones import zone_name
 from finlake.errors import FinlakeError
-from infra.database.notes import LONGEST, NAME, note, notes
+from infra.database.notes import LONGEST, NAME, assignments, note, notes
 from infra.database.verdicts import judge
 
 __all__ = ["show"]
@@ -31,7 +33,8 @@ _SPANS = {
 _IN_WORDS = {True: "fraud", False: "genuine"}
 _AUTHOR = "author"
 _FEED, _MORE = 15, 25
-_FILTERS = ("severity", "rule", "band", "verdict", "score")
+_FILTERS = ("severity", "rule", "band", "verdict", "score", "assigned")
+_ANYBODY, _NOBODY = "anybody", "nobody"
 _CARD_BEFORE, _CARD_AFTER = 12, 6
 
 Row = dict[str, Any]
@@ -40,15 +43,16 @@ Row = dict[str, Any]
 def show() -> None:
     """Draw the page."""
     heading("Fraud alerts")
-    span, filters, chosen = _controls()
+    whose = _assigned()
+    span, filters, chosen = _controls(whose)
     if chosen is None:
         live(partial(_tiles, span, filters))
-        live(partial(_list, span, filters, chosen))
+        live(partial(_list, span, filters, chosen, whose))
         return
     with st.container(key="triage"):
         left, right = st.columns([2, 3], gap="medium")
         with left:
-            live(partial(_list, span, filters, chosen))
+            live(partial(_list, span, filters, chosen, whose))
         with right:
             live(partial(_verdict, chosen))
             live(partial(_case, chosen))
@@ -58,7 +62,18 @@ def show() -> None:
 # ── What is asked for ─────────────────────────────────────────────────────────────────────────────
 
 
-def _controls() -> tuple[str, CaseFilters, int | None]:
+def _assigned() -> Mapping[int, str]:
+    """Who looks into which transaction; nobody where that cannot be known."""
+    if settings().source_review_url is None or not access.may("operator"):
+        return {}
+    try:
+        return assignments(settings())
+    except FinlakeError as error:
+        st.html(markup.warning("Who looks into what cannot be read", str(error)))
+        return {}
+
+
+def _controls(whose: Mapping[int, str]) -> tuple[str, CaseFilters, int | None]:
     with st.container(horizontal=True, vertical_alignment="center", key="controls"):
         span = st.segmented_control(
             "Time of the transactions",
@@ -81,7 +96,7 @@ def _controls() -> tuple[str, CaseFilters, int | None]:
         chosen = sum(1 for name in _FILTERS if st.query_params.get(name))
         label = f"Filters ({chosen})" if chosen else "Filters"
         with st.popover(label, icon=":material/tune:"):
-            filters = _filters()
+            filters = _filters(whose)
     number = (entered or "").strip()
     if number and not (number.isdigit() and len(number) < 19):
         st.caption(":red[A transaction's number has digits alone.]")
@@ -89,7 +104,7 @@ def _controls() -> tuple[str, CaseFilters, int | None]:
     return span, filters, int(number) if number else None
 
 
-def _filters() -> CaseFilters:
+def _filters(whose: Mapping[int, str]) -> CaseFilters:
     try:
         rules = tuple(r["rule"] for r in rows(lake(), alert_rules()))
     except FinlakeError:  # the page itself says what is wrong
@@ -111,7 +126,33 @@ def _filters() -> CaseFilters:
         "Verdict", VERDICTS, selection_mode="multi", key="verdict", bind="query-params"
     )
     least = st.slider("Score of at least, %", 0, 100, 0, step=5, key="score", bind="query-params")
-    return CaseFilters(tuple(severities), tuple(chosen), tuple(bands), least / 100, tuple(verdicts))
+    among, besides = _of_assignee(whose)
+    return CaseFilters(
+        tuple(severities),
+        tuple(chosen),
+        tuple(bands),
+        least / 100,
+        tuple(verdicts),
+        among,
+        besides,
+    )
+
+
+def _of_assignee(whose: Mapping[int, str]) -> tuple[tuple[int, ...] | None, tuple[int, ...]]:
+    """The transactions to look at alone, and those to leave out, by who looks into them."""
+    if not whose:
+        return None, ()
+    name = st.selectbox(
+        "Assigned to",
+        (_ANYBODY, _NOBODY, *sorted(set(whose.values()))),
+        key="assigned",
+        bind="query-params",
+    )
+    if name == _ANYBODY:
+        return None, ()
+    if name == _NOBODY:
+        return None, tuple(whose)
+    return tuple(number for number, one in whose.items() if one == name), ()
 
 
 def _bounds(span: str) -> tuple[Anchor, datetime, datetime] | None:
@@ -159,7 +200,7 @@ def _tiles(span: str, filters: CaseFilters) -> None:
     )
 
 
-def _list(span: str, filters: CaseFilters, chosen: int | None) -> None:
+def _list(span: str, filters: CaseFilters, chosen: int | None, whose: Mapping[int, str]) -> None:
     bounds = _bounds(span)
     if bounds is None:
         st.html(
@@ -184,7 +225,7 @@ def _list(span: str, filters: CaseFilters, chosen: int | None) -> None:
             )
         )
         return
-    st.html(alert_markup.cases(found[:shown], at, chosen, _address))
+    st.html(alert_markup.cases(found[:shown], at, chosen, _address, whose))
     if chosen is None:
         downloads.offer("alerts", found[:shown], f"Download these {min(len(found), shown)}")
     if len(found) > shown:
@@ -300,7 +341,7 @@ def _case(transaction: int) -> None:
     st.subheader("The card around it", anchor=False)
     if sum(r["score"] is not None for r in around) > 1:
         st.altair_chart(
-            alert_charts.scores(around, transaction),
+            alert_charts.scores(around, transaction, zone_name()),
             alt="Probability of fraud of the card's transactions over time",
             key="card_scores",
         )
@@ -308,14 +349,14 @@ def _case(transaction: int) -> None:
 
 
 def _transactions(around: list[Row], chosen: int) -> None:
-    heads = [("Time (UTC)", False), ("Amount", True), ("Where", False), ("What", False)]
+    heads = [(timed("Time"), False), ("Amount", True), ("Where", False), ("What", False)]
     heads += [("Outcome", False), ("Score", True)]
     st.html(
         markup.cells(
             heads,
             [
                 (
-                    f"{r['transaction_ts']:%d %b %Y %H:%M}",
+                    short_clock(r["transaction_ts"]),
                     money(r["amount"]),
                     place(r["merchant_city"], r["merchant_state"]),
                     r["category"] or "–",

@@ -34,7 +34,7 @@ def _body(since: date) -> None:
                     (
                         masked(r["card_last4"]),
                         f"{r['card_brand'] or 'Unknown'} {(r['card_type'] or '').lower()}",
-                        str(r["user_id"]),
+                        markup.customer_link(r["user_id"]) if r["user_id"] is not None else "–",
                         *ranking.cells_of(Measures.of(r)),
                         count(int(r["alerts"])),
                     )

@@ -15,7 +15,7 @@ from dashboard.figures import Measures, rows
 from dashboard.frame import accent, heading, lake
 from dashboard.queries import Filters
 from dashboard.views import ranking
-from dashboard.wording import count, masked, money, place, share
+from dashboard.wording import count, masked, money, place, share, short_clock, timed
 
 __all__ = ["show"]
 
@@ -52,7 +52,11 @@ def _all(since: date) -> None:
         markup.cells(
             [("Customer", False), *ranking.HEADS, ("Alerts", True)],
             [
-                (str(r["user_id"]), *ranking.cells_of(Measures.of(r)), count(int(r["alerts"])))
+                (
+                    markup.customer_link(r["user_id"]),
+                    *ranking.cells_of(Measures.of(r)),
+                    count(int(r["alerts"])),
+                )
                 for r in found
             ],
             caption=f"The {len(found)} customers with the largest volume",
@@ -176,7 +180,7 @@ def _transactions(customer: int) -> None:
     st.html(
         markup.cells(
             [
-                ("Time", False),
+                (timed("Time"), False),
                 ("Amount", True),
                 ("Card", False),
                 ("Where", False),
@@ -185,7 +189,7 @@ def _transactions(customer: int) -> None:
             ],
             [
                 (
-                    f"{r['transaction_ts']:%d %b %Y %H:%M}",
+                    short_clock(r["transaction_ts"]),
                     money(r["amount"]),
                     masked(r["card_last4"]),
                     place(r["merchant_city"], r["merchant_state"]),
@@ -194,7 +198,7 @@ def _transactions(customer: int) -> None:
                 )
                 for r in found
             ],
-            caption="Times are UTC",
+            caption="The newest first",
         )
     )
     downloads.offer("customer-transactions", found)

@@ -6,7 +6,7 @@ from datetime import datetime
 
 import streamlit as st
 
-from dashboard import charts, markup, queries
+from dashboard import charts, downloads, markup, queries
 from dashboard.figures import (
     AlertFigures,
     Figures,
@@ -20,6 +20,7 @@ from dashboard.frame import accent, empty_lake, heading, lake, live, now
 from dashboard.period import WINDOWS, Anchor, Period, Window, anchor, period
 from dashboard.queries import Filters
 from dashboard.wording import change, clock, count, money, share
+from dashboard.zones import zone_name
 from finlake.errors import FinlakeError
 
 __all__ = ["show"]
@@ -53,6 +54,7 @@ def _controls() -> tuple[Window, bool, Filters]:
             default="1 h",
             required=True,
             key="window",
+            bind="query-params",
             label_visibility="collapsed",
         )
         chosen = _chosen()
@@ -74,18 +76,36 @@ def _filters() -> tuple[str, Filters]:
     except FinlakeError:  # the page itself says what is wrong
         states = rules = ()
     severities = st.pills(
-        "Alert severity", ("high", "medium", "low"), selection_mode="multi", key="severities"
+        "Alert severity",
+        ("high", "medium", "low"),
+        selection_mode="multi",
+        key="severities",
+        bind="query-params",
     )
     chosen_rules = st.multiselect(
-        "Alert rule", rules, key="rules", format_func=lambda r: r.replace("_", " ")
+        "Alert rule",
+        rules,
+        key="rules",
+        bind="query-params",
+        format_func=lambda r: r.replace("_", " "),
     )
     channels = st.pills(
-        "Channel", ("Swipe", "Chip", "Online"), selection_mode="multi", key="channels"
+        "Channel",
+        ("Swipe", "Chip", "Online"),
+        selection_mode="multi",
+        key="channels",
+        bind="query-params",
     )
-    chosen_states = st.multiselect("State or country", states, key="states")
-    customer = st.text_input("Customer number", key="customer", placeholder="for example 825")
+    chosen_states = st.multiselect("State or country", states, key="states", bind="query-params")
+    customer = st.text_input(
+        "Customer number", key="customer", bind="query-params", placeholder="for example 825"
+    )
     follow = st.radio(
-        "Time runs up to", tuple(_FOLLOW), captions=tuple(_FOLLOW.values()), key="follow"
+        "Time runs up to",
+        tuple(_FOLLOW),
+        captions=tuple(_FOLLOW.values()),
+        key="follow",
+        bind="query-params",
     )
     number: int | None = None
     if customer.strip():
@@ -120,7 +140,7 @@ def _figures(window: Window, follow_newest: bool, filters: Filters) -> None:
     else:
         st.subheader(f"Volume per {_step_in_words(span)}", anchor=False)
         st.altair_chart(
-            charts.volume_bars(figures.points, span.step, accent()),
+            charts.volume_bars(figures.points, span.step, accent(), zone_name()),
             alt="Volume in US dollars over time",
             key="volume",
         )
@@ -240,6 +260,7 @@ def _feed(span: Period, at: Anchor, filters: Filters, alerts: AlertFigures) -> N
     if alerts.total > len(newest):
         st.caption(f"The newest {count(len(newest))} of {count(alerts.total)}")
     st.html(markup.alert_list(newest, at))
+    downloads.offer("live-alerts", newest)
     if alerts.total > len(newest):
         st.button(f"Show {_MORE} more", on_click=_show_more)
 
@@ -252,6 +273,7 @@ def _parts(window: Window, span: Period, filters: Filters) -> None:
     st.subheader("By category", anchor=False)
     categories = rows(lake(), queries.by_category(span, filters, everything=window == "All"))
     st.html(markup.bars(slices(categories, "category", _CATEGORIES)))
+    downloads.offer("live-categories", categories)
     st.subheader("By channel", anchor=False)
     st.html(
         markup.bars(

@@ -13,7 +13,7 @@ from dashboard import markup, model_markup, model_queries
 from dashboard.figures import rows
 from dashboard.frame import heading, lake, live, now, settings
 from dashboard.views import model_comparison, model_drift, model_scores
-from dashboard.wording import clock
+from dashboard.wording import clock, short_clock, timed
 from infra.stack.control import status
 
 __all__ = ["show"]
@@ -134,14 +134,14 @@ def _decisions() -> None:
             )
         )
         return
-    heads = [("Time (UTC)", False), ("What", False), ("Version", True), ("Before it", True)]
+    heads = [(timed("Time"), False), ("What", False), ("Version", True), ("Before it", True)]
     heads += [("Outcome", False), ("Why", False)]
     st.html(
         markup.cells(
             heads,
             [
                 (
-                    f"{r['decided_at']:%d %b %Y %H:%M}",
+                    short_clock(r["decided_at"]),
                     r["action"],
                     str(r["model_version"]),
                     str(r["champion_version"] or "–"),

@@ -15,6 +15,7 @@ from dashboard.figures import rows
 from dashboard.frame import heading, lake, live, now, settings
 from dashboard.views import tending
 from dashboard.wording import ago, count, duration
+from dashboard.zones import zone_name
 from infra.stack.control import status
 
 __all__ = ["show"]
@@ -60,7 +61,9 @@ def _freshness() -> None:
     line = rows(lake(), queries.freshness_timeline(since, _CHART_STEP))
     st.altair_chart(
         charts.freshness_lines(
-            [(since + r["bucket"] * _CHART_STEP, r["hop"], r["p95_ms"]) for r in line], newest
+            [(since + r["bucket"] * _CHART_STEP, r["hop"], r["p95_ms"]) for r in line],
+            newest,
+            zone_name(),
         ),
         alt="95th percentile of freshness per hop over the last 15 minutes",
         key="freshness",

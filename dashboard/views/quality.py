@@ -14,7 +14,7 @@ from connectors.letters import Choice, Place
 from dashboard import access, downloads, letters, markup, quality_queries, tending
 from dashboard.figures import rows
 from dashboard.frame import heading, lake, live, now
-from dashboard.wording import ago, clock, count, share
+from dashboard.wording import ago, clock, count, share, short_clock, timed
 from finlake.errors import FinlakeError
 from lakehouse_schemas import contracts
 from lakehouse_schemas.render.quality import Check
@@ -125,7 +125,7 @@ def _letter_counts() -> None:
         st.html(markup.empty_state("No dead letters", "Every record so far could be read."))
         return
     heads = [("Table", False), ("Reason", False), ("Records", True)]
-    heads += [("Oldest (UTC)", False), ("Newest (UTC)", False)]
+    heads += [(timed("Oldest"), False), (timed("Newest"), False)]
     st.html(
         markup.cells(
             heads,
@@ -134,8 +134,8 @@ def _letter_counts() -> None:
                     r["source_table"],
                     r["reason"].replace("_", " "),
                     count(r["letters"]),
-                    f"{r['oldest']:%d %b %Y %H:%M}",
-                    f"{r['newest']:%d %b %Y %H:%M}",
+                    short_clock(r["oldest"]),
+                    short_clock(r["newest"]),
                 )
                 for r in found
             ],

@@ -31,6 +31,7 @@ def days() -> int | None:
         default="30 d",
         required=True,
         key="days",
+        bind="query-params",
         label_visibility="collapsed",
     )
     return _DAYS[window]

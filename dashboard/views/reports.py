@@ -83,6 +83,7 @@ def _make(report: str, day: date) -> None:
         return
     try:
         found = make(settings(), report, day)
+        lake().forget()
         said = f"{REPORTS[report].title} of {day:%d %b %Y}: edition {found.edition}"
     except FinlakeError as error:
         said = str(error)

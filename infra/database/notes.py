@@ -19,13 +19,14 @@ from finlake.errors import FinlakeError, UsageProblem
 from infra.database.schema import connect
 from infra.settings import Settings
 
-__all__ = ["LONGEST", "NAME", "Note", "note", "notes"]
+__all__ = ["LONGEST", "NAME", "Note", "assignments", "note", "notes"]
 
 LONGEST: Final = 1000
 """Characters of a comment."""
 NAME: Final = 60
 """Characters of a name."""
 
+_ASSIGNED_MOST: Final = 1000
 _NO_TABLE: Final = 1146
 _TABLE: Final = f"""CREATE TABLE IF NOT EXISTS finlake_notes (
     id BIGINT NOT NULL AUTO_INCREMENT PRIMARY KEY,
@@ -62,6 +63,23 @@ def notes(settings: Settings, transaction: int) -> list[Note]:
                 return []
             raise
         return [Note(at.replace(tzinfo=UTC), *rest) for at, *rest in cursor.fetchall()]
+
+
+def assignments(settings: Settings) -> dict[int, str]:
+    """Who looks into which transaction, of the thousand assigned last; raises as :func:`note`."""
+    with _asked(settings) as cursor:
+        try:
+            cursor.execute(
+                "SELECT transaction_id, assigned_to FROM finlake_notes WHERE id IN ("
+                "SELECT max(id) FROM finlake_notes WHERE assigned_to IS NOT NULL"
+                " GROUP BY transaction_id) ORDER BY id DESC LIMIT %s",
+                (_ASSIGNED_MOST,),
+            )
+        except pymysql.MySQLError as error:
+            if error.args[0] == _NO_TABLE:
+                return {}
+            raise
+        return dict(cursor.fetchall())
 
 
 def note(
@@ -101,7 +119,7 @@ def _insert(cursor: Cursor, row: tuple[object, ...]) -> None:
 
 
 @contextmanager
-def _asked(settings: Settings, transaction: int) -> Iterator[Cursor]:
+def _asked(settings: Settings, transaction: int | None = None) -> Iterator[Cursor]:
     if settings.source_review_url is None:
         raise UsageProblem("setting FINLAKE_SOURCE_REVIEW_URL: not set; run `finlake up` first")
     with connect(settings, settings.source_review_url) as connection:
@@ -110,8 +128,9 @@ def _asked(settings: Settings, transaction: int) -> Iterator[Cursor]:
                 yield cursor
             connection.commit()
         except pymysql.MySQLError as error:
+            of = "all transactions" if transaction is None else f"transaction {transaction}"
             raise FinlakeError(
-                f"source table finlake_notes: notes of transaction {transaction} are refused"
+                f"source table finlake_notes: notes of {of} are refused"
                 f" ({error.args[-1]}); give the user of FINLAKE_SOURCE_REVIEW_URL the rights"
                 " SELECT, INSERT and CREATE on that table"
             ) from None

@@ -107,11 +107,12 @@ def open_page(chromium: Browser) -> Iterator[Callable[..., Page]]:
     troubles: list[str] = []
     with ExitStack() as stack:
 
-        def opened(url: str, width: int = 1280, theme: str = "light") -> Page:
+        def opened(url: str, width: int = 1280, theme: str = "light", zone: str = "UTC") -> Page:
             stack.close()  # one page at a time: each of them asks every two seconds
             context = chromium.new_context(
                 viewport={"width": width, "height": 900},
                 color_scheme="dark" if theme == "dark" else "light",
+                timezone_id=zone,
             )
             stack.callback(context.close)
             page = context.new_page()

@@ -238,6 +238,66 @@ def test_filters_are_usable_on_a_phone(history_app: str, open_page: Open):
     expect_fits(page)
 
 
+def test_what_was_chosen_stays_in_the_address(history: World, history_app: str, open_page: Open):
+    page = open_page(history_app)
+    choose(page, "All")
+    page.get_by_role("button", name="Filters").click()
+    page.get_by_test_id("stButtonGroup").get_by_text("Online", exact=True).click()
+    online = [t for t in history.transactions if t["channel"] == "Online"]
+    numbers = {t["transaction_id"] for t in online}
+    figures = expected(online, [a for a in history.alerts if a["transaction_id"] in numbers])
+    expect_tiles(page, figures)
+    expect(page).to_have_url(re.compile("channels=Online"))
+    again = open_page(page.url)
+    expect_tiles(again, figures)
+    expect(again.get_by_role("button", name="Filters (1)")).to_be_visible()
+    ranked = open_page(f"{history_app}/merchants")
+    choose(ranked, "All")
+    expect(ranked).to_have_url(re.compile("days=All"))
+
+
+@pytest.mark.parametrize(
+    ("zone", "newest"),
+    [("Asia/Tokyo", "01 Nov 2019 08:59:00 JST"), ("America/New_York", "31 Oct 2019 19:59:00 EDT")],
+)
+def test_times_are_the_readers_own(zone: str, newest: str, history_app: str, open_page: Open):
+    page = open_page(f"{history_app}/?window=24+h", zone=zone)
+    expect(page.get_by_text(f"as of the newest transaction, {newest}")).to_be_visible()
+    screenshot(page, f"live-{zone.replace('/', '-')}")
+    customer = open_page(f"{history_app}/customers?who=825&days=All", zone=zone)
+    expect(customer.get_by_text(f"Time ({zone})")).to_be_visible()
+    screenshot(customer, f"customer-{zone.replace('/', '-')}")
+    months = open_page(f"{history_app}/categories", zone=zone)
+    expect(months.locator(".fl-table").first).to_be_visible()
+    screenshot(months, f"categories-{zone.replace('/', '-')}")
+
+
+@pytest.mark.parametrize("path", ["", "alerts", "customers", "categories", "reports", "quality"])
+def test_every_control_is_reached_by_the_keyboard(path: str, history_app: str, open_page: Open):
+    page = open_page(f"{history_app}/{path}")
+    expect(page.locator(".fl-bars, .fl-table, .fl-hops, .fl-cases").first).to_be_visible()
+    page.get_by_test_id("stCheckbox").get_by_text("Pause").click()
+    expect(page.locator(".fl-stamp")).to_contain_text("Paused")
+    page.wait_for_timeout(1_000)
+    stops = page.evaluate(
+        """() => {
+            const kinds = 'a[href], button, input, textarea, summary, [tabindex="0"]';
+            const all = [...document.querySelectorAll('[data-testid=stMain] :is(' + kinds + ')')]
+                .filter(e => !e.disabled && e.tabIndex >= 0 && e.getClientRects().length
+                    && getComputedStyle(e).visibility != 'hidden');
+            all.forEach((e, place) => e.dataset.stop = place);
+            return all.map(e => e.outerHTML.slice(0, 120));
+        }"""
+    )
+    assert len(stops) > 3
+    page.evaluate("document.activeElement.blur()")
+    reached: set[str] = set()
+    for _ in range(2 * len(stops) + 30):
+        page.keyboard.press("Tab")
+        reached.add(page.evaluate("document.activeElement.dataset.stop || ''"))
+    assert [stop for place, stop in enumerate(stops) if str(place) not in reached] == []
+
+
 def test_new_rows_appear_without_a_reload_unless_paused(
     tmp_path: Path, app: Start, open_page: Open
 ):
@@ -316,7 +376,7 @@ def test_one_customer_up_close(width: int, history: World, history_app: str, ope
     expect(page.get_by_role("heading", name="Spending ahead")).to_be_visible()
     expect(page.get_by_text("expected in the 30 days after 31 Oct 2019")).to_be_visible()
     newest = max(theirs, key=lambda t: (t["transaction_ts"], t["transaction_id"]))
-    rows = page.locator(".fl-table").filter(has_text="Times are UTC").locator("tbody tr")
+    rows = page.locator(".fl-table").filter(has_text="Time (UTC)").locator("tbody tr")
     expect(rows.first).to_contain_text(f"${abs(newest['amount']):,.2f}")
     expect_fits(page)
     screenshot(page, f"customer-{width}")

@@ -14,7 +14,7 @@ from confluent_kafka.admin import AdminClient, NewTopic  # type: ignore[attr-def
 from pydantic import SecretStr
 
 from finlake.errors import ComponentMissing, UsageProblem
-from infra.database.notes import note, notes
+from infra.database.notes import assignments, note, notes
 from infra.database.schema import apply_schema, connect
 from infra.database.verdicts import judge
 from infra.settings import load_settings, secret
@@ -152,6 +152,7 @@ def test_a_verdict_is_a_label_and_the_last_word_counts(settings):
 
 def test_notes_are_kept_in_their_order_and_cannot_be_changed(settings):
     assert notes(settings, 4_712) == []
+    assert assignments(settings) == {}
     note(settings, 4_712, "Ada", assign="Bea")
     note(settings, 4_712, "Bea", comment="called; O'Neill denies it \N{PILE OF POO}")
     note(settings, 4_713, "Ada", comment="another one")
@@ -160,6 +161,9 @@ def test_notes_are_kept_in_their_order_and_cannot_be_changed(settings):
         ("Ada", "Bea", None),
         ("Bea", None, "called; O'Neill denies it \N{PILE OF POO}"),
     ]
+    assert assignments(settings) == {4_712: "Bea"}
+    note(settings, 4_712, "Bea", assign="Cleo")
+    assert assignments(settings) == {4_712: "Cleo"}
     with (
         login(settings, "finlake_review", "source_review_password") as reviewer,
         reviewer.cursor() as cursor,

@@ -8,12 +8,18 @@ from html import unescape
 
 from streamlit.testing.v1 import AppTest
 
-__all__ = ["opened", "said"]
+__all__ = ["opened", "opened_in", "said"]
 
 
 def opened(show: Callable[[], None], **asked: str | list[str]) -> AppTest:
     """The page that this function draws, with these words in its address."""
+    return opened_in(None, show, **asked)
+
+
+def opened_in(zone: str | None, show: Callable[[], None], **asked: str | list[str]) -> AppTest:
+    """The same, for a reader whose browser tells that time zone."""
     app = AppTest.from_function(show, default_timeout=120)
+    app.context = {"timezone": zone}
     for name, value in asked.items():
         app.query_params[name] = value
     app.run()

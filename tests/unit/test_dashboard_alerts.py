@@ -54,6 +54,8 @@ filter_sets = some.builds(
     bands=some.lists(some.sampled_from(BANDS), unique=True, max_size=2).map(tuple),
     least=some.sampled_from([0.0, 0.0, 0.05, 0.31, 0.9]),
     verdicts=some.lists(some.sampled_from(VERDICTS), unique=True, max_size=2).map(tuple),
+    among=some.none() | some.sets(some.integers(0, 80), max_size=40).map(tuple),
+    besides=some.sets(some.integers(0, 80), max_size=9).map(tuple),
 )
 
 
@@ -83,6 +85,8 @@ def test_cases_are_transactions_with_alerts_of_rules_or_model(
             and (not filters.bands or said.get("band") in filters.bands)
             and (not filters.verdicts or labels[facts[number]["is_fraud"]] in filters.verdicts)
             and (not filters.least or (said.get("score") or 0) >= filters.least)
+            and (filters.among is None or number in filters.among)
+            and number not in filters.besides
         )
 
     kept = {n: found for n, found in raised.items() if wanted(n, found)}
@@ -169,7 +173,7 @@ def test_no_text_of_a_case_becomes_markup(text: str):
         told = [{"rule": word, "severity": word, "reason": word}]
         noted = row | {"score": None, "note": word}
         return (
-            alert_markup.cases([row], at, None, lambda n: f"alerts?case={n}&rule={word}")
+            alert_markup.cases([row], at, None, lambda n: f"alerts?case={n}&rule={word}", {7: word})
             + alert_markup.case(row, f"alerts?rule={word}")
             + alert_markup.why(row, told)
             + alert_markup.why(noted, [])
@@ -307,6 +311,7 @@ def test_what_operators_say_to_each_other_is_shown_and_added_to(
     monkeypatch.setenv("FINLAKE_SOURCE_REVIEW_URL", "mysql://review:x@127.0.0.1:9/finance")
     monkeypatch.setattr("dashboard.views.alerts.notes", lambda *_: kept)
     monkeypatch.setattr("dashboard.views.alerts.note", add)
+    monkeypatch.setattr("dashboard.views.alerts.assignments", lambda _: {})
     number = world.alerts[0]["transaction_id"]
     app = page(world.settings.home, monkeypatch, case=str(number))
     assert "assigned it to Bea" in text_of(app)
@@ -325,3 +330,32 @@ def test_what_operators_say_to_each_other_is_shown_and_added_to(
     assert "**Dan** looks into it" in [c.value for c in app.caption]
     monkeypatch.setenv("FINLAKE_DASHBOARD_ROLE", "analyst")
     assert "Bea" not in text_of(page(world.settings.home, monkeypatch, case=str(number)))
+
+
+def test_alerts_are_chosen_by_who_looks_into_them(world: World, monkeypatch: pytest.MonkeyPatch):
+    numbers = sorted({a["transaction_id"] for a in world.alerts}, reverse=True)
+    whose = {numbers[0]: "Bea", numbers[1]: "Cleo", numbers[2]: "Bea"}
+    monkeypatch.setenv("FINLAKE_SOURCE_REVIEW_URL", "mysql://review:x@127.0.0.1:9/finance")
+    monkeypatch.setattr("dashboard.views.alerts.assignments", lambda _: whose)
+
+    def listed(**asked: str) -> set[int]:
+        html = html_of(page(world.settings.home, monkeypatch, days="1 y", **asked))
+        return {int(found) for found in re.findall(r'data-case="(\d+)"', html)}
+
+    everybody = listed()
+    assert listed(assigned="Bea") == {n for n, name in whose.items() if name == "Bea"} & everybody
+    assert listed(assigned="Bea")
+    assert not listed(assigned="nobody") & set(whose)
+    assert listed(assigned="nobody")
+    assert "Bea looks into it" in text_of(page(world.settings.home, monkeypatch, days="1 y"))
+
+
+def test_who_looks_into_what_is_missed_in_a_line(world: World, monkeypatch: pytest.MonkeyPatch):
+    def refuse(_: object) -> None:
+        raise UsageProblem("the source is gone")
+
+    monkeypatch.setenv("FINLAKE_SOURCE_REVIEW_URL", "mysql://review:x@127.0.0.1:9/finance")
+    monkeypatch.setattr("dashboard.views.alerts.assignments", refuse)
+    app = page(world.settings.home, monkeypatch, days="1 y")
+    assert "the source is gone" in text_of(app)
+    assert re.search(r'data-case="\d+"', html_of(app))

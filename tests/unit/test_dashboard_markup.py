@@ -41,6 +41,7 @@ class Reader(HTMLParser):
 def an_alert(text: str) -> dict[str, object]:
     return {
         "alert_id": text,
+        "transaction_id": 4711,
         "transaction_ts": NOW,
         "rule": text,
         "severity": text,

@@ -76,3 +76,11 @@ def test_memory_is_bounded():
     assert len(slow.asked) == 300
     number(lake, 0)
     assert len(slow.asked) == 301
+
+
+def test_who_has_changed_something_gets_new_answers():
+    slow = Slow(cost=0.5)
+    lake = Thrifty(slow, slow.clock)
+    assert (number(lake), number(lake)) == (1, 1)
+    lake.forget()
+    assert number(lake) == 2
