@@ -13,6 +13,7 @@ __all__ = [
     "ANYBODY",
     "CUSTOMER_DATA",
     "OPERATORS",
+    "PREFIX",
     "ROLES",
     "SCOPES",
     "STAFF",
@@ -21,6 +22,9 @@ __all__ = [
     "Route",
     "Scope",
 ]
+
+PREFIX: Final = "/api/v1"
+"""What stands before the path of every route that is not public; it may be left out."""
 
 Role = Literal["viewer", "analyst", "operator", "admin", "customer"]
 Scope = Literal["alerts", "insights", "keys", "models", "predictions", "session"]

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import re
+import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from importlib.abc import MetaPathFinder
 from importlib.metadata import version
 from typing import Any
 
@@ -19,14 +21,15 @@ from fastapi.responses import (
     StreamingResponse,
 )
 from fastapi.security import APIKeyHeader, HTTPBearer
+from typing_extensions import override
 
-from api import problems
-from api.access import Route
+from api import problems, refusals
+from api.access import PREFIX, Route
 from api.middleware.aliases import Aliases
 from api.middleware.outer import Outer
 from api.services.all import Services
 from api.services.customers import Lake
-from api.table import PREFIX, PUBLIC, ROUTES, SOCKETS
+from api.table import PUBLIC, ROUTES, SOCKETS
 from infra.settings import Settings, load_settings
 
 __all__ = ["create_app", "openapi_text", "served"]
@@ -73,6 +76,7 @@ def create_app(settings: Settings, lake: Lake) -> FastAPI:
 
 def served() -> FastAPI:
     """The service of the settings of this process, for a server's worker."""
+    _leave_out("pandas")
     from api.logs import log_as_json
     from infra.lake.query import Query
     from stream_jobs.memory import look_seldom_for_garbage
@@ -84,6 +88,22 @@ def served() -> FastAPI:
     services.start()
     look_seldom_for_garbage()  # a look through all that is known holds every request up
     return app
+
+
+def _leave_out(package: str) -> None:
+    """Have a package count as not installed in this process.
+
+    pyarrow loads pandas as soon as it is given a list, to see whether that is one of pandas' own: a
+    tenth of a worker's memory, for what the service never uses.
+    """
+
+    class LeftOut(MetaPathFinder):
+        @override
+        def find_spec(self, fullname: str, path: object, target: object = None) -> None:
+            if fullname == package:
+                raise ModuleNotFoundError(f"{package} is left out of this process", name=package)
+
+    sys.meta_path.insert(0, LeftOut())
 
 
 def openapi_text() -> str:
@@ -124,7 +144,7 @@ def _bare(settings: Settings | None, services: Services | None = None) -> FastAP
         responses=problems.RESPONSES,
         lifespan=ending,
     )
-    problems.install(app)
+    refusals.install(app)
     for routes, prefix in ((PUBLIC, ""), (ROUTES, PREFIX)):
         router = APIRouter(prefix=prefix)
         for route in routes:

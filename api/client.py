@@ -14,15 +14,18 @@ from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ValidationError
 
+from api.access import PREFIX
 from api.problems import ProblemBody
 from api.schemas import budget as b
 from api.schemas import forecasts as f
+from api.schemas import goals as g
 from api.schemas import insights as i
 from api.schemas import models as m
 from api.schemas import predictions as p
 from api.schemas import recommendations as r
+from api.schemas import session as s
+from api.schemas.base import Page
 from api.schemas.money import AboutMoney
-from api.table import PREFIX
 from finlake.errors import ComponentMissing, FinlakeError
 
 __all__ = ["Client", "Refused"]
@@ -107,13 +110,56 @@ class Client:
         """How an account will stand."""
         return self._post("/forecast/cashflow", asked, f.CashFlow)
 
+    def trends(self, asked: i.AskHealth) -> i.Trends:
+        """The score month over month and quarter over quarter."""
+        return self._post("/insights/trends", asked, i.Trends)
+
+    def budget_alerts(self, asked: b.AskAlerts) -> b.Alerts:
+        """Which of this month's budgets will not hold."""
+        return self._post("/budget/alerts", asked, b.Alerts)
+
+    def savings(self, asked: f.AskMonths) -> f.Savings:
+        """What the next months will leave."""
+        return self._post("/predictions/savings", asked, f.Savings)
+
+    def reverse_plan(self, asked: g.AskReverse) -> g.ReversePlan:
+        """What a goal takes a month."""
+        return self._post("/goals/reverse-plan", asked, g.ReversePlan)
+
+    def feasibility(self, asked: g.AskFeasibility) -> g.Feasibility:
+        """How likely a goal is reached in time."""
+        return self._post("/goals/feasibility", asked, g.Feasibility)
+
+    def every_key(self) -> Generator[s.KeyShown]:
+        """All keys, dead ones among them; page after page."""
+        after: str | None = ""
+        while after is not None:
+            found = Page[s.KeyShown].model_validate(self.ask("GET", f"/keys?after={after}"))
+            yield from found.items
+            after = found.next
+
+    def create_key(self, asked: s.AskKey, once: str | None = None) -> s.NewKey:
+        """A new key; ``once`` is an idempotency key, by which the same again is done once."""
+        return s.NewKey.model_validate(self.ask("POST", "/keys", _plain(asked), once=once))
+
+    def rotate_key(self, key_id: str, once: str | None = None) -> s.NewKey:
+        """A new secret for a key; ``once`` as in :meth:`create_key`."""
+        return s.NewKey.model_validate(self.ask("POST", f"/keys/{key_id}/rotate", once=once))
+
+    def revoke_key(self, key_id: str) -> s.KeyShown:
+        """End a key and its sessions."""
+        return s.KeyShown.model_validate(self.ask("DELETE", f"/keys/{key_id}"))
+
     def models(self) -> m.Status:
         """Which models answer."""
         return m.Status.model_validate(self.ask("GET", "/models/status"))
 
-    def ask(self, method: str, path: str, body: Any = None) -> Any:
-        """Any question, plainly: ``path`` is below the version's prefix; the answer's JSON."""
-        answer = self._sent(method, path, body, {})
+    def ask(self, method: str, path: str, body: Any = None, once: str | None = None) -> Any:
+        """Any question, plainly: ``path`` is below the version's prefix; the answer's JSON.
+
+        ``once`` is an idempotency key: the same write again under it is done once.
+        """
+        answer = self._sent(method, path, body, {"Idempotency-Key": once} if once else {})
         text = answer.read()
         if answer.status >= 400:
             raise Refused(_problem(answer.status, text))

@@ -17,9 +17,7 @@ from api.routes import operation as o
 from api.routes import predictions as p
 from api.routes import session as s
 
-__all__ = ["PREFIX", "PUBLIC", "ROUTES", "SOCKETS"]
-
-PREFIX: Final = "/api/v1"
+__all__ = ["PUBLIC", "ROUTES", "SOCKETS"]
 
 PUBLIC: Final[tuple[Route, ...]] = (
     Route("GET", "/", o.index, None, None),

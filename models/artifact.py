@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from datetime import date
 from math import inf, nan
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Protocol, Self, get_args
+from typing import TYPE_CHECKING, Any, Protocol, Self
 
 import numpy as np
 from typing_extensions import override
@@ -22,15 +22,15 @@ from typing_extensions import override
 from finlake.errors import FinlakeError
 from models.features.catalogue import EVERY, NAMES, fingerprint
 from models.features.events import Array
+from models.lightgbm_library import Booster
+from models.terms import BANDS, Band
 
 if TYPE_CHECKING:
     from models.training.learners import Fitted
     from models.training.threshold import Calibration
 
 __all__ = [
-    "BANDS",
     "SERVED",
-    "Band",
     "LightGBM",
     "Model",
     "Origin",
@@ -41,9 +41,6 @@ __all__ = [
     "save",
     "write",
 ]
-
-Band = Literal["low", "medium", "high", "critical"]
-BANDS: tuple[Band, ...] = get_args(Band)
 
 _FORMAT = 1
 _FACTS = "model.json"
@@ -346,23 +343,21 @@ class LightGBM(_Member):
 
     Raises:
         ValueError: it takes another number of columns.
+        FinlakeError: the library does not take the text.
     """
 
     def __init__(self, content: bytes, columns: int) -> None:
-        from lightgbm import Booster
-
         self.content = content
-        self._booster = Booster(model_str=content.decode())
-        _check_columns(self._booster.num_feature(), columns)
+        self._booster = Booster(content)
+        _check_columns(self._booster.columns, columns)
 
     @override
     def score(self, values: Array) -> Array:
-        return np.asarray(self._booster.predict(values, num_threads=1))
+        return self._booster.score(values)
 
     @override
     def contributions(self, values: Array) -> Array:
-        found = np.asarray(self._booster.predict(values, pred_contrib=True, num_threads=1))
-        return found[:, :-1]  # the last is what every row begins with
+        return self._booster.contributions(values)
 
 
 class _XGBoost(_Member):

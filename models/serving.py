@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Final, Literal, get_args
+from typing import Any, Final
 
 import numpy as np
 
@@ -23,12 +23,9 @@ from infra.settings import Settings
 from models.artifact import Model, load
 from models.spending.amount import Amount
 from models.spending.category import Category
+from models.terms import ROLES, Role
 
-__all__ = ["ROLES", "Noted", "Role", "Served", "load_served", "look", "noted", "path_of"]
-
-Role = Literal["fraud", "challenger", "category", "amount"]
-ROLES: Final[tuple[Role, ...]] = get_args(Role)
-"""What models do here: ``fraud`` decides, ``challenger`` is compared with it."""
+__all__ = ["Noted", "Served", "load_served", "look", "noted", "path_of"]
 
 _WHERE: Final[dict[Role, tuple[str, str]]] = {
     "fraud": ("finlake-fraud", "champion"),

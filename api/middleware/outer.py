@@ -18,7 +18,8 @@ from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.middleware.figures import IN_FLIGHT, LATENCY, REQUESTS
-from api.problems import Problem, response
+from api.problems import Problem
+from api.refusals import response
 from api.services.limits import Limits
 
 __all__ = ["Outer"]

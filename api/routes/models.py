@@ -11,7 +11,8 @@ from api.routes.given import OnlyOnce, ServicesOf
 from api.schemas import models as m
 from api.services.all import Services
 from api.services.performance import performance as performance_of
-from models.serving import ROLES, Served
+from models.serving import Served
+from models.terms import ROLES
 
 __all__ = ["health", "performance", "predict", "reload_all", "status", "train", "training"]
 

@@ -113,9 +113,9 @@ class Asked(BaseModel):
 
 
 class Said(BaseModel):
-    """An answer's body, made from what the pure functions return."""
+    """An answer's body, made from what the pure functions return; read by its own names too."""
 
-    model_config = ConfigDict(from_attributes=True, frozen=True)
+    model_config = ConfigDict(from_attributes=True, frozen=True, populate_by_name=True)
 
 
 class Answer(Said):

@@ -9,8 +9,7 @@ from pydantic import Field
 
 from api.schemas.base import Asked, Said
 from api.schemas.predictions import ModelName
-from models.artifact import Band
-from models.serving import Role
+from models.terms import Band, Role
 
 __all__ = [
     "Ailing",

@@ -9,7 +9,7 @@ from pydantic import AfterValidator, AwareDatetime, Field
 
 from api.schemas.base import Answer, Asked, Cents, Given, Said
 from api.schemas.money import UserId
-from models.artifact import Band
+from models.terms import Band
 
 __all__ = [
     "MOST_ROWS",

@@ -9,6 +9,7 @@ from api.services.access_store import AccessStore
 from api.services.alerts import Alerts, Topic
 from api.services.answers import Answers
 from api.services.customers import Customers, Lake
+from api.services.fitting import Fitting
 from api.services.forecasts import Forecasts
 from api.services.gate import Gate
 from api.services.insights import Insights
@@ -42,6 +43,8 @@ class Services:
     customers: Customers
     answers: Answers
     insights: Insights
+    fitting: Fitting
+    """The process in which forecasts are fitted."""
     forecasts: Forecasts
     memory: Memory
     models: Models
@@ -75,7 +78,7 @@ class Services:
         }
         limits = Limits(rates)
         customers = Customers(lake, settings.api_fresh_ms / 1000)
-        memory, models = Memory(lake), Models(settings, lake)
+        memory, models, fitting = Memory(lake), Models(settings, lake), Fitting()
         return cls(
             settings=settings,
             lake=lake,
@@ -87,7 +90,8 @@ class Services:
             customers=customers,
             answers=Answers(),
             insights=Insights(customers),
-            forecasts=Forecasts(customers),
+            fitting=fitting,
+            forecasts=Forecasts(customers, fitting),
             memory=memory,
             models=models,
             predictions=Predictions(memory, models),
@@ -113,5 +117,6 @@ class Services:
         self.models.stop()
         self.trainings.stop()
         self.alerts.stop()
+        self.fitting.stop()
         for threads in (self.quick, self.slow):
             threads.stop()

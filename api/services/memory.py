@@ -12,6 +12,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import cache
 from typing import Any, Final
 
 import pyarrow as pa
@@ -153,11 +154,11 @@ class Memory:
         since = newest - _SPARE
         begin = pa.scalar(since - lookback() - MARK_WINDOW, pa.timestamp("us", tz="UTC")).as_py()
         facts = self._lake.query(_SINCE, [begin], _TIMEOUT_S)
-        events = _slim(facts, _NOBODY)
+        events = _slim(facts)
         base = Past.of(marked(events))
         return Known(
             base=base,
-            new=Past.of(_slim(facts.slice(0, 0), _NOBODY)),
+            new=Past.of(_slim(facts.slice(0, 0))),
             attributes=Attributes.of(cards, users, categories),
             owners=dict(
                 zip(cards["card_id"].to_pylist(), cards["user_id"].to_pylist(), strict=True)
@@ -182,7 +183,7 @@ class Memory:
         facts = self._lake.query(_LATER, [before.last_id], _TIMEOUT_S)
         if facts.num_rows > _MOST_NEW:
             return self._read(versions)
-        events = _slim(facts, _NOBODY)
+        events = _slim(facts)
         cards = {"card": MARK_WINDOW}
         history = Events.join([before.base.of_rows(events, cards), events]).ordered()
         new = Events({**events.columns, "mark": mark(View(history, events))})
@@ -192,11 +193,11 @@ class Memory:
         return replace(before, new=Past.of(new), versions=versions, newest=newest)
 
 
-def _slim(facts: pa.Table, nobody: Attributes) -> Events:
+def _slim(facts: pa.Table) -> Events:
     """Events of facts with the columns of ``SEEN``, made piece by piece for they are wide."""
     parts = []
     for begin in range(0, max(1, facts.num_rows), _CHUNK):
-        events = events_of(facts.slice(begin, _CHUNK), nobody)
+        events = events_of(facts.slice(begin, _CHUNK), _nobody())
         parts.append(Events({name: events[name] for name in SEEN}))
     return Events.join(parts).ordered()
 
@@ -205,4 +206,6 @@ def _empty(name: str) -> Any:
     return contracts.get(f"gold.{name}").lake_schema.empty_table()
 
 
-_NOBODY: Final = Attributes.of(_empty("dim_card"), _empty("dim_user"), _empty("dim_mcc"))
+@cache
+def _nobody() -> Attributes:
+    return Attributes.of(_empty("dim_card"), _empty("dim_user"), _empty("dim_mcc"))

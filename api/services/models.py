@@ -24,9 +24,10 @@ from api.services.customers import Lake
 from finlake.errors import ComponentMissing, FinlakeError
 from infra.settings import Settings
 from models.artifact import Model
-from models.serving import Role, Served, load_served, path_of
+from models.serving import Served, load_served, path_of
 from models.spending.amount import Amount
 from models.spending.category import Category
+from models.terms import Role
 
 __all__ = ["Models", "ask_registry"]
 

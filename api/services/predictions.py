@@ -33,6 +33,7 @@ __all__ = ["Predictions"]
 
 _REASONS: Final = 5
 _GUESSES: Final = 3
+_AT_ONCE: Final = 2_000  # rows of a batch: their features are wide, and memory is for all
 
 
 class Predictions:
@@ -122,9 +123,11 @@ class Predictions:
             rows = [one for n in good if (one := every[n]) is not None]
             events, history, order = _looked_all(known, rows, model.features)
             looked = len(history)
-            found = answer(known, history, events)
-            for place, one in zip(order.tolist(), found, strict=True):
-                answers[good[place]] = {asked.what: one}
+            for begin in range(0, len(rows), _AT_ONCE):
+                part = slice(begin, begin + _AT_ONCE)
+                found = answer(known, history, events.take(part))
+                for place, one in zip(order[part].tolist(), found, strict=True):
+                    answers[good[place]] = {asked.what: one}
         return p.Batch(
             answered=len(good),
             refused=len(every) - len(good),

@@ -17,7 +17,7 @@ from models.finance.money import checked
 from models.finance.subscriptions import Subscription, find_subscriptions, occurrences
 from models.forecasting import ALL, MONTH, Panel
 from models.forecasting import forecast as forecast_series
-from models.forecasting.choice import Method
+from models.forecasting.choice import Each, Method
 
 __all__ = [
     "CashDay",
@@ -66,7 +66,11 @@ class SavingsForecast:
 
 
 def forecast_savings(
-    history: Sequence[MonthFlow], ahead: int, seed: int = 0, method: Method = "auto"
+    history: Sequence[MonthFlow],
+    ahead: int,
+    seed: int = 0,
+    method: Method = "auto",
+    each: Each = map,
 ) -> SavingsForecast:
     """What the next months will leave, from three months of history or more.
 
@@ -86,12 +90,14 @@ def forecast_savings(
         ahead: months to forecast, 1 to 24.
         seed: of the sum's interval.
         method: a method for certain, instead of the choice.
+        each: how models are fitted, as of :func:`models.forecasting.forecast`.
 
     Raises:
         UsageProblem: fewer than three months, a gap, or ``ahead`` out of bounds.
         ModuleNotFoundError: the package of the method is not installed.
     """
-    made = _by_month(history, [flow.saved for flow in ordered_months(history)], ahead, method)
+    saved_by_month = [flow.saved for flow in ordered_months(history)]
+    made = _by_month(history, saved_by_month, ahead, method, each)
     found = tuple(MonthForecast(*row) for row in made.rows)
     saved = made.history
     total = sum(month.saved for month in found)
@@ -130,7 +136,7 @@ class SpendingForecast:
 
 
 def forecast_spending(
-    history: Sequence[MonthFlow], ahead: int, method: Method = "auto"
+    history: Sequence[MonthFlow], ahead: int, method: Method = "auto", each: Each = map
 ) -> SpendingForecast:
     """What the next months will cost, net of refunds, from three months of history or more.
 
@@ -140,12 +146,14 @@ def forecast_spending(
         history: whole months without a gap, in any order.
         ahead: months to forecast, 1 to 24.
         method: a method for certain, instead of the choice.
+        each: how models are fitted, as of :func:`models.forecasting.forecast`.
 
     Raises:
         UsageProblem: fewer than three months, a gap, or ``ahead`` out of bounds.
         ModuleNotFoundError: the package of the method is not installed.
     """
-    made = _by_month(history, [flow.spent for flow in ordered_months(history)], ahead, method)
+    spent = [flow.spent for flow in ordered_months(history)]
+    made = _by_month(history, spent, ahead, method, each)
     found = tuple(MonthSpending(*row) for row in made.rows)
     return SpendingForecast(found, made.method, made.reason, made.mase)
 
@@ -162,7 +170,7 @@ class _Made:
 
 
 def _by_month(
-    history: Sequence[MonthFlow], cents: Sequence[int], ahead: int, method: Method
+    history: Sequence[MonthFlow], cents: Sequence[int], ahead: int, method: Method, each: Each
 ) -> _Made:
     """Forecast one figure of the months, given oldest first."""
     if not 1 <= ahead <= _MOST_AHEAD:
@@ -175,7 +183,7 @@ def _by_month(
     one = np.ones(1, dtype=np.int64)
     values = np.array([known], dtype=float) / 100
     panel = Panel(MONTH, last, one, np.full(1, ALL), one * len(known), values)
-    made = forecast_series(panel, ahead, method)
+    made = forecast_series(panel, ahead, method, each=each)
     rows = np.round(np.stack([made.value[0], made.low[0], made.high[0]]) * 100).astype(np.int64)
     return _Made(
         [(MONTH.first_day(last + 1 + step), *row) for step, row in enumerate(rows.T.tolist())],

@@ -9,7 +9,6 @@ from fractions import Fraction
 from typing import Final
 
 import numpy as np
-from scipy.optimize import linprog
 
 from finlake.errors import FinlakeError, UsageProblem
 from models.finance.money import amount, checked
@@ -133,6 +132,8 @@ def _solved(needed: int, allowed: list[int], pain: list[int]) -> list[int]:
     """Cents cut from each group; they add up to what is needed."""
     if needed == 0 or not allowed:
         return [0] * len(allowed)
+    from scipy.optimize import linprog  # large, and few plans need it
+
     pieces = [(g, k) for g in range(len(allowed)) for k in range(1, _STEPS + 1)]
     room = [allowed[g] * k // _STEPS - allowed[g] * (k - 1) // _STEPS for g, k in pieces]
     cost = np.array([pain[g] * k for g, k in pieces], dtype=float)

@@ -15,8 +15,9 @@ from typing import Any
 import jwt
 import pytest
 
+from api.access import PREFIX
 from api.services.tokens import AUDIENCE, ISSUER
-from api.table import PREFIX, PUBLIC, ROUTES
+from api.table import PUBLIC, ROUTES
 from models.serving import load_served
 from tests.unit.api_world import OTHER, OWN, ApiWorld, build
 from tests.unit.model_world import saved

@@ -14,7 +14,8 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
-from api.table import PREFIX, PUBLIC, ROUTES
+from api.access import PREFIX
+from api.table import PUBLIC, ROUTES
 from tests.unit.api_world import OWN, ApiWorld, build
 from tests.unit.prediction_world import generated, learnt
 

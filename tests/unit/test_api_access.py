@@ -11,10 +11,10 @@ import jwt
 import pytest
 from starlette.routing import WebSocketRoute
 
-from api.access import CUSTOMER_DATA, ROLES
+from api.access import CUSTOMER_DATA, PREFIX, ROLES
 from api.services.access_store import AccessStore
 from api.services.tokens import ALGORITHM, AUDIENCE, ISSUER, Claims, Tokens
-from api.table import PREFIX, PUBLIC, ROUTES, SOCKETS
+from api.table import PUBLIC, ROUTES, SOCKETS
 from finlake.cli import main
 from finlake.errors import UsageProblem
 from tests.unit.api_world import NOBODY, OTHER, OWN, ApiWorld, build

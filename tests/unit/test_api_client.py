@@ -3,17 +3,26 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 
 import pytest
 
 from api.client import Client, Refused
-from api.schemas.budget import AskBudget
+from api.schemas.budget import AskAlerts, AskBudget
+from api.schemas.forecasts import AskCashFlow, AskMonths
+from api.schemas.goals import AskFeasibility, AskReverse
 from api.schemas.insights import AskHealth
+from api.schemas.money import AboutMoney
 from api.schemas.predictions import AskTransaction
+from api.schemas.recommendations import AskSubscriptions
+from api.schemas.session import AskKey
 from finlake.cli import main
 from finlake.errors import ComponentMissing
 from tests.unit.api_world import OWN, build, served
 from tests.unit.prediction_world import LATER, made
+
+HEAVY = ["api.app", "api.services", "duckdb", "fastapi", "lightgbm", "pyarrow", "scipy", "xgboost"]
 
 
 @pytest.fixture(scope="module")
@@ -69,6 +78,12 @@ def test_an_idle_connection_is_opened_again(world, client):
     assert "models" in client.ask("GET", "/models/status")
 
 
+def test_an_application_that_asks_loads_nothing_of_the_service():
+    code = f"import sys, api.client; print(sorted(set({HEAVY!r}) & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"
+
+
 def test_a_service_that_is_away_is_told():
     with pytest.raises(
         ComponentMissing, match=r"127\.0\.0\.1:9 does not answer .*finlake api serve"
@@ -117,3 +132,33 @@ def test_a_key_is_asked_for(monkeypatch, capsys):
     monkeypatch.delenv("FINLAKE_API_KEY", raising=False)
     assert main(["client", "ask", "GET", "/models/status"]) == 2
     assert "finlake api keys create" in capsys.readouterr().err
+
+
+def test_every_typed_answer_can_be_read(world, client):
+    found = client.subscriptions(AskSubscriptions(user_id=OWN)).subscriptions
+    assert 1599 in [one.price for one in found]
+    assert client.trends(AskHealth(user_id=OWN)).months
+    assert client.opportunities(AboutMoney(user_id=OWN)).currency == "USD"
+    assert client.budget_alerts(AskAlerts(user_id=OWN)).outlooks
+    assert len(client.savings(AskMonths(user_id=OWN, months=3, method="average")).months) == 3
+    flow = {"user_id": OWN, "balance": "900.00", "days": 5}
+    assert len(client.cash_flow(AskCashFlow.model_validate(flow)).days) == 5
+    goal = {"target": "1200.00", "start": "2019-09-01"}
+    plan = client.reverse_plan(AskReverse.model_validate(goal | {"months": 12}))
+    assert plan.monthly == 10_000
+    asked = {"user_id": OWN, "goal": goal, "months": 12}
+    assert client.feasibility(AskFeasibility.model_validate(asked)).verdict != "unknown"
+
+
+def test_keys_are_made_once_rotated_listed_and_revoked(world):
+    api, url = world
+    with Client(url, api.keys["admin"]) as admin:
+        asked = AskKey(name="anna", role="viewer")
+        made = admin.create_key(asked, "the-same")
+        assert admin.create_key(asked, "the-same") == made
+        assert [key.id for key in admin.every_key()].count(made.key.id) == 1
+        assert admin.rotate_key(made.key.id).secret != made.secret
+        assert admin.revoke_key(made.key.id).revoked is not None
+        for number in range(120):  # more than a page
+            api.store.create(f"one of many {number}", "viewer")
+        assert len(list(admin.every_key())) > 120

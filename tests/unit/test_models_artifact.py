@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from math import inf
 
 import numpy as np
@@ -11,10 +13,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from finlake.errors import FinlakeError
-from models.artifact import BANDS, Model, bands_of, digest, load, save
+from models.artifact import Model, bands_of, digest, load, save
 from models.features import NAMES
+from models.lightgbm_library import Booster
+from models.terms import BANDS
 from models.training.learners import Fitted, Recipe
 from tests.unit.model_world import ORIGIN, fitted, problem, saved
+
+HEAVY = ["lightgbm", "pandas", "scipy", "sklearn", "xgboost"]
 
 
 @pytest.mark.parametrize("kind", ["lightgbm", "xgboost"])
@@ -157,3 +163,40 @@ def test_a_model_that_never_alarms_has_one_band(tmp_path):
     found = load(tmp_path)
     assert found.threshold == inf
     assert {found.band(p) for p in (0.0, 0.5, 1.0)} == {"low"}
+
+
+def test_the_library_scores_as_the_package_does_without_it(tmp_path):
+    """Bit for bit: the package is what trained, the library alone is what serves."""
+    from lightgbm import Booster as Package
+
+    model, calibration = fitted("lightgbm", seeds=1)
+    save(tmp_path, model, NAMES, calibration, 0.3, ORIGIN)
+    text = (tmp_path / "member-0.txt").read_bytes()
+    own, package = Booster(text), Package(model_str=text.decode())
+    values, _ = problem(seed=2)
+    seen = values[:, : own.columns].astype(np.float32)
+    seen[::7, 3] = np.nan
+    assert own.columns == package.num_feature()
+    assert np.array_equal(own.score(seen), package.predict(seen, num_threads=1))
+    pushed = package.predict(seen, num_threads=1, pred_contrib=True)[:, :-1]
+    assert np.array_equal(own.contributions(seen), pushed)
+    assert own.score(seen[:0]).shape == (0,)
+    with pytest.raises(ValueError, match="columns are wanted"):
+        own.score(seen[:, 1:])
+
+
+def test_what_serves_loads_neither_package_nor_scikit_learn(tmp_path):
+    model, calibration = fitted("lightgbm", seeds=1)
+    save(tmp_path, model, NAMES, calibration, 0.3, ORIGIN)
+    code = f"""
+import sys
+from pathlib import Path
+import numpy as np
+from models.artifact import load
+model = load(Path({str(tmp_path)!r}))
+assert 0 <= model.probability(np.zeros((1, len(model.features))))[0] <= 1
+assert len(model.reasons(np.zeros((1, len(model.features))))) == 1
+print(sorted(set({HEAVY!r}) & set(sys.modules)))
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"
