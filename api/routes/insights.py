@@ -7,7 +7,7 @@ from typing import Annotated
 from fastapi import Query
 
 from api.routes.given import ServicesOf, Who
-from api.routes.keeping import kept
+from api.routes.keeping import kept, slow
 from api.schemas import budget as b
 from api.schemas import goals as g
 from api.schemas import insights as i
@@ -54,7 +54,7 @@ def trends_of(user_id: UserId, who: Who, services: ServicesOf) -> i.Trends:
     return services.insights.trends(who, i.AskHealth(user_id=user_id))
 
 
-@kept
+@slow  # it hangs on everybody's money, so no customer's own state says whether it is new
 def benchmark(user_id: UserId, who: Who, services: ServicesOf) -> i.Benchmark:
     """Compare with people of like age and income, ten or more, none of whom is shown."""
     return services.insights.benchmark(who, user_id)

@@ -17,7 +17,7 @@ from api.access import Principal
 from api.services.all import Services
 from api.services.answers import Answers
 
-__all__ = ["kept", "quick"]
+__all__ = ["kept", "quick", "slow"]
 
 _JSON: Final = "application/json"
 
@@ -39,17 +39,27 @@ def kept(answer: Callable[..., BaseModel]) -> Callable[..., Awaitable[Any]]:
             return await services.slow.run(answer, **given)
         who.check_customer(user_id)
         text = f"{user_id}" if asked is None else asked.model_dump_json()
-        versions = services.customers.version_now()
-        if versions is None:
-            versions = await services.slow.run(services.customers.version)
-        key = Answers.key(answer.__qualname__, text, versions)
+        state = services.customers.state_now(user_id)
+        if state is None:
+            state = await services.slow.run(services.customers.state, user_id=user_id)
+        key = Answers.key(answer.__qualname__, text, state)
         body = services.answers.get(key)
         if body is None:
             made: BaseModel = await services.slow.run(answer, **given)
             body = made.model_dump_json().encode()
-            if services.customers.version_now() in (None, versions):
+            if services.customers.state_now(user_id) in (None, state):
                 services.answers.put(key, body)
         return Response(body, media_type=_JSON)
+
+    return handler
+
+
+def slow(answer: Callable[..., BaseModel]) -> Callable[..., Awaitable[Any]]:
+    """The same handler, on the threads of those that read years; its answers are not kept."""
+
+    @wraps(answer)
+    async def handler(**given: Any) -> Any:
+        return await given["services"].slow.run(answer, **given)
 
     return handler
 

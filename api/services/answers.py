@@ -1,7 +1,7 @@
-"""Answers about stored customers, kept for as long as gold stays at the versions they were made of.
+"""Answers about stored customers, kept for as long as their rows in gold stay what they were.
 
-A key holds those versions, so that nothing has to be thrown away when gold changes: what is old is
-no longer asked for, and goes when there is no room.
+A key holds the versions in which those changed last, so that nothing has to be thrown away when
+gold changes: what is old is no longer asked for, and goes when there is no room.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ class Answers:
         self._bodies: OrderedDict[bytes, bytes] = OrderedDict()
 
     @staticmethod
-    def key(path: str, asked: str, versions: tuple[int, ...]) -> bytes:
+    def key(path: str, asked: str, state: tuple[int, ...]) -> bytes:
         """What an answer is found by: the route, what was asked, and of which versions."""
-        return hashlib.sha256(f"{path}\n{versions}\n{asked}".encode()).digest()
+        return hashlib.sha256(f"{path}\n{state}\n{asked}".encode()).digest()
 
     def get(self, key: bytes) -> bytes | None:
         """The answer, if it is still there."""

@@ -9,8 +9,8 @@ from __future__ import annotations
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import date
 from functools import cached_property
 from typing import Any, Final, Protocol
@@ -31,24 +31,33 @@ from models.finance.ledger import (
 )
 from models.finance.spending import by_group
 
-__all__ = ["Customers", "Lake", "Ledger", "Profile"]
+__all__ = ["Customers", "Lake", "Ledger", "Looked", "Profile", "State"]
 
 _KEPT: Final = 512  # customers in memory; one of ten years is some 2 MB
 _ROWS_KEPT: Final = 150_000
 _YEAR: Final = 12
 _TIMEOUT_S: Final = 10.0
-_TABLES: Final = ("fact_transactions", "dim_user", "agg_customer_day")
+_MOST_MARKS: Final = 200_000
+_FACTS, _PROFILES_OF, _DAYS = "gold.fact_transactions", "gold.dim_user", "gold.agg_customer_day"
+_TOLD_BY: Final = {
+    _FACTS: (
+        "transaction_id", "transaction_ts", "date_key", "amount", "mcc", "merchant_id",
+        "is_declined",
+    ),
+    _PROFILES_OF: ("current_age", "yearly_income"),
+}  # fmt: skip
+"""Columns that answers are made from; when no other changes, no answer does."""
 
 _PAYMENTS = """
-SELECT transaction_ts::DATE AS day, CAST(amount * 100 AS BIGINT) AS cents, mcc, merchant_id
-FROM gold.fact_transactions WHERE user_id = ? AND NOT is_declined ORDER BY transaction_id
+SELECT transaction_ts::DATE AS day, CAST(amount * 100 AS BIGINT) AS cents, mcc, merchant_id,
+       is_declined
+FROM gold.fact_transactions WHERE user_id = ? ORDER BY transaction_id
 """
 _PROFILE = """
 SELECT current_age, CAST(yearly_income * 100 AS BIGINT) AS yearly_income
 FROM gold.dim_user WHERE user_id = ?
 """
 _LAST_DAY = "SELECT max(date) AS day FROM gold.agg_customer_day"
-_FIRST_DAY = "SELECT min(date) AS day FROM gold.agg_customer_day WHERE user_id = ?"
 _PROFILES = """
 SELECT user_id, current_age, CAST(yearly_income * 100 AS BIGINT) AS yearly_income FROM gold.dim_user
 """
@@ -58,6 +67,7 @@ SELECT user_id, date_trunc('month', transaction_ts)::DATE AS month,
 FROM gold.fact_transactions WHERE NOT is_declined AND date_key >= ? AND date_key <= ?
 GROUP BY ALL
 """
+_MONTHS_OF_SOME = _MONTHS_OF_ALL.replace("GROUP BY", "AND list_contains(?, user_id)\nGROUP BY")
 _PAGE = """
 SELECT transaction_id, transaction_ts, CAST(amount * 100 AS BIGINT) AS amount, mcc, merchant_id,
        merchant_city, merchant_state, channel, is_declined
@@ -76,6 +86,11 @@ class Lake(Protocol):
 
     def version(self, table: str) -> int:
         """The newest version of a table; -1 while it is not there."""
+
+    def changed(
+        self, table: str, key: str, columns: Sequence[str], since: int, until: int
+    ) -> dict[int, int] | None:
+        """Whose rows of a table changed (:func:`infra.lake.changes.changed_keys`)."""
 
 
 @dataclass(frozen=True)
@@ -125,8 +140,34 @@ class Ledger:
         return {group: sum(cents) // len(cents) for group, cents in self.groups.items() if cents}
 
 
+State = tuple[int, int, int]
+"""A customer's money at one time: the versions of facts and profiles in which the customer's own
+rows changed last, as far as is known, and the last day of all. The same state is the same money."""
+
+
+@dataclass(frozen=True)
+class Looked:
+    """What was seen of the tables at a time: versions, and by customer those of the last change.
+
+    ``base`` are versions from before which nobody's changes are known.
+    """
+
+    at: float
+    versions: tuple[int, int, int]
+    base: tuple[int, int]
+    marks: tuple[Mapping[int, int], Mapping[int, int]]
+    today: int
+
+    def state(self, user_id: int) -> State:
+        """A customer's."""
+        facts, profile = (
+            of.get(user_id, base) for of, base in zip(self.marks, self.base, strict=True)
+        )
+        return facts, profile, self.today
+
+
 class Customers:
-    """Reads customers' money; what was read stays in memory while its table's version stays.
+    """Reads customers' money; what was read stays in memory while the customer's rows stay.
 
     Args:
         lake: where gold is.
@@ -140,9 +181,10 @@ class Customers:
         self._lake = lake
         self._fresh_s = fresh_s
         self._clock = clock
-        self._version: tuple[float, tuple[int, ...]] | None = None
+        self._looked: Looked | None = None
+        self._looking = threading.Lock()
         self._lock = threading.Lock()
-        self._ledgers: OrderedDict[int, tuple[tuple[int, ...], Ledger]] = OrderedDict()
+        self._ledgers: OrderedDict[int, tuple[State, Ledger]] = OrderedDict()
         self._rows = 0
 
     def ledger(self, principal: Principal, about: AboutMoney) -> Ledger:
@@ -159,16 +201,16 @@ class Customers:
     def stored(self, principal: Principal, user_id: int) -> Ledger:
         """All that gold has of a customer. Raises as :meth:`ledger` does."""
         principal.check_customer(user_id)
-        version = self.version()
+        state = self.state(user_id)
         with self._lock:
             found = self._ledgers.get(user_id)
-            if found is not None and found[0] == version:
+            if found is not None and found[0] == state:
                 self._ledgers.move_to_end(user_id)
                 return found[1]
         ledger = self._read(user_id)
         with self._lock:
             self._forget(user_id)
-            self._ledgers[user_id] = (version, ledger)
+            self._ledgers[user_id] = (state, ledger)
             self._rows += len(ledger.rows)
             while self._rows > _ROWS_KEPT or len(self._ledgers) > _KEPT:
                 self._forget(next(iter(self._ledgers)))
@@ -197,14 +239,21 @@ class Customers:
             raise Problem(404, "not-found", "gold has no transactions yet")
         return day
 
-    def of_all(self, first: date, last: date) -> dict[int, tuple[Profile, tuple[Transaction, ...]]]:
+    def of_all(
+        self, first: date, last: date, only: Collection[int] | None = None
+    ) -> dict[int, tuple[Profile, tuple[Transaction, ...]]]:
         """Profile and monthly spending of everybody; for comparisons that show nobody.
 
-        A month is one transaction on its first day.
+        A month is one transaction on its first day. ``only`` narrows it to some customers.
         """
         rows: dict[int, list[Transaction]] = {}
         bounds = (int(f"{first:%Y%m%d}"), int(f"{last:%Y%m%d}"))
-        for row in self._ask(_MONTHS_OF_ALL, *bounds):
+        months = (
+            self._ask(_MONTHS_OF_ALL, *bounds)
+            if only is None
+            else self._ask(_MONTHS_OF_SOME, *bounds, sorted(only))
+        )
+        for row in months:
             rows.setdefault(row["user_id"], []).append(Transaction(row["month"], row["cents"]))
         return {
             row["user_id"]: (
@@ -214,21 +263,74 @@ class Customers:
             if row["user_id"] in rows
         }  # fmt: skip
 
-    def version(self) -> tuple[int, ...]:
-        """Versions of the tables that answers are made from, at most ``fresh_s`` ago."""
-        known = self.version_now()
+    def state(self, user_id: int) -> State:
+        """Which money of a customer counts, by a look that is at most ``fresh_s`` ago."""
+        return self._look().state(user_id)
+
+    def state_now(self, user_id: int) -> State | None:
+        """The same without looking; None when that would be longer ago."""
+        known = self._fresh()
+        return known.state(user_id) if known else None
+
+    def news(self, since: Looked | None) -> tuple[Looked, frozenset[int] | None]:
+        """What is known now, and whose money changed since; None when it may be everybody's."""
+        now = self._look()
+        if since is None or since.base != now.base:
+            return now, None
+        return now, frozenset(
+            user
+            for marks, before in zip(now.marks, since.versions[:2], strict=True)
+            for user, version in marks.items()
+            if version > before
+        )
+
+    def _fresh(self) -> Looked | None:
+        known = self._looked
+        if known is not None and self._clock() - known.at < self._fresh_s:
+            return known
+        return None
+
+    def _look(self) -> Looked:
+        known = self._fresh()
         if known is None:
-            now = self._clock()
-            known = tuple(self._lake.version(f"gold.{table}") for table in _TABLES)
-            self._version = (now, known)
+            with self._looking:
+                known = self._fresh()
+                if known is None:
+                    known = self._looked = self._looked_anew(self._looked)
         return known
 
-    def version_now(self) -> tuple[int, ...] | None:
-        """The same without looking; None when that would be longer ago."""
-        known = self._version
-        if known is not None and self._clock() - known[0] < self._fresh_s:
-            return known[1]
-        return None
+    def _looked_anew(self, before: Looked | None) -> Looked:
+        at = self._clock()
+        facts, profiles, days = (
+            self._lake.version(table) for table in (_FACTS, _PROFILES_OF, _DAYS)
+        )
+        versions = (facts, profiles, days)
+        if before is not None and before.versions == versions:
+            return replace(before, at=at)
+        today = self._today() if before is None or before.versions[2] != days else before.today
+        marks = None if before is None else self._marks(before, versions)
+        if marks is None:
+            return Looked(at, versions, (facts, profiles), ({}, {}), today)
+        assert before is not None  # noqa: S101 (its marks are the beginning of these)
+        return Looked(at, versions, before.base, marks, today)
+
+    def _marks(
+        self, before: Looked, versions: tuple[int, int, int]
+    ) -> tuple[Mapping[int, int], Mapping[int, int]] | None:
+        """Versions of everybody's last change; None when they cannot be told."""
+        found: list[Mapping[int, int]] = []
+        for place, table in enumerate((_FACTS, _PROFILES_OF)):
+            changed = self._lake.changed(
+                table, "user_id", _TOLD_BY[table], before.versions[place], versions[place]
+            )
+            if changed is None or len(before.marks[place]) > _MOST_MARKS:
+                return None
+            found.append({**before.marks[place], **changed} if changed else before.marks[place])
+        return found[0], found[1]
+
+    def _today(self) -> int:
+        day: date | None = self._ask(_LAST_DAY)[0]["day"]
+        return -1 if day is None else day.toordinal()
 
     def _forget(self, user_id: int) -> None:
         old = self._ledgers.pop(user_id, None)
@@ -239,13 +341,13 @@ class Customers:
         profile = self._profile(user_id)
         today = self.last_day()
         table = self._lake.query(_PAYMENTS, [user_id], _TIMEOUT_S)
-        columns = [table.column(name).to_pylist() for name in ("day", "cents", "mcc")]
-        merchants = table.column("merchant_id").to_pylist()
+        columns = [table.column(name).to_pylist() for name in table.column_names]
         rows = tuple(
             Transaction(day, cents, mcc, str(merchant))
-            for day, cents, mcc, merchant in zip(*columns, merchants, strict=True)
+            for day, cents, mcc, merchant, declined in zip(*columns, strict=True)
+            if not declined
         )
-        first = self._ask(_FIRST_DAY, user_id)[0]["day"] or today
+        first = min(columns[0], default=today)
         return Ledger(rows, steady_income(profile.yearly_income, first, today), first, today)
 
     def _profile(self, user_id: int) -> Profile:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import threading
-from datetime import timedelta
+from collections.abc import Collection
+from dataclasses import dataclass, replace
+from datetime import date, timedelta
 from typing import Final
 
 from api.access import Principal
@@ -13,7 +15,7 @@ from api.schemas import goals as g
 from api.schemas import insights as i
 from api.schemas import recommendations as r
 from api.schemas.money import AboutMoney
-from api.services.customers import Customers, Ledger
+from api.services.customers import Customers, Ledger, Looked
 from models.finance import goals as goals_of
 from models.finance.budget import recommend_budget
 from models.finance.feasibility import feasibility
@@ -32,6 +34,16 @@ from models.finance.subscriptions import find_subscriptions
 __all__ = ["Insights"]
 
 _SCORED: Final = 6  # months that a score is made from
+_MANY: Final = 500  # customers, from which on all are read at once
+
+
+@dataclass(frozen=True)
+class _Peers:
+    """Everybody's score up to a month's last day, by what was known at a time."""
+
+    at: Looked
+    last: date
+    people: dict[int, Person]
 
 
 class Insights:
@@ -40,7 +52,7 @@ class Insights:
     def __init__(self, customers: Customers) -> None:
         self._customers = customers
         self._lock = threading.Lock()
-        self._peers: tuple[tuple[int, ...], dict[int, Person]] | None = None
+        self._peers: _Peers | None = None
 
     # ── Health ───────────────────────────────────────────────────────────────────────────────
 
@@ -68,19 +80,25 @@ class Insights:
         return HealthInput(ledger.months, asked.liquid, asked.debt_payment, goals)
 
     def _everybody(self) -> dict[int, Person]:
-        """Everybody's score of the last six whole months, made anew for new data."""
-        version = self._customers.version()
+        """Everybody's score of the last six whole months; made anew for those with new data."""
         with self._lock:  # one at a time: it is the dearest of all questions
-            if self._peers is None or self._peers[0] != version:
-                self._peers = (version, self._score_all())
-            return self._peers[1]
+            before = self._peers
+            now, changed = self._customers.news(before.at if before else None)
+            today = self._customers.last_day()
+            last = month_of(today + timedelta(days=1)) - timedelta(days=1)
+            if before is None or before.last != last or changed is None or len(changed) > _MANY:
+                self._peers = _Peers(now, last, self._scores(last))
+            elif changed:
+                people = {n: one for n, one in before.people.items() if n not in changed}
+                self._peers = _Peers(now, last, people | self._scores(last, changed))
+            else:
+                self._peers = replace(before, at=now)
+            return self._peers.people
 
-    def _score_all(self) -> dict[int, Person]:
-        today = self._customers.last_day()
-        last = month_of(today + timedelta(days=1)) - timedelta(days=1)
+    def _scores(self, last: date, only: Collection[int] | None = None) -> dict[int, Person]:
         first = add_months(month_of(last), 1 - _SCORED)
         found = {}
-        for number, (profile, rows) in self._customers.of_all(first, last).items():
+        for number, (profile, rows) in self._customers.of_all(first, last, only).items():
             receipts = steady_income(profile.yearly_income, first, last)
             score = health_score(HealthInput(monthly_flows(rows, receipts, first, last))).score
             if score is not None:

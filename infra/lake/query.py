@@ -24,6 +24,7 @@ from deltalake.schema import PrimitiveType, Schema
 from typing_extensions import override
 
 from finlake.errors import ComponentMissing
+from infra.lake.changes import changed_keys
 from infra.lake.engine import BATCH_ROWS, Engine, QueryError, one_line
 from infra.lake.tables import LAKE_LAYERS, Lake
 from infra.settings import Settings
@@ -127,6 +128,12 @@ class Query(Engine):
         """Newest version of a table such as ``gold.agg_minute``; -1 while it is not there."""
         with self._lock:
             return self._renew(contracts.get(table))
+
+    def changed(
+        self, table: str, key: str, columns: Sequence[str], since: int, until: int
+    ) -> dict[int, int] | None:
+        """Whose rows of a table changed; see :func:`infra.lake.changes.changed_keys`."""
+        return changed_keys(self._lake, contracts.get(table), key, columns, since, until)
 
     def _check_reads_only(self, sql: str) -> None:
         statements = duckdb.extract_statements(sql)

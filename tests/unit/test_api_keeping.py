@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pytest
 
 from api.services.answers import Answers
 from api.services.customers import Customers
-from tests.unit.api_world import OTHER, OWN, ApiWorld, build, payments
+from infra.lake.tables import Lake
+from lakehouse_schemas import contracts
+from tests.unit.api_world import LAST, OTHER, OWN, ApiWorld, build, payments, serve
 from tests.unit.test_api_insights import BOTH_WAYS
+
+JULY = datetime(2019, 7, 15, 12, tzinfo=UTC)
 
 
 @pytest.fixture
@@ -122,11 +129,72 @@ def test_a_version_counts_as_the_newest_for_so_long_and_no_longer():
             looks[0] += 1
             return looks[0]
 
+        def query(self, *_: object) -> pa.Table:
+            return pa.table({"day": [LAST]})
+
+        def changed(self, *_: object) -> None:
+            return None
+
     customers = Customers(Growing(), 0.05, lambda: now[0])  # type: ignore[arg-type]
-    assert customers.version_now() is None
-    first = customers.version()
+    assert customers.state_now(OWN) is None
+    first = customers.state(OWN)
     now[0] = 0.049
-    assert customers.version() == customers.version_now() == first
+    assert customers.state(OWN) == customers.state_now(OWN) == first
     now[0] = 0.05
-    assert customers.version_now() is None
-    assert customers.version() != first
+    assert customers.state_now(OWN) is None
+    assert customers.state(OWN) != first
+
+
+def test_a_commit_makes_new_answers_for_its_own_customers_alone(world):
+    makers = counted(world)
+    path = "/recommendations/habits"
+    first = {user: world.post(path, {"user_id": user}).json() for user in (OWN, OTHER)}
+    rows = payments(OWN)[-3:]
+    for number, row in enumerate(rows):
+        row["transaction_id"] += 50_000 + number
+    world.pay(rows)
+    world.pay([])  # a commit that changes nobody
+    assert world.post(path, {"user_id": OTHER}).json() == first[OTHER]
+    assert makers[0].made == 2
+    assert world.post(path, {"user_id": OWN}).json() != first[OWN]
+    assert makers[0].made == 3
+
+
+def test_what_is_changed_or_deleted_in_gold_is_answered_anew(world):
+    path = "/recommendations/subscriptions"
+    first = world.post(path, {"user_id": OWN}).json()
+    facts = Lake(world.settings).ensure(contracts.get("gold.fact_transactions"))
+    facts.update(updates={"amount": "amount + 1"}, predicate=f"user_id = {OWN} AND mcc = 4899")
+    dearer = world.post(path, {"user_id": OWN}).json()
+    assert dearer != first
+    assert world.post(path, {"user_id": OTHER}).status_code == 200
+    facts.delete(f"user_id = {OWN} AND mcc = 4899")
+    assert world.post(path, {"user_id": OWN}).json() not in (first, dearer)
+
+
+def test_a_profile_that_changes_is_answered_anew(world):
+    path = "/budget/recommend"
+    first = world.post(path, {"user_id": OWN}).json()
+    people = Lake(world.settings).ensure(contracts.get("gold.dim_user"))
+    people.update(updates={"yearly_income": "yearly_income * 2"}, predicate=f"user_id = {OWN}")
+    assert world.post(path, {"user_id": OWN}).json()["income"] != first["income"]
+
+
+def test_peers_are_scored_anew_when_their_money_changes(world, monkeypatch):
+    path = f"/api/v1/insights/benchmark/{OTHER}"
+    services = world.client.app.state.services  # type: ignore[attr-defined]
+    asked: list[Any] = []
+    of_all = services.customers.of_all
+    monkeypatch.setattr(
+        services.customers, "of_all", lambda *given: (asked.append(given[2]), of_all(*given))[1]
+    )
+    first = world.ask("analyst", "GET", path).json()
+    rows = payments(OTHER + 4)[-1:]
+    rows[0] |= {"amount": Decimal(9_000), "transaction_id": 1, "transaction_ts": JULY,
+                "date_key": 20190715}  # fmt: skip
+    world.pay(rows)
+    second = world.ask("analyst", "GET", path).json()
+    assert asked == [None, {OTHER + 4}]
+    whole = serve(world.settings).get(path, headers={"X-API-Key": world.keys["analyst"]}).json()
+    assert second == whole
+    assert first != second
