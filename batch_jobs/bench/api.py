@@ -9,19 +9,25 @@ from __future__ import annotations
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 
+import numpy as np
 import psutil
+import pyarrow as pa
+import pyarrow.compute as pc
+from deltalake import write_deltalake
 
 from api.services.access_store import AccessStore
 from api.services.memory import Memory
-from batch_jobs.bench.figures import Figure, Figures
+from batch_jobs.bench.figures import Figure, Figures, percentiles
 from batch_jobs.bench.lake import at, make_lake
 from batch_jobs.bench.load import Asked, Outcome, closed_loop, open_loop
 from batch_jobs.bench.model import save_model
@@ -29,7 +35,10 @@ from batch_jobs.bench.sets import generated
 from finlake.errors import FinlakeError
 from infra.environment import environment
 from infra.lake.query import Query
+from infra.lake.tables import Lake
 from infra.settings import Settings
+from infra.stack.process import with_parent
+from lakehouse_schemas import contracts
 from models.artifact import Origin
 from models.features import NAMES, compute
 from models.registry import AMOUNT, CATEGORY, CHAMPION, FRAUD, Registry
@@ -37,7 +46,7 @@ from models.serving import look, noted
 from models.spending.learning import learn_amount, learn_category
 from models.spending.plan import Plan
 
-__all__ = ["api", "asked_of"]
+__all__ = ["api", "asked_of", "rise"]
 
 _USERS: Final = 100
 _WARM_S: Final = 10.0
@@ -47,6 +56,9 @@ _RATES: Final = (150, 200, 250, 300, 400, 500, 700, 1000)
 _GOOD_MS: Final = 50.0
 _ROWS: Final = 10_000
 _PATIENCE_S: Final = 180.0
+_MINUTE_S: Final = 60.0
+_PAID: Final = 5  # payments of a commit
+_DAYS: Final = "agg_customer_day"
 _SINGLE: Final = ("anomaly", "category", "amount")
 
 
@@ -93,6 +105,7 @@ def api(
         yield from _batches(figures, place, keys[0], facts, said)
         yield from _cached(figures, place, keys[:8], customers, said)
         yield from _knee(figures, place, keys, mix, said)
+        yield from _live(own, figures, place, keys, mix, seconds, said)
         if soak:
             yield from _soak(figures, place, keys, mix, process, soak, said)
         yield figures.of("peak_rss", _peak(process), "MiB")
@@ -194,6 +207,7 @@ def _service(settings: Settings) -> Iterator[tuple[tuple[str, int], psutil.Proce
         process = subprocess.Popen(
             [sys.executable, "-m", "finlake", "api", "serve", "--port", "0"],
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=errors, text=True,
+            preexec_fn=with_parent(),  # noqa: PLW1509 (see there)
             env=environment(
                 FINLAKE_HOME=str(settings.home), FINLAKE_LAKE=settings.lake,
                 FINLAKE_API_RATE_KEY="1000000/second", FINLAKE_API_RATE_ADDRESS="1000000/second",
@@ -277,11 +291,13 @@ def _features(
     yield from figures.spread("features", took[50:], "ms")
 
 
-def _told(figures: Figures, found: Outcome) -> Iterator[Figure]:
-    yield figures.of("load.rate", found.answered / found.seconds, "requests/s")
-    yield figures.of("load.errors", found.failed, "requests")
-    yield from figures.spread("load.single", found.of(lambda name: name in _SINGLE), "ms")
-    yield from figures.spread("load.every", found.of(lambda _: True), "ms")
+def _told(figures: Figures, found: Outcome, title: str = "load") -> Iterator[Figure]:
+    yield figures.of(f"{title}.rate", found.answered / found.seconds, "requests/s")
+    yield figures.of(f"{title}.errors", found.failed, "requests")
+    yield from figures.spread(f"{title}.single", found.of(lambda name: name in _SINGLE), "ms")
+    yield from figures.spread(f"{title}.every", found.of(lambda _: True), "ms")
+    if title != "load":
+        return
     for name in sorted(found.took):
         yield from list(figures.spread(f"load.{name}", found.took[name], "ms"))[:3]
 
@@ -345,6 +361,68 @@ def _knee(
     yield figures.of("knee", knee, "requests/s")
 
 
+def _live(
+    settings: Settings,
+    figures: Figures,
+    place: tuple[str, int],
+    keys: Sequence[str],
+    mix: Sequence[Asked],
+    seconds: float,
+    said: Callable[[str], None],
+) -> Iterator[Figure]:
+    """The 100 users, while a commit a second brings payments of a few customers."""
+    said(f"the same users for {seconds:g} s, while payments come")
+    with _paying(settings) as paid:
+        found = open_loop(place, keys, mix, _USERS, seconds)
+    yield from _told(figures, found, "live")
+    yield figures.of("live.commits", paid[0], "commits")
+
+
+@contextmanager
+def _paying(settings: Settings) -> Iterator[list[int]]:
+    """Payments like the newest ones, a few a second, into facts and customers' days; counted."""
+    lake, done, paid = Lake(settings), threading.Event(), [0]
+    with Query(settings) as query:
+        rows = query.query(
+            "SELECT * FROM gold.fact_transactions ORDER BY transaction_id DESC LIMIT 4000"
+        )
+    facts, days = (contracts.get(f"gold.{name}") for name in ("fact_transactions", _DAYS))
+
+    def pay() -> None:
+        last = pc.max(rows["transaction_id"]).as_py()
+        while not done.wait(1.0):
+            some = rows.slice(paid[0] * _PAID % (rows.num_rows - _PAID), _PAID)
+            ids = pa.array(range(last + 1, last + 1 + _PAID), pa.int64())
+            place = some.schema.get_field_index("transaction_id")
+            new = some.set_column(place, "transaction_id", ids).cast(facts.lake_schema)
+            write_deltalake(lake.ensure(facts), new, mode="append")
+            of_day = new.group_by(["date_key", "user_id"]).aggregate([("amount", "sum")])
+            write_deltalake(lake.ensure(days), _of_day(of_day, days.lake_schema), mode="append")
+            last += _PAID
+            paid[0] += 1
+
+    thread = threading.Thread(target=pay)
+    thread.start()
+    try:
+        yield paid
+    finally:
+        done.set()
+        thread.join()
+
+
+def _of_day(sums: pa.Table, schema: pa.Schema) -> pa.Table:
+    rows = [
+        {
+            "date": datetime.strptime(str(row["date_key"]), "%Y%m%d").date(),  # noqa: DTZ007
+            "user_id": row["user_id"],
+            "transaction_count": 1,
+            "amount_sum": row["amount_sum"],
+        }
+        for row in sums.to_pylist()
+    ]
+    return pa.Table.from_pylist(rows, schema=schema)
+
+
 def _soak(
     figures: Figures,
     place: tuple[str, int],
@@ -354,9 +432,29 @@ def _soak(
     seconds: float,
     said: Callable[[str], None],
 ) -> Iterator[Figure]:
-    """Memory, minute by minute, under the load."""
+    """Memory and latency, minute by minute, under the load; and how memory goes on in the end."""
     said(f"{seconds:g} s of the same load")
-    for minute in range(max(1, round(seconds / 60))):
-        found = open_loop(place, keys, mix, _USERS, min(60.0, seconds))
-        yield figures.of(f"soak.rss_{minute + 1}", process.memory_info().rss / 2**20, "MiB")
-        yield figures.of(f"soak.errors_{minute + 1}", found.failed, "requests")
+    held, late = [], []
+    for minute in range(1, max(1, round(seconds / _MINUTE_S)) + 1):
+        found = open_loop(place, keys, mix, _USERS, min(_MINUTE_S, seconds))
+        held.append(process.memory_info().rss / 2**20)
+        yield figures.of(f"soak.rss_{minute}", held[-1], "MiB")
+        single = percentiles(found.of(lambda name: name in _SINGLE))
+        late.append(single.get("p99", float("inf")))
+        for name in ("p50", "p99"):
+            yield figures.of(f"soak.single_{minute}.{name}", single.get(name, float("inf")), "ms")
+        yield figures.of(f"soak.errors_{minute}", found.failed, "requests")
+    yield figures.of("soak.rss_rise", rise(held), "MiB/minute")
+    yield figures.of("soak.single.p99_rise", rise(late), "ms/minute")
+
+
+def rise(values: Sequence[float]) -> float:
+    """How much the values rise with each step, by least squares over their latter half.
+
+    The first half is left out: what is kept fills up in it. Nought for fewer than two values.
+    """
+    rest = np.asarray(values[len(values) // 2 :], dtype=float)
+    if len(rest) < 2:
+        return 0.0
+    steps = np.arange(len(rest)) - (len(rest) - 1) / 2
+    return float((steps * rest).sum() / (steps**2).sum())

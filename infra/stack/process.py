@@ -12,11 +12,11 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-__all__ = ["Identity", "read_pid_file", "spawn", "stop_group", "write_pid_file"]
+__all__ = ["Identity", "read_pid_file", "spawn", "stop_group", "with_parent", "write_pid_file"]
 
 _PR_SET_PDEATHSIG = 1
 _LIBC = ctypes.PyDLL(
@@ -52,6 +52,21 @@ def _boot_id() -> str:
     return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
 
 
+def with_parent() -> Callable[[], None]:
+    """What a new process does first, so that it is told to end (SIGTERM) when its parent ends.
+
+    It is for ``preexec_fn``. Parent is the thread that starts the process.
+    """
+    parent = os.getpid()
+
+    def before_exec() -> None:
+        _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+        if os.getppid() != parent:  # it died between fork and prctl
+            os._exit(1)
+
+    return before_exec
+
+
 def spawn(
     command: Sequence[str], env: Mapping[str, str], cwd: Path, log: Path
 ) -> subprocess.Popen[bytes]:
@@ -62,13 +77,6 @@ def spawn(
     Raises:
         OSError: the program cannot be started.
     """
-    parent = os.getpid()
-
-    def before_exec() -> None:
-        _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
-        if os.getppid() != parent:  # it died between fork and prctl
-            os._exit(1)
-
     with log.open("ab") as output:  # appending: the log can be cut while the process writes
         return subprocess.Popen(
             command,
@@ -78,7 +86,7 @@ def spawn(
             stdout=output,
             stderr=subprocess.STDOUT,
             start_new_session=True,
-            preexec_fn=before_exec,  # noqa: PLW1509 (see _LIBC)
+            preexec_fn=with_parent(),  # noqa: PLW1509 (see _LIBC)
         )
 
 

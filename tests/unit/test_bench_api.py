@@ -9,7 +9,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from batch_jobs.bench.api import _mix
+from batch_jobs.bench.api import _mix, rise
 from batch_jobs.bench.load import Asked, closed_loop, open_loop
 from tests.unit.api_world import OWN
 
@@ -107,3 +107,11 @@ def test_the_mix_is_mostly_single_predictions():
     assert len({one.name for one in mix}) >= 10
     assert all("mcc" not in one.body for one in mix if one.name == "category")
     assert all("amount" not in one.body for one in mix if one.name == "amount")
+
+
+@pytest.mark.parametrize(
+    ("minutes", "risen"),
+    [([300, 400, 410, 412, 414, 416], 2), ([300, 400, 400, 400], 0), ([9], 0), ([], 0)],
+)
+def test_memory_rises_by_what_its_latter_half_does(minutes, risen):
+    assert rise(minutes) == pytest.approx(risen)
