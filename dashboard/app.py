@@ -12,9 +12,11 @@ from dashboard.views import (
     cards,
     categories,
     customers,
+    keys,
     live,
     merchants,
     models,
+    money,
     pipeline,
     quality,
     reports,
@@ -35,6 +37,7 @@ pages = st.navigation(
             url_path="alerts",
         ),
         st.Page(customers.show, title="Customers", icon=":material/group:", url_path="customers"),
+        st.Page(money.show, title="My money", icon=":material/savings:", url_path="money"),
         st.Page(cards.show, title="Cards", icon=":material/credit_card:", url_path="cards"),
         st.Page(merchants.show, title="Merchants", icon=":material/store:", url_path="merchants"),
         st.Page(
@@ -44,6 +47,11 @@ pages = st.navigation(
         st.Page(quality.show, title="Quality", icon=":material/rule:", url_path="quality"),
         st.Page(reports.show, title="Reports", icon=":material/description:", url_path="reports"),
         st.Page(pipeline.show, title="Pipeline", icon=":material/lan:", url_path="pipeline"),
+        *(
+            [st.Page(keys.show, title="API keys", icon=":material/key:", url_path="keys")]
+            if access.may("admin")
+            else []
+        ),
     ],
     position="top" if access.role() else "hidden",
 )

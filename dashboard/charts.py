@@ -17,11 +17,21 @@ from altair import Undefined
 from dashboard.figures import Measures
 from dashboard.zones import UTC_NAME
 
-__all__ = ["day_tip", "forecast_band", "freshness_lines", "months_ahead", "time_axis", "time_tip"]
-__all__ += ["volume_bars"]
+__all__ = [
+    "AHEAD",
+    "MONEY",
+    "day_tip",
+    "dollars",
+    "forecast_band",
+    "freshness_lines",
+    "months_ahead",
+    "time_axis",
+    "time_tip",
+    "volume_bars",
+]
 
-_MONEY = "$,.2f"
-_AHEAD = "#c9822b"
+MONEY = "$,.2f"
+AHEAD = "#c9822b"
 _SECONDS = "datum.label + ' s'"
 _HOP_COLOURS = {
     "kafka": "#7a8b99",
@@ -57,12 +67,12 @@ def volume_bars(
             x=time_axis("start", step * len(points), UTC_NAME if by_day else zone),
             x2="end:T",
             y2=alt.datum(0),
-            y=alt.Y("Volume:Q", title=None, axis=_dollars()),
+            y=alt.Y("Volume:Q", title=None, axis=dollars()),
             tooltip=[
                 day_tip("start", "From")
                 if by_day
                 else time_tip("start", "From", "%d %b %Y %H:%M", zone),
-                alt.Tooltip("Volume:Q", format=_MONEY),
+                alt.Tooltip("Volume:Q", format=MONEY),
                 alt.Tooltip("Transactions:Q", format=","),
                 alt.Tooltip("Declined:Q", format=","),
             ],
@@ -87,13 +97,13 @@ def forecast_band(
         x=time_axis("day", timedelta(days=len(points))),
         tooltip=[
             day_tip("day", "Day"),
-            alt.Tooltip("Expected:Q", format=_MONEY),
-            alt.Tooltip("low:Q", title="95 % from", format=_MONEY),
-            alt.Tooltip("high:Q", title="95 % to", format=_MONEY),
+            alt.Tooltip("Expected:Q", format=MONEY),
+            alt.Tooltip("low:Q", title="95 % from", format=MONEY),
+            alt.Tooltip("high:Q", title="95 % to", format=MONEY),
         ],
     )
     band = base.mark_area(color=colour, opacity=0.18, interpolate="step").encode(
-        y=alt.Y("low:Q", title=None, axis=_dollars()), y2="high:Q"
+        y=alt.Y("low:Q", title=None, axis=dollars()), y2="high:Q"
     )
     line = base.mark_line(color=colour, interpolate="step", strokeWidth=2).encode(y="Expected:Q")
     chart: alt.LayerChart = band + line
@@ -134,26 +144,26 @@ def months_ahead(
             ),
             x2="end:T",
             y2=alt.datum(0),
-            y=alt.Y("Volume:Q", title=None, axis=_dollars()),
-            tooltip=[_month_tip("month"), alt.Tooltip("Volume:Q", format=_MONEY)],
+            y=alt.Y("Volume:Q", title=None, axis=dollars()),
+            tooltip=[_month_tip("month"), alt.Tooltip("Volume:Q", format=MONEY)],
         )
     )
     base = alt.Chart(points).encode(
         x=alt.X("middle:T", scale=utc),
         tooltip=[
             _month_tip("middle"),
-            alt.Tooltip("Expected:Q", format=_MONEY),
-            alt.Tooltip("low:Q", title="95 % from", format=_MONEY),
-            alt.Tooltip("high:Q", title="95 % to", format=_MONEY),
+            alt.Tooltip("Expected:Q", format=MONEY),
+            alt.Tooltip("low:Q", title="95 % from", format=MONEY),
+            alt.Tooltip("high:Q", title="95 % to", format=MONEY),
         ],
     )
-    whisker = base.mark_rule(color=_AHEAD, strokeWidth=2).encode(y="low:Q", y2="high:Q")
-    point = base.mark_point(color=_AHEAD, filled=True, size=70).encode(y="Expected:Q")
+    whisker = base.mark_rule(color=AHEAD, strokeWidth=2).encode(y="low:Q", y2="high:Q")
+    point = base.mark_point(color=AHEAD, filled=True, size=70).encode(y="Expected:Q")
     chart: alt.LayerChart = volume + whisker + point
     return chart
 
 
-def _dollars() -> alt.Axis:
+def dollars() -> alt.Axis:
     """``$800`` and not ``$0.8k``; thousands only where whole ones would be long."""
     short, whole = "format(datum.value, '$~s')", "format(datum.value, '$,.2~f')"
     return alt.Axis(labelExpr=f"abs(datum.value) >= 10000 ? {short} : {whole}", tickCount=4)

@@ -272,7 +272,12 @@ class Settings(BaseSettings):
     delete_marker_days: int = Field(30, ge=1, description="How long deleted keys keep a marker.")
 
     port_api: int = Field(8000, description="The API, or the next free port.")
-    api_key: SecretStr | None = Field(None, description="Key by which `finlake client` asks it.")
+    api_url: str | None = Field(
+        None, description="The API, http[s]://host:port; on this machine at its port if empty."
+    )
+    api_key: SecretStr | None = Field(
+        None, description="Key by which `finlake client` and the dashboard ask it."
+    )
     api_token_key: SecretStr | None = Field(
         None, description="Key that signs the API's tokens, 32 characters or more."
     )
@@ -353,6 +358,11 @@ class Settings(BaseSettings):
     def listen_host(self) -> str:
         """Where the stream listens: on loopback, unless others must reach it by its name."""
         return "127.0.0.1" if self.advertised_host in ("127.0.0.1", "localhost") else "0.0.0.0"  # noqa: S104
+
+    @property
+    def api_address(self) -> str:
+        """Where the API is."""
+        return self.api_url or f"http://127.0.0.1:{self.port_api}"
 
     @property
     def on_cluster(self) -> bool:

@@ -18,7 +18,7 @@ __all__ = ["client"]
 
 
 @click.group()
-@click.option("--url", help="Where the API is; default 127.0.0.1 and FINLAKE_PORT_API.")
+@click.option("--url", help="Where the API is; default FINLAKE_API_URL, or this machine.")
 @click.pass_context
 def client(ctx: click.Context, url: str | None) -> None:
     """Ask the API: what an application does by HTTP, or in Python by ``api.client.Client``.
@@ -125,8 +125,7 @@ def _open(url: str | None) -> Client:
             "no API key: make one with `finlake api keys create --name me --role analyst`, and "
             "give it as FINLAKE_API_KEY"
         )
-    address = url or f"http://127.0.0.1:{settings.port_api}"
-    return Client(address, settings.api_key.get_secret_value())
+    return Client(url or settings.api_address, settings.api_key.get_secret_value())
 
 
 def _say(answer: Any) -> None:

@@ -280,6 +280,10 @@ class Api(_App):
     needs = ("minio",)
     patience_s = 15  # requests under way are answered first
 
+    @override
+    def exports(self) -> dict[str, str]:
+        return {"FINLAKE_API_URL": self.address}
+
     @property
     @override
     def version(self) -> str:
@@ -289,6 +293,11 @@ class Api(_App):
     @override
     def address(self) -> str:
         return f"http://{HOST}:{self.ports['api']}"
+
+    @property
+    @override
+    def figures(self) -> str:
+        return f"{self.address}/metrics"
 
     @override
     def command(self) -> list[str]:

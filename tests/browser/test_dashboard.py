@@ -24,6 +24,7 @@ PAGES = {
     "": "Live",
     "alerts": "Fraud alerts",
     "customers": "Customers",
+    "money": "My money",
     "cards": "Cards",
     "merchants": "Merchants",
     "categories": "Categories",
