@@ -300,6 +300,23 @@ class Settings(BaseSettings):
     api_docs: bool = Field(True, description="Whether the API serves /docs and /openapi.json.")
     api_https: bool = Field(False, description="Whether the API is reached by https alone.")
 
+    redis_url: SecretStr | None = Field(
+        None,
+        description="Redis, redis[s]://:password@host:port/0: the API's workers share answers and"
+        " limits there; each has its own if empty.",
+    )
+    redis_ca: Path | None = Field(
+        None, description="Authority of its certificate, PEM; the system's if empty."
+    )
+    port_redis: int = Field(0, description="Embedded Redis; 0 takes a free port.")
+
+    otlp_url: str | None = Field(
+        None,
+        description="OpenTelemetry collector for the API's traces, http[s]://host:4318; none if"
+        " empty.",
+    )
+    otlp_share: float = Field(1.0, ge=0, le=1, description="Share of the requests traced.")
+
     value_margin: float = Field(
         0.015, ge=0, le=1, description="Share of what customers spend that is earned."
     )
@@ -326,7 +343,14 @@ class Settings(BaseSettings):
         return value.expanduser().absolute()
 
     @field_validator(
-        "source_ca", "s3_ca", "kafka_ca", "trino_ca", "dremio_ca", "flightsql_ca", mode="before"
+        "source_ca",
+        "s3_ca",
+        "kafka_ca",
+        "trino_ca",
+        "dremio_ca",
+        "flightsql_ca",
+        "redis_ca",
+        mode="before",
     )
     @classmethod
     def _authority(cls, value: str | Path | None) -> Path | None:
@@ -337,6 +361,13 @@ class Settings(BaseSettings):
     def _long_enough(cls, value: SecretStr | None) -> SecretStr | None:
         if value is not None and len(value.get_secret_value()) < _TOKEN_KEY_LENGTH:
             raise ValueError(f"is shorter than {_TOKEN_KEY_LENGTH} characters")
+        return value
+
+    @field_validator("redis_url")
+    @classmethod
+    def _known_redis(cls, value: SecretStr | None) -> SecretStr | None:
+        if value and urlsplit(value.get_secret_value()).scheme not in ("redis", "rediss"):
+            raise ValueError("is neither redis:// nor rediss://")
         return value
 
     @field_validator("lake")

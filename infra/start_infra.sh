@@ -119,6 +119,7 @@ make_secrets() {
   keep source_url "mysql://finlake_app:$(hex 24)@source:3306/finance"
   keep source_review_url "mysql://finlake_review:$(hex 24)@source:3306/finance"
   keep redis_config "requirepass $(value redis_password)"
+  keep redis_url "redis://:$(value redis_password)@redis:6379/1" # Superset has 0
   for name in airflow mlflow superset; do
     keep "${name}_database_uri" "postgresql+psycopg2://$name:$(value "${name}_database_password")@postgres:5432/$name"
   done

@@ -44,11 +44,17 @@ def kept(answer: Callable[..., BaseModel]) -> Callable[..., Awaitable[Any]]:
             state = await services.slow.run(services.customers.state, user_id=user_id)
         key = Answers.key(answer.__qualname__, text, state)
         body = services.answers.get(key)
+        if body is None and services.shared is not None:
+            body = await services.shared.get(key)
+            if body is not None:
+                services.answers.put(key, body)
         if body is None:
             made: BaseModel = await services.slow.run(answer, **given)
             body = made.model_dump_json().encode()
             if services.customers.state_now(user_id) in (None, state):
                 services.answers.put(key, body)
+                if services.shared is not None:
+                    await services.shared.put(key, body)
         return Response(body, media_type=_JSON)
 
     return handler

@@ -34,7 +34,7 @@ class Live(BaseModel):
 
 
 class Ready(BaseModel):
-    """Whether questions can be answered, by part."""
+    """Whether questions can be answered, by part; Redis alone keeps nobody from that."""
 
     status: State
     parts: dict[str, State]
@@ -81,4 +81,6 @@ def _parts(services: ServicesOf) -> Ready:
         "customers": there("gold.dim_user"),
     }
     status: State = "ok" if set(parts.values()) == {"ok"} else "missing"
+    if services.shared is not None:  # without it each worker goes by what it keeps itself
+        parts["redis"] = "ok" if services.shared.there else "missing"
     return Ready(status=status, parts=parts)

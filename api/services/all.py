@@ -18,6 +18,7 @@ from api.services.memory import Memory
 from api.services.models import Models
 from api.services.once import Repeats
 from api.services.predictions import Predictions
+from api.services.shared import Shared
 from api.services.threads import Threads
 from api.services.tokens import Tokens
 from api.services.trainings import Trainings
@@ -37,6 +38,7 @@ class Services:
     lake: Lake
     store: AccessStore
     tokens: Tokens
+    shared: Shared | None
     limits: Limits
     gate: Gate
     repeats: Repeats
@@ -76,7 +78,8 @@ class Services:
             "address": settings.api_rate_address,
             "failures": settings.api_rate_failures,
         }
-        limits = Limits(rates)
+        shared = Shared.of(settings)
+        limits = Limits(rates, shared)
         customers = Customers(lake, settings.api_fresh_ms / 1000)
         memory, models, fitting = Memory(lake), Models(settings, lake), Fitting()
         return cls(
@@ -84,6 +87,7 @@ class Services:
             lake=lake,
             store=store,
             tokens=tokens,
+            shared=shared,
             limits=limits,
             gate=Gate(store, tokens, limits),
             repeats=Repeats(store, text.encode()),

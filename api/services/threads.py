@@ -6,6 +6,7 @@ import asyncio
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 from functools import partial
 from typing import Any
 
@@ -26,7 +27,8 @@ class Threads:
         with self._lock:
             self._pool = self._pool or ThreadPoolExecutor(self._count, self._name)
             pool = self._pool
-        return await asyncio.get_running_loop().run_in_executor(pool, partial(call, **given))
+        made = partial(copy_context().run, call, **given)  # the request's trace goes with it
+        return await asyncio.get_running_loop().run_in_executor(pool, made)
 
     def stop(self) -> None:
         """Take no more; what is under way ends by itself."""

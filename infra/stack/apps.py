@@ -277,7 +277,7 @@ class Api(_App):
 
     name = "api"
     folder = "api"
-    needs = ("minio",)
+    needs = ("minio", "redis")
     patience_s = 15  # requests under way are answered first
 
     @override

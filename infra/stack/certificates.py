@@ -23,7 +23,7 @@ from infra.stack.component import HOST
 
 __all__ = ["authority", "certificate", "make_certificates", "trusted"]
 
-_COMPONENTS = ("kafka", "source", "minio", "trino")
+_COMPONENTS = ("kafka", "source", "minio", "trino", "redis")
 _VALID = timedelta(days=3650)
 
 

@@ -22,6 +22,7 @@ from infra.stack.mlflow import check_mlflow
 from infra.stack.mysql import check_mysql
 from infra.stack.ports import is_free
 from infra.stack.prometheus import check_prometheus
+from infra.stack.redis import check_redis
 from infra.stack.superset import check_superset
 from infra.stack.trino_server import check_trino
 
@@ -58,6 +59,7 @@ def examine(settings: Settings) -> Iterator[Finding]:
     yield _airflow()
     yield _trino()
     yield _prometheus()
+    yield _redis()
     yield _make()
     yield _memory()
     yield from _disk(settings)
@@ -153,6 +155,13 @@ def _prometheus() -> Finding:
     if found is not None:
         return Finding("prometheus", "good", found)
     return Finding("prometheus", "note", "not fetched; finlake up --with prometheus does that once")
+
+
+def _redis() -> Finding:
+    found = check_redis()
+    if found is not None:
+        return Finding("redis", "good", found)
+    return Finding("redis", "note", "not fetched; finlake up --with redis does that once")
 
 
 def _make() -> Finding:

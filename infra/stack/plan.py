@@ -17,6 +17,7 @@ from infra.stack.minio import MinIO
 from infra.stack.mlflow import MLflow
 from infra.stack.mysql import MySQL
 from infra.stack.prometheus import Prometheus
+from infra.stack.redis import Redis
 from infra.stack.superset import Superset
 from infra.stack.trino import Trino
 
@@ -28,6 +29,7 @@ EXTRAS: Mapping[str, type[Component]] = {
     "score": Score,
     "dashboard": Dashboard,
     "api": Api,
+    "redis": Redis,
     "mlflow": MLflow,
     "trino": Trino,
     "catalogue": Catalogue,
@@ -92,6 +94,7 @@ def wanted(settings: Settings, extras: Iterable[str] = ()) -> list[str]:
     names += programs(extras)
     for address, there in (
         ("mlflow_url", ("mlflow",)),
+        ("redis_url", ("redis",)),
         ("trino_url", programs(["trino"])),
         ("superset_url", ("superset",)),
     ):

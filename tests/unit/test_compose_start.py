@@ -260,6 +260,7 @@ def test_secrets_are_long_different_and_fit_together(tmp_path):
     assert len(made["token_key"]) == 64
     assert re.fullmatch(r"mysql://finlake_app:[0-9a-f]{48}@source:3306/finance", made["source_url"])
     assert made["redis_config"] == f"requirepass {made['redis_password']}"
+    assert made["redis_url"] == f"redis://:{made['redis_password']}@redis:6379/1"
     for name in ("airflow", "mlflow", "superset"):
         password = made[f"{name}_database_password"]
         uri = f"postgresql+psycopg2://{name}:{password}@postgres:5432/{name}"
