@@ -44,7 +44,7 @@ lock: $(READY) ## Pin the requirements of pyproject.toml again. UPGRADE=1 takes 
 	@$(LOCK) $(if $(UPGRADE),--upgrade) requirements/superset.in -o requirements/superset.txt
 	@$(LOCK) $(if $(UPGRADE),--upgrade) requirements/airflow.in -o requirements/airflow.txt
 	@$(LOCK) $(if $(UPGRADE),--upgrade) pyproject.toml --all-extras -o requirements/dev.txt
-	@$(LOCK) pyproject.toml --extra stream --extra models --extra api --extra forecasts -c requirements/dev.txt -o requirements/runtime.txt
+	@$(LOCK) pyproject.toml --extra stream --extra models --extra api --extra tracing --extra forecasts -c requirements/dev.txt -o requirements/runtime.txt
 	@$(LOCK) pyproject.toml --extra dashboard --extra reports -c requirements/dev.txt -o requirements/dashboard.txt
 
 .PHONY: clean

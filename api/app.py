@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from importlib.abc import MetaPathFinder
 from importlib.metadata import version
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from fastapi import APIRouter, Depends, FastAPI, Request
 from fastapi.middleware.cors import CORSMiddleware
@@ -27,10 +27,14 @@ from api import problems, refusals
 from api.access import PREFIX, Route
 from api.middleware.aliases import Aliases
 from api.middleware.outer import Outer
+from api.middleware.tracing import Spans, TracedLake, provider_of
 from api.services.all import Services
 from api.services.customers import Lake
 from api.table import PUBLIC, ROUTES, SOCKETS
 from infra.settings import Settings, load_settings
+
+if TYPE_CHECKING:
+    from opentelemetry.sdk.trace import TracerProvider
 
 __all__ = ["create_app", "openapi_text", "served"]
 
@@ -44,15 +48,17 @@ _KEY = APIKeyHeader(name="X-API-Key", auto_error=False)
 _BEARER = HTTPBearer(auto_error=False)
 
 
-def create_app(settings: Settings, lake: Lake) -> FastAPI:
-    """The service of these settings over a lake.
+def create_app(settings: Settings, lake: Lake, tracing: TracerProvider | None = None) -> FastAPI:
+    """The service of these settings over a lake; ``tracing`` is what takes its spans.
 
     Raises:
         UsageProblem: a setting is wrong.
         ComponentMissing: the file of keys cannot be opened.
     """
+    if tracing is not None:
+        lake = TracedLake(lake, tracing)
     services = Services.make(settings, lake)
-    app = _bare(settings, services)
+    app = _bare(settings, services, tracing)
     app.state.services = services
     origins = [one.strip() for one in settings.api_cors_origins.split(",") if one.strip()]
     app.add_middleware(Aliases, prefix=PREFIX, paths=[route.path for route in ROUTES])
@@ -71,6 +77,8 @@ def create_app(settings: Settings, lake: Lake) -> FastAPI:
         timeout_s=settings.api_timeout_s,
         https=settings.api_https,
     )
+    if tracing is not None:
+        app.add_middleware(Spans, provider=tracing)
     return app
 
 
@@ -83,7 +91,7 @@ def served() -> FastAPI:
 
     log_as_json()
     settings = load_settings()
-    app = create_app(settings, Query(settings))
+    app = create_app(settings, Query(settings), provider_of(settings))
     services: Services = app.state.services
     services.start()
     look_seldom_for_garbage()  # a look through all that is known holds every request up
@@ -124,7 +132,11 @@ _KINDS = {
 """What answers that are no JSON are made of, by the name in the handler's annotation."""
 
 
-def _bare(settings: Settings | None, services: Services | None = None) -> FastAPI:
+def _bare(
+    settings: Settings | None,
+    services: Services | None = None,
+    tracing: TracerProvider | None = None,
+) -> FastAPI:
     """The application without services and layers around it."""
     docs = settings is None or settings.api_docs
 
@@ -133,6 +145,8 @@ def _bare(settings: Settings | None, services: Services | None = None) -> FastAP
         yield
         if services is not None:
             services.stop()
+        if tracing is not None:
+            tracing.shutdown()  # what waits is sent first
 
     app = FastAPI(
         title="FinLake",

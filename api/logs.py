@@ -12,7 +12,7 @@ from typing_extensions import override
 
 __all__ = ["JsonLines", "log_as_json"]
 
-_FIELDS: Final = ("request_id", "method", "route", "status", "ms", "key_id", "reason")
+_FIELDS: Final = ("request_id", "method", "route", "status", "ms", "key_id", "trace_id", "reason")
 
 
 class JsonLines(logging.Formatter):

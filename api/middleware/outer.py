@@ -164,5 +164,6 @@ class Outer:
                 "status": status,
                 "ms": round(seconds * 1000, 1),
                 "key_id": scope.get("finlake_key"),
+                "trace_id": scope.get("finlake_trace"),
             },
         )
