@@ -145,6 +145,8 @@ def _bare(
         yield
         if services is not None:
             services.stop()
+            if services.shared is not None:
+                await services.shared.close()
         if tracing is not None:
             tracing.shutdown()  # what waits is sent first
 

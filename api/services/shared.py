@@ -43,6 +43,7 @@ class Shared:
         ca: authority of its certificate; the system's if None.
         salt: names the lake and the program; answers of others are never given.
         clock: seconds.
+        patience_s: how long an answer of Redis may take.
     """
 
     def __init__(
@@ -51,6 +52,7 @@ class Shared:
         ca: Path | None,
         salt: bytes = b"",
         clock: Callable[[], float] = time.monotonic,
+        patience_s: float = _PATIENCE_S,
     ) -> None:
         try:
             import redis.asyncio
@@ -58,14 +60,19 @@ class Shared:
             raise UsageProblem(
                 "setting FINLAKE_REDIS_URL: the package redis is missing; install finlake[api]"
             ) from None
+        from redis.asyncio.retry import Retry
+        from redis.backoff import NoBackoff
         from redis.exceptions import RedisError
 
         self._url = url
-        self._options: dict[str, Any] = {} if ca is None else {"ssl_ca_certs": str(ca)}
-        self._client = redis.asyncio.Redis.from_url(url, **self._options)
+        options: dict[str, Any] = {} if ca is None else {"ssl_ca_certs": str(ca)}
+        # Once again at once, on a new connection: the server may have been started anew.
+        options["retry"] = Retry(NoBackoff(), 1)
+        self._client = redis.asyncio.Redis.from_url(url, **options)
         self._errors = (RedisError, OSError, TimeoutError)
         self._salt = salt
         self._clock = clock
+        self.patience_s = patience_s
         self._until = float("-inf")
 
     @classmethod
@@ -90,7 +97,7 @@ class Shared:
         if not self.there:
             raise Away
         try:
-            async with asyncio.timeout(_PATIENCE_S):
+            async with asyncio.timeout(self.patience_s):
                 return await call()
         except self._errors as error:
             kind = type(error).__name__  # its text may hold the address with the password
@@ -113,17 +120,21 @@ class Shared:
         except Away:
             return
 
+    async def close(self) -> None:
+        """Give its connections back."""
+        await self._client.aclose(close_connection_pool=True)
+
     def counts(self) -> Storage:
         """Where the limits count."""
         from limits.aio.storage import Storage
         from limits.storage import storage_from_string
 
-        found = storage_from_string(
-            f"async+{self._url}",
-            implementation="redispy",
-            key_prefix=f"{_NAMES}:limits",
-            **self._options,
-        )
+        own: dict[str, Any] = {
+            "implementation": "redispy",
+            "key_prefix": f"{_NAMES}:limits",
+            "connection_pool": self._client.connection_pool,
+        }
+        found = storage_from_string(f"async+{self._url}", **own)
         assert isinstance(found, Storage)  # noqa: S101 (what the prefix async+ makes)
         return found
 

@@ -255,11 +255,11 @@ def test_certificates_are_made_once_are_the_owners_and_hold_for_loopback(ca, hom
     make_certificates(home)
     assert ca.read_bytes() == before
     files = [path for path in (home / "tls").rglob("*") if path.is_file()]
-    assert len(files) == 13
+    assert len(files) == 16
     assert {stat.S_IMODE(path.stat().st_mode) for path in files} == {0o600}
     private = {path.read_bytes() for path in files if path.name == "private.key"}
-    assert len(private) == 4
-    for component in ("kafka", "source", "minio", "trino"):
+    assert len(private) == 5
+    for component in ("kafka", "source", "minio", "trino", "redis"):
         public = certificate(home, component) / "public.crt"
         checked = subprocess.run(
             ["openssl", "verify", "-x509_strict", "-verify_ip", "127.0.0.1", "-CAfile", ca, public],
