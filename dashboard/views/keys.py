@@ -20,7 +20,7 @@ from finlake.errors import FinlakeError
 
 __all__ = ["show"]
 
-_SAID, _SECRET = "keys_said", "keys_secret"
+_SAID, _SHOWN = "keys_said", "keys_shown"
 _MEANINGS: dict[Role, str] = {
     "viewer": "asks about rows it posts; sees no stored customer",
     "operator": "the same; sees and reloads models, starts trainings",
@@ -54,7 +54,7 @@ def _tell() -> None:
     """What the last action has done; a secret is shown this once."""
     if said := st.session_state.pop(_SAID, None):
         st.caption(said)
-    if secret := st.session_state.pop(_SECRET, None):
+    if secret := st.session_state.pop(_SHOWN, None):
         st.html(
             markup.empty_state(
                 "Copy it now", "This is the only time that the secret is shown; it is not kept."
@@ -175,5 +175,5 @@ def _act(what: Callable[[Client, str], NewKey | KeyShown], done: str) -> None:
     key = found.key if isinstance(found, NewKey) else found
     st.session_state[_SAID] = f"{key.name} ({key.id}) is {done}"
     if isinstance(found, NewKey):
-        st.session_state[_SECRET] = found.secret
+        st.session_state[_SHOWN] = found.secret
     st.session_state["sure"] = False

@@ -24,7 +24,7 @@ from infra.lake.query import Query
 from infra.settings import load_settings
 from tests.unit.api_world import OWN, ApiWorld, build
 
-TRACE, PARENT = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
+TRACE, PARENT = "ab" * 16, "cd" * 8
 
 
 @pytest.fixture(scope="module")
