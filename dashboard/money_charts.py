@@ -65,7 +65,7 @@ def months_saved(points: Sequence[tuple[date, Decimal, Decimal, Decimal]]) -> al
     y = alt.Y("low:Q", title=None, axis=dollars())
     whisker = base.mark_rule(color=AHEAD, strokeWidth=2).encode(y=y, y2="high:Q")
     point = base.mark_point(color=AHEAD, filled=True, size=70).encode(y="Expected:Q")
-    nought = alt.Chart(data).mark_rule(opacity=0.35).encode(y=alt.datum(0))
+    nought = alt.Chart(pd.DataFrame({"at": [0]})).mark_rule(opacity=0.35).encode(y="at:Q")
     chart: alt.LayerChart = nought + whisker + point
     return chart
 
@@ -99,6 +99,6 @@ def balance_band(
         y=alt.Y("low:Q", title=None, axis=dollars()), y2="high:Q"
     )
     line = base.mark_line(color=colour, interpolate="step", strokeWidth=2).encode(y="Expected:Q")
-    nought = alt.Chart(data).mark_rule(opacity=0.35).encode(y=alt.datum(0))
+    nought = alt.Chart(pd.DataFrame({"at": [0]})).mark_rule(opacity=0.35).encode(y="at:Q")
     chart: alt.LayerChart = nought + band + line
     return chart

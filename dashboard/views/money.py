@@ -127,7 +127,7 @@ def _usd(cents: int, *, whole: bool = True) -> str:
 def _figures(health: i.Health, trends: i.Trends, budget: b.Budget | str) -> None:
     grid = st.grid(4, min_column_width=150, gap="xsmall", key="kpis")
     last = trends.months[-1] if trends.months else None
-    change = None if last is None or last.change is None else f"{last.change:+.1f} in a month"
+    change = f"{last.change:+.1f} in a month" if last is not None and last.change else None
     score = "–" if health.score is None else f"{health.score:.0f} of 100"
     grid.metric("Health score", score, change, border=True)
     if isinstance(budget, str):
@@ -146,7 +146,7 @@ def _score(health: i.Health, trends: i.Trends) -> None:
             [
                 (
                     part.name.replace("_", " ").capitalize(),
-                    "–" if part.points is None else f"{part.points:.1f} of {part.weight:.0f}",
+                    "–" if part.points is None else f"{part.points:.1f} of {part.weight:.1f}",
                     part.reason,
                 )
                 for part in health.parts
