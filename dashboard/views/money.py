@@ -309,8 +309,8 @@ def _goal(user: int, start: date) -> None:
         st.caption(found)
     else:
         odds = "–" if found.probability is None else chance(found.probability)
-        grid.metric("By the usual savings", f"{odds}, {found.verdict}", border=True)
-        st.caption(found.reason)
+        grid.metric("By the usual savings", found.verdict.capitalize(), border=True)
+        st.caption(f"**{odds}** of reaching it so: {found.reason}")
         for one in found.alternatives:
             st.caption(f"Or: {one.text}")
     st.html(
