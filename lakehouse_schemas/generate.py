@@ -77,7 +77,9 @@ def files(found: Sequence[Contract]) -> dict[str, str]:
     made["airflow/finlake_assets.py"] = f'"""{_MARK}"""\n\n{airflow.assets_py(lake)}'
     alerts = [contract for contract in gold if contract.name == "fraud_alerts"]
     made["kafka_ui.yml"] = f"# {_MARK}\n{kafka_ui.config_yaml(_DATABASE, source, alerts)}"
-    made["trino/rules.json"] = _json(access.trino_rules(by_layer["silver"] + by_layer["gold"]))
+    made["trino/rules.json"] = _json(
+        access.trino_rules(by_layer["silver"] + by_layer["gold"], VIEWS)
+    )
     for bi in ("trino", "dremio"):
         for role in ROLES:
             plain = [views.create_view_sql(c, role, bi) for c in lake if role in c.roles]

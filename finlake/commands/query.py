@@ -106,7 +106,7 @@ def query(
     help="Seconds between two looks, with --follow.",
 )  # fmt: skip
 def catalogue(follow: bool, every: float) -> None:
-    """Make every silver and gold table that exists known to Trino; may be done again at any time.
+    """Make every silver and gold table and wide view known to Trino; may be done again at any time.
 
     `finlake up --with trino` does so by itself, for as long as it runs.
 
@@ -120,12 +120,15 @@ def catalogue(follow: bool, every: float) -> None:
     from infra.settings import load_settings
     from infra.stack.apps import catalogue_mark
     from infra.stack.trino import trino_password
-    from lakehouse_schemas.render.access import CATALOGUE_USER
+    from lakehouse_schemas.render.access import CATALOGUE_USER, VIEW_OWNER
 
     settings = load_settings()
-    password = trino_password(settings.home, CATALOGUE_USER)
-    with Trino(settings, CATALOGUE_USER, password) as trino:
-        kept = Catalogue(settings, trino, click.echo)
+    home = settings.home
+    with (
+        Trino(settings, CATALOGUE_USER, trino_password(home, CATALOGUE_USER)) as trino,
+        Trino(settings, VIEW_OWNER, trino_password(home, VIEW_OWNER)) as owner,
+    ):
+        kept = Catalogue(settings, trino, click.echo, owner)
         if follow:
             follow_looks(kept.update, catalogue_mark(settings), every)
         else:

@@ -1,7 +1,8 @@
-"""Make the lake's tables known to Trino, and forget those that are gone.
+"""Make the lake's tables and wide views known to Trino, and forget those that are gone.
 
 Trino's metastore knows a table by its place alone; columns and rows are read from the Delta log at
-each question. So a table is registered once, and nothing is to be done when it changes.
+each question. So a table is registered once, and nothing is to be done when it changes. A view is
+made as soon as all its tables are known.
 """
 
 from __future__ import annotations
@@ -17,12 +18,15 @@ from infra.settings import Settings
 from lakehouse_schemas import Contract, contracts
 from lakehouse_schemas.render.access import REGISTRY
 from lakehouse_schemas.render.sql import literal
+from lakehouse_schemas.render.views import select_wide_sql
+from lakehouse_schemas.wide import VIEWS, Wide
 
 __all__ = ["LAYERS", "Catalogue"]
 
 LAYERS = ("silver", "gold")
 """The layers that Trino knows."""
 
+_VIEWS = {view.name for view in VIEWS}
 _PLACE = re.compile(r"location = '([^']*)'")
 
 
@@ -32,17 +36,25 @@ class Catalogue:
     Args:
         settings: the lake.
         trino: asked as the user who may register tables.
-        said: takes a line for each table that becomes known or is forgotten.
+        said: takes a line for each table or view that becomes known or is forgotten.
+        owner: asked as the user who owns the wide views; without it there are none.
     """
 
     def __init__(
-        self, settings: Settings, trino: Trino, said: Callable[[str], None] = lambda _: None
+        self,
+        settings: Settings,
+        trino: Trino,
+        said: Callable[[str], None] = lambda _: None,
+        owner: Trino | None = None,
     ) -> None:
         self._lake = Lake(settings)
         self._trino = trino
         self._said = said
         self._contracts = [c for c in contracts.lake_tables() if c.layer in LAYERS]
         self._known: dict[str, str] | None = None
+        self._owner = owner
+        self._there: set[str] = set()  # views that Trino knows, by whomever they were made
+        self._made: set[str] = set()  # those that this process has made
 
     def update(self) -> list[str]:
         """Bring Trino in line with the lake; returns the names of the tables that it knows then.
@@ -67,7 +79,30 @@ class Catalogue:
                 known[name] = place
                 self._said(f"{name} is known")
         self._known = known
+        if self._owner:
+            for view in VIEWS:
+                self._bring(self._owner, view, known)
         return sorted(known)
+
+    def _bring(self, owner: Trino, view: Wide, known: dict[str, str]) -> None:
+        """Make the view, once for each process as its statement may be another now, or drop it."""
+        whole = all(table.full_name in known for table in view.tables)
+        name = f"{REGISTRY}.{view.full_name}"
+        if whole and view.name not in self._made:
+            comment = literal(view.description, "trino")
+            select = select_wide_sql(view, "admin", "trino")
+            owner.run(
+                f"CREATE OR REPLACE VIEW {name} COMMENT {comment} SECURITY DEFINER AS {select}"
+            )
+            self._made.add(view.name)
+            if view.name not in self._there:
+                self._there.add(view.name)
+                self._said(f"{view.full_name} is known")
+        elif not whole and view.name in self._there:
+            owner.run(f"DROP VIEW IF EXISTS {name}")
+            self._there.discard(view.name)
+            self._made.discard(view.name)
+            self._said(f"{view.full_name} is forgotten")
 
     def _place(self, contract: Contract) -> str:
         """Address of the table as Trino writes it."""
@@ -83,6 +118,9 @@ class Catalogue:
                 self._trino.run(f"CREATE SCHEMA IF NOT EXISTS {REGISTRY}.{layer}")
                 continue
             for table in self._names(f"SHOW TABLES FROM {REGISTRY}.{layer}"):
+                if table in _VIEWS:
+                    self._there.add(table)
+                    continue
                 found[f"{layer}.{table}"] = self._registered(layer, table)
         return found
 

@@ -21,12 +21,12 @@ from infra.stack.progress import Progress
 from infra.stack.trino_server import VERSION, fetch_trino, java_for_trino, trino_base
 from lakehouse_schemas.generate import TRINO_RULES
 from lakehouse_schemas.model import ROLES
-from lakehouse_schemas.render.access import CATALOGUE_USER, REGISTRY
+from lakehouse_schemas.render.access import CATALOGUE_USER, REGISTRY, VIEW_OWNER
 from lakehouse_schemas.render.views import CATALOGUE
 
 __all__ = ["TRINO_USERS", "Trino", "trino_password"]
 
-TRINO_USERS = (*ROLES, CATALOGUE_USER)
+TRINO_USERS = (*ROLES, CATALOGUE_USER, VIEW_OWNER)
 _ITERATIONS = 10_000  # of a password's hash; the passwords are 24 random bytes
 
 # Passwords go over TLS alone, so the plain port answers nobody but Trino itself, by its secret.

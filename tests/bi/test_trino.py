@@ -26,9 +26,10 @@ from infra.stack.home import Home
 from infra.stack.trino import TRINO_USERS, trino_password
 from lakehouse_schemas import contracts
 from lakehouse_schemas.model import ROLES, Role
-from lakehouse_schemas.render.access import CATALOGUE_USER
+from lakehouse_schemas.render.access import CATALOGUE_USER, VIEW_OWNER
 from lakehouse_schemas.render.views import shown
-from tests.bi.conftest import World
+from lakehouse_schemas.wide import VIEWS, Wide
+from tests.bi.conftest import World, as_trino_reads
 from tests.support.rows import rows_of
 from tests.support.stack import finlake, status_of, wait_for
 
@@ -52,6 +53,12 @@ def test_a_role_sees_the_columns_that_the_contracts_show_it(role: Role, asked: A
         c.name: [one.name for one in c.columns if shown(one, role) not in ("drop", "hash")]
         for c in contracts.layer("gold")
         if role in c.roles
+    } | {
+        view.name: [
+            one.name for one in view.columns() if shown(one.column, role) not in ("drop", "hash")
+        ]
+        for view in VIEWS
+        if role in view.roles()
     }
     assert seen == visible
     for name, columns in visible.items():
@@ -217,7 +224,37 @@ def test_every_table_of_the_lake_is_known(world: World, asked: AskedAs) -> None:
         known = asked("admin").query(f"SHOW TABLES FROM lake.{layer}")["Table"].to_pylist()
         there = [c.name for c in contracts.layer(layer) if Lake(world.settings).has(c)]
         assert there
-        assert known == sorted(there)
+        views = [view.name for view in VIEWS if layer == "gold"]
+        assert known == sorted(there + views)
+
+
+@pytest.mark.parametrize("view", VIEWS, ids=lambda view: view.name)
+def test_a_wide_view_has_the_same_rows_as_in_duckdb(
+    view: Wide, world: World, asked: AskedAs
+) -> None:
+    ours = as_trino_reads(Query(world.settings).query(f"SELECT * FROM {view.full_name}"))
+    theirs = asked("admin").query(f"SELECT * FROM {view.full_name}").cast(ours.schema)
+    assert ours.num_rows
+    order = [(name, "ascending") for name in ours.column_names]
+    assert theirs.sort_by(order).equals(ours.sort_by(order))
+
+
+def test_of_a_wide_view_a_role_is_shown_bands_and_refused_the_rest(asked: AskedAs) -> None:
+    view = next(view for view in VIEWS if view.name == "wide_transactions")
+    (income,) = (one for one in view.columns() if one.name == "yearly_income")
+    exact, bands = (
+        {row["yearly_income"] for row in asked(role).query(
+            "SELECT DISTINCT yearly_income FROM gold.wide_transactions"
+            " WHERE yearly_income IS NOT NULL"
+        ).to_pylist()}
+        for role in ("admin", "analyst")
+    )  # fmt: skip
+    step = income.column.mask_step
+    assert bands == {value // step * step for value in exact}
+    with pytest.raises(QueryError, match=r"Access Denied|cannot be resolved"):
+        asked("viewer").query("SELECT user_id FROM gold.wide_transactions")
+    with pytest.raises(QueryError, match="Access Denied"):
+        asked(CATALOGUE_USER).query("SELECT * FROM lake.gold.wide_transactions")
 
 
 def test_a_new_commit_is_seen_at_once(world: World, asked: AskedAs) -> None:
@@ -255,10 +292,11 @@ def test_a_table_is_taken_in_when_it_comes_and_forgotten_when_it_goes(
 
 def test_registering_again_changes_nothing(world: World, asked: AskedAs) -> None:
     said: list[str] = []
-    first = Catalogue(world.settings, asked(CATALOGUE_USER), said.append)
+    users = asked(CATALOGUE_USER), said.append, asked(VIEW_OWNER)
+    first = Catalogue(world.settings, *users)
     known = first.update()
     assert first.update() == known
-    assert Catalogue(world.settings, asked(CATALOGUE_USER), said.append).update() == known
+    assert Catalogue(world.settings, *users).update() == known
     assert said == []
     done = finlake(world.home, "catalogue")
     assert (done.returncode, done.stdout) == (0, f"{len(known)} tables are known to Trino\n")
@@ -271,12 +309,14 @@ def test_a_lake_that_moved_is_registered_at_its_new_place(
     contract = contracts.get("gold.pipeline_status")
     write_deltalake(Lake(elsewhere).ensure(contract), rows_of(contract, [1]), mode="append")
     try:
-        moved = Catalogue(elsewhere, asked(CATALOGUE_USER)).update()
+        moved = Catalogue(elsewhere, asked(CATALOGUE_USER), owner=asked(VIEW_OWNER)).update()
         assert moved == [contract.full_name]
+        shown_now = asked("admin").query("SHOW TABLES FROM lake.gold")["Table"].to_pylist()
+        assert shown_now == [contract.name], "views of tables that are gone are gone too"
         found = asked("admin").query(f"SELECT count(*) AS n FROM {contract.full_name}")
         assert found["n"].to_pylist() == [1]
     finally:
-        back = Catalogue(world.settings, asked(CATALOGUE_USER)).update()
+        back = Catalogue(world.settings, asked(CATALOGUE_USER), owner=asked(VIEW_OWNER)).update()
     assert contract.full_name in back
     assert len(back) > 1
 
