@@ -43,6 +43,9 @@ class Broken:
             raise self.error
         return 1
 
+    def changed(self, *_: object) -> None:
+        return None
+
 
 def failing(home: Path, error: Exception | None = None, slow_s: float = 0, **options: Any) -> Any:
     app = create_app(load_settings(home=home, **options), Broken(error, slow_s))

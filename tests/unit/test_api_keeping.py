@@ -135,7 +135,7 @@ def test_a_version_counts_as_the_newest_for_so_long_and_no_longer():
         def changed(self, *_: object) -> None:
             return None
 
-    customers = Customers(Growing(), 0.05, lambda: now[0])  # type: ignore[arg-type]
+    customers = Customers(Growing(), 0.05, lambda: now[0])
     assert customers.state_now(OWN) is None
     first = customers.state(OWN)
     now[0] = 0.049
@@ -182,12 +182,15 @@ def test_a_profile_that_changes_is_answered_anew(world):
 
 def test_peers_are_scored_anew_when_their_money_changes(world, monkeypatch):
     path = f"/api/v1/insights/benchmark/{OTHER}"
-    services = world.client.app.state.services  # type: ignore[attr-defined]
+    services = world.client.app.state.services
     asked: list[Any] = []
     of_all = services.customers.of_all
-    monkeypatch.setattr(
-        services.customers, "of_all", lambda *given: (asked.append(given[2]), of_all(*given))[1]
-    )
+
+    def noted(*given: Any) -> Any:
+        asked.append(given[2])
+        return of_all(*given)
+
+    monkeypatch.setattr(services.customers, "of_all", noted)
     first = world.ask("analyst", "GET", path).json()
     rows = payments(OTHER + 4)[-1:]
     rows[0] |= {"amount": Decimal(9_000), "transaction_id": 1, "transaction_ts": JULY,

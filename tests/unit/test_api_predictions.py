@@ -295,6 +295,10 @@ class Away:
     def version(self, table: str) -> int:
         return int(self._it().version(table))
 
+    def changed(self, *given: Any) -> dict[int, int] | None:
+        found: dict[int, int] | None = self._it().changed(*given)
+        return found
+
     def _it(self) -> Any:
         self.asked_by.add(threading.current_thread().name)
         if self.away:

@@ -178,7 +178,7 @@ def test_the_library_scores_as_the_package_does_without_it(tmp_path):
     seen[::7, 3] = np.nan
     assert own.columns == package.num_feature()
     assert np.array_equal(own.score(seen), package.predict(seen, num_threads=1))
-    pushed = package.predict(seen, num_threads=1, pred_contrib=True)[:, :-1]
+    pushed = np.asarray(package.predict(seen, num_threads=1, pred_contrib=True))[:, :-1]
     assert np.array_equal(own.contributions(seen), pushed)
     assert own.score(seen[:0]).shape == (0,)
     with pytest.raises(ValueError, match="columns are wanted"):
