@@ -183,6 +183,7 @@ def _soak(settings: Settings, minutes: float, rate: float, seed: int) -> dict[st
         "rate_reached": changed["rate"],
         "equal": verified.returncode == 0,
         "verify": (verified.stdout.splitlines() or [verified.stderr])[-1],
+        "fault": " ".join(verified.stderr.split())[-500:] if verified.returncode else "",
         "ended": ended,
         **_spread(beats),
         "first": _middle(samples[: len(samples) // 5 + 1]),
