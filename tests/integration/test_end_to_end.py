@@ -15,6 +15,7 @@ from typing import Any
 import pymysql
 import pytest
 import requests
+import streamlit as st
 from confluent_kafka import Consumer, Producer, TopicPartition
 
 from infra.database.schema import connect
@@ -31,6 +32,7 @@ from tests.support.stack import (
     status_of,
     wait_for,
 )
+from tests.unit.dashboard_pages import opened
 
 SAMPLE = Path(__file__).parents[3] / "shared" / "data" / "kaggle_sample"
 WORLDS: dict[str, dict[str, str]] = {
@@ -100,6 +102,44 @@ def test_loaded_and_live_data_reach_gold_and_agree(world: World) -> None:
     with connect(world.settings) as source, source.cursor() as cursor:
         cursor.execute("SELECT count(*), sum(amount) FROM transactions")
         assert tuple(rows.to_pylist()[0].values()) == cursor.fetchone()
+
+
+def _live() -> None:
+    from dashboard.views import live
+
+    live.show()
+
+
+@pytest.mark.parametrize("world", ["mariadb-folder"], indirect=True)
+def test_a_change_in_the_source_is_on_the_live_page(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The page is drawn again and again, as it draws itself every two seconds in a browser."""
+    monkeypatch.setenv("FINLAKE_HOME", str(world.settings.home))
+    st.cache_resource.clear()
+    app = opened(_live, window="All")
+
+    def figures() -> dict[str, str]:
+        assert not app.run().exception
+        return {metric.label: metric.value for metric in app.metric}
+
+    before = int(figures()["Transactions"].replace(",", ""))
+    names = [c for c in contracts.get("source.transactions").column_names if c != "id"]
+    with connect(world.settings) as source, source.cursor() as cursor:
+        cursor.execute(
+            f"INSERT INTO transactions (id, {', '.join(names)})"
+            f" SELECT id + 1, {', '.join(names)} FROM transactions ORDER BY id DESC LIMIT 1"
+        )
+        source.commit()
+    wait_for(
+        lambda: figures()["Transactions"] == f"{before + 1:,}", "the payment is on the Live page"
+    )
+    with connect(world.settings) as source, source.cursor() as cursor:
+        cursor.execute("SELECT max(id) FROM transactions")
+        ((last,),) = cursor.fetchall()
+        cursor.execute("DELETE FROM transactions WHERE id = %s", (last,))
+        source.commit()
+    wait_for(lambda: figures()["Transactions"] == f"{before:,}", "the Live page forgets it again")
 
 
 # Of processes that this stack does not have: the champion's health, and the containers' JMX agent.
