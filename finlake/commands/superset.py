@@ -1,4 +1,4 @@
-"""``finlake superset``: its dashboards as code, in and out."""
+"""``finlake superset``: its dashboards as code, in and out, and its warm-up."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ __all__ = ["superset"]
 
 @click.group()
 def superset() -> None:
-    """Bring dashboards into Superset, and write changed ones back as code.
+    """Bring dashboards into Superset, write changed ones back as code, and ask them beforehand.
 
     \b
     Example:
@@ -61,3 +61,39 @@ def export() -> None:
     for name in changed:
         click.echo(f"dashboard/superset/{name}")
     click.echo(f"{len(changed)} files changed")
+
+
+@superset.command()
+@click.option(
+    "--every", type=click.FloatRange(min=1), metavar="SECONDS",
+    help="Stay, and ask again and again, until stopped.",
+)  # fmt: skip
+def warm(every: float | None) -> None:
+    """Ask every chart once, so that nobody waits for the first answers.
+
+    `finlake up --with superset` does so at its end. Results are kept for a minute; where many
+    people look all day, --every 50 lets none of them wait.
+
+    \b
+    Example:
+      finlake superset warm
+    """
+    from finlake.commands.following import follow
+    from finlake.errors import FinlakeError
+    from infra.settings import load_settings
+    from infra.superset.jobs import warm_dashboards
+
+    settings = load_settings()
+
+    def ask() -> None:
+        asked, failed = warm_dashboards(settings, click.echo)
+        click.echo(f"asked {asked} charts")
+        if failed:
+            raise FinlakeError(
+                f"{failed} of {asked} charts have no answer; the lines above say why"
+            )
+
+    if every is None:
+        ask()
+    else:
+        follow(ask, settings.home / "superset" / "warmed", every)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 
+from finlake.errors import FinlakeError
 from infra.database.schema import apply_schema
 from infra.settings import Settings, load_settings
 from infra.stack import control, plan
@@ -46,10 +48,16 @@ def bring_up(
     if extras:
         settings = _start(settings, extras, progress, tell)
     if "superset" in plan.wanted(settings, extras):
-        from infra.superset.jobs import import_once
+        from infra.superset.jobs import import_once, warm_dashboards
 
         with progress("bringing the dashboards into Superset, once", 0):
             import_once(settings)
+        # A chart of a table that is not there yet has no answer; that is for its reader to see.
+        with (
+            progress("asking every chart once, so that nobody waits for it", 0),
+            suppress(FinlakeError),
+        ):
+            warm_dashboards(settings)
     return settings
 
 

@@ -1,7 +1,8 @@
-"""What `finlake superset` does: import and export."""
+"""What `finlake superset` does: import, export and warm-up."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import yaml
@@ -11,8 +12,9 @@ from infra.settings import Settings
 from infra.superset.access import apply_access
 from infra.superset.bundle import FOLDER, Engine, make_bundle, own_files, write_back
 from infra.superset.client import Client
+from infra.superset.warming import warm_up
 
-__all__ = ["export_dashboards", "import_dashboards", "import_once"]
+__all__ = ["export_dashboards", "import_dashboards", "import_once", "warm_dashboards"]
 
 
 def import_dashboards(settings: Settings, engine: Engine = "trino") -> list[str]:
@@ -56,6 +58,20 @@ def export_dashboards(settings: Settings, folder: Path = FOLDER) -> list[str]:
     with Client(settings) as client:
         archive = client.download("/dashboard/export/", _found(client).values())
     return write_back(archive, folder)
+
+
+def warm_dashboards(
+    settings: Settings, said: Callable[[str], None] = lambda _: None
+) -> tuple[int, int]:
+    """Ask every chart of the project once; gives how many, and how many failed.
+
+    Raises:
+        UsageProblem: Superset is not in the settings.
+        ComponentMissing: it does not answer.
+        FinlakeError: it has none of the dashboards.
+    """
+    with Client(settings) as client:
+        return warm_up(client, _found(client), said)
 
 
 def _dashboards(client: Client) -> dict[str, int]:

@@ -9,16 +9,22 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page, Response
+from deltalake import write_deltalake
+from playwright.sync_api import Browser, Page, Response, expect
 
+from infra.lake.query import Query
+from infra.lake.tables import Lake
 from infra.settings import Settings, load_settings
 from infra.stack.superset import superset_password
 from infra.superset.bundle import FOLDER, own_files
 from infra.superset.client import Client
 from infra.superset.jobs import export_dashboards
+from infra.superset.warming import question
+from lakehouse_schemas import contracts
 from lakehouse_schemas.render.superset import uuid_of
 from tests.bi.conftest import World
 from tests.support.browser import SCREENSHOTS, running_chromium
+from tests.support.rows import rows_of
 from tests.support.stack import run
 
 DASHBOARDS = ["executive-overview", "fraud-operations", "customers-and-segments", "pipeline-health"]
@@ -107,6 +113,68 @@ def test_every_chart_of_a_dashboard_shows_something(
     )
     assert without == []
     assert failed == []
+
+
+def test_a_change_is_in_a_chart_at_its_next_refresh(
+    world: World, superset: Settings, page: Page
+) -> None:
+    """The page stays open; what refreshes is the dashboard itself."""
+    page.goto(f"{superset.superset_url}/superset/dashboard/pipeline-health/")
+    holder = page.locator(".dashboard-component-chart-holder").filter(has_text="Changes").first
+    figure = holder.locator(".header-line")
+
+    def changes() -> str:
+        found = Query(world.settings).query("SELECT sum(events) AS n FROM gold.pipeline_batches")
+        return f"{found['n'][0].as_py():,d}"
+
+    before = changes()
+    expect(figure).to_have_text(before, timeout=PATIENCE_MS)
+    page.evaluate("window.neverReloaded = true")
+    contract = contracts.get("gold.pipeline_batches")
+    table = Lake(world.settings).open(contract)
+    assert table is not None
+    write_deltalake(table, rows_of(contract, [80_001]), mode="append")
+    assert changes() != before
+    expect(figure).to_have_text(changes(), timeout=PATIENCE_MS)
+    assert page.evaluate("window.neverReloaded") is True
+
+
+def test_a_warm_up_asks_every_chart_and_fills_the_cache(superset: Settings) -> None:
+    charts = [name for name in own_files() if name.startswith("charts/")]
+    assert run(superset.home, "superset", "warm") == f"asked {len(charts)} charts\n"
+    kept = 0
+    with Client(superset) as client:
+        for name in DASHBOARDS:
+            for chart in client.get(f"/dashboard/{name}/charts")["result"]:
+                (again,) = client.post("/chart/data", question(chart["form_data"]))["result"][:1]
+                assert not again["error"]
+                assert again["rowcount"] > 0, chart["slice_name"]
+                kept += bool(again["is_cached"])
+    assert kept, "nothing of what was asked a moment ago was kept"
+
+
+def test_an_operator_builds_a_chart_of_their_own(superset: Settings) -> None:
+    """What the README says to choose, by the calls that the browser makes for it."""
+    with as_user(superset, "operator") as client:
+        datasets = client.rows("/dataset/", ["id", "table_name"])
+        number = next(r["id"] for r in datasets if r["table_name"] == "wide_category_days")
+        chosen = {
+            "datasource": f"{number}__table",
+            "viz_type": "echarts_timeseries_bar",
+            "x_axis": "date",
+            "time_grain_sqla": "P1M",
+            "metrics": ["amount_sum"],
+            "groupby": ["category"],
+            "row_limit": 1000,
+        }
+        body = {"slice_name": "My own", "datasource_id": number, "datasource_type": "table"}
+        body |= {"viz_type": chosen["viz_type"], "params": json.dumps(chosen)}
+        made = client.post("/chart/", body)["id"]
+        kept = client.get(f"/chart/{made}")["result"]
+        assert (kept["slice_name"], json.loads(kept["params"])) == ("My own", chosen)
+        (answer,) = client.post("/chart/data", question(chosen))["result"]
+    assert answer["error"] is None
+    assert {"date", "category", "amount_sum"} <= set(answer["data"][0])
 
 
 def cohorts(client: Client) -> list[dict[str, Any]]:

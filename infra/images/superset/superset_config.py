@@ -39,8 +39,9 @@ def _cache(name: str, seconds: int) -> dict[str, object]:
 
 
 CACHE_CONFIG = _cache("metadata", 300)
-# Results may be this old: the gold tables change every second or two.
-DATA_CACHE_CONFIG = _cache("data", 15)
+# Results may be this old when a dashboard is opened; a refresh, by itself or by hand, asks anew.
+DATA_CACHE_CONFIG = _cache("data", 60)
+DASHBOARD_AUTO_REFRESH_MODE = "force"
 FILTER_STATE_CACHE_CONFIG = _cache("filter", 86_400)
 EXPLORE_FORM_DATA_CACHE_CONFIG = _cache("explore", 86_400)
 if _REDIS:
