@@ -125,7 +125,7 @@ def test_a_change_is_in_a_chart_at_its_next_refresh(
 
     def changes() -> str:
         found = Query(world.settings).query("SELECT sum(events) AS n FROM gold.pipeline_batches")
-        return f"{found['n'][0].as_py():,d}"
+        return f"{int(found['n'][0].as_py()):,d}"
 
     before = changes()
     expect(figure).to_have_text(before, timeout=PATIENCE_MS)
