@@ -66,7 +66,8 @@ def _controls() -> tuple[Window, bool, Filters]:
 
 def _chosen() -> int:
     names = ("severities", "rules", "channels", "states", "customer")
-    return sum(1 for name in names if st.session_state.get(name))
+    # What the address of a new page says is in the session only when its control is drawn.
+    return sum(1 for name in names if st.session_state.get(name, st.query_params.get(name)))
 
 
 def _filters() -> tuple[str, Filters]:
