@@ -292,7 +292,6 @@ def _examine(
         if problems:
             more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
             raise FinlakeError(problems[0] + more)
-        oldest, log_at = log_range(own)
     with cursor(source, settings, as_connector=False) as application:
         who = identity(application, source)
         missing_beat = ensure_beat(application, source)
@@ -305,6 +304,9 @@ def _examine(
         )
     offset = connect.offset(name)
     read_to = position(offset["file"], int(offset["pos"])) if offset else None
+    # After the offset: traffic goes on, and a log looked at before would seem to be behind it.
+    with cursor(source, settings, as_connector=True) as own:
+        oldest, log_at = log_range(own)
     decision = epochs.decide(
         memory,
         identity=who,
