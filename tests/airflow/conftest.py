@@ -22,7 +22,15 @@ LOOK = Path(__file__).parent / "look.py"
 NAMES = sorted(path.stem for path in DAGS.glob("*.py"))
 TRANSACTIONS = 30_000
 RUN = Path(__file__).parent / "run.py"
-TEST = {"NO_DEADLINES": "yes", "JOBS_RETRY_S": "1"}
+TEST = {
+    "NO_DEADLINES": "yes",
+    "JOBS_RETRY_S": "1",
+    # So little history has few frauds, and a busy machine is no fault of a model.
+    "FINLAKE_GATE_CONFIDENCE": "0.6",
+    "FINLAKE_GATE_DAYS": "180",
+    "FINLAKE_GATE_FRAUDS": "1",
+    "FINLAKE_GATE_LATENCY_MS": "5000",
+}
 
 
 def looked_at(folder: Path, home: Path) -> dict[str, Any]:

@@ -13,6 +13,8 @@ import requests
 from infra.lake.query import Query
 from infra.settings import load_settings
 from infra.stack.airflow import airflow_password
+from models.registry import NAMES as MODELS
+from models.registry import Registry
 from tests.airflow.conftest import NAMES, TRANSACTIONS, Ran, World
 from tests.support.stack import run, status_of, wait_for
 
@@ -24,6 +26,7 @@ RUNS: dict[str, tuple[str, dict[str, Any]]] = {
     "topics": ("topic_init", {}),
     "backfill": ("backfill_once", {"folder": "data"}),
     "gold": ("gold_refresh", {"day": "2019-06-30"}),
+    "models": ("train_and_promote", {"trials": 0}),
     "health": ("platform_health", PATIENT),
     "maintenance": ("maintenance", {}),
     "quality": ("quality", {}),
@@ -68,7 +71,9 @@ def test_the_runs_have_made_what_they_say(world: World, ran: dict[str, Ran]) -> 
 
     assert rows("gold.fact_transactions") == TRANSACTIONS
     made = ("customer_analytics", "customer_cohorts", "forecasts", "report_editions")
-    assert [table for table in made if not rows(f"gold.{table}")] == []
+    noted = ("model_decisions", "model_versions", "model_drift")
+    assert [table for table in (*made, *noted) if not rows(f"gold.{table}")] == []
+    assert all(Registry(settings, name).versions() for name in MODELS.values())
 
 
 def test_nobody_is_told_of_what_went_well(world: World, ran: dict[str, Ran]) -> None:
