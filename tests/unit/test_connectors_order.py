@@ -44,6 +44,10 @@ def test_a_log_that_goes_on_begins_no_epoch(tmp_path, monkeypatch):
     settings = load_settings(home=tmp_path, source_url=url)
     memory = epochs.Memory(1, "its own", ran=True)
     who, decision, _ = connectors._examine(
-        settings, parse_source(settings), moving, memory, lambda _: None
+        settings,
+        parse_source(settings),
+        moving,  # type: ignore[arg-type]
+        memory,
+        lambda _: None,
     )
     assert (who, decision) == ("its own", epochs.Decision(1, None))
